@@ -1,0 +1,1 @@
+"""The vocabulary: instrument, parent order, child order, fill. Immutable."""

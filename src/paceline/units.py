@@ -1,0 +1,54 @@
+"""Ticks, lots, nanoseconds and basis points: the only place where floats become integers.
+
+The core counts prices in ticks, sizes in lots and time in nanoseconds since the epoch (UTC), all
+integers. Conversions go through exact decimals, because 20.85 / 0.001 is 20850.000000000004 in
+binary and a price that is off the grid must be refused, not rounded.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from paceline.errors import InputError
+
+BPS = 10_000.0
+"""Basis points in one."""
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+def as_decimal(value: Decimal | int | float | str, field: str) -> Decimal:
+    """`value` as an exact, finite decimal.
+
+    A float is read as the shortest decimal that prints like it (20.85 is 20.85). Raises
+    `InputError`, naming `field`, for booleans, NaN, infinities and text that is no number.
+    """
+    if isinstance(value, bool):
+        raise InputError(f"{field}: {value!r} is a boolean; give a number")
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation:
+        raise InputError(f"{field}: {value!r} is not a number") from None
+    if not number.is_finite():
+        raise InputError(f"{field}: {value!r} is not finite; give a finite number")
+    return number
+
+
+def to_steps(value: Decimal | int | float | str, step: Decimal, field: str) -> int:
+    """How many whole `step`s make `value`; `InputError` when it lies off the grid."""
+    steps = as_decimal(value, field) / step
+    whole = steps.to_integral_value()
+    if steps != whole:
+        raise InputError(f"{field}: {value} is not a multiple of {step}")
+    return int(whole)
+
+
+def from_steps(steps: int, step: Decimal) -> Decimal:
+    """The exact decimal value of `steps` steps."""
+    return step * steps
+
+
+def bps(part: float, whole: float) -> float:
+    """`part / whole` in basis points. `whole` must not be zero."""
+    return BPS * part / whole
