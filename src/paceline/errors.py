@@ -7,7 +7,7 @@
     │   ├── IngestError     a raw file that cannot become a tape
     │   └── TapeError       a tape that is missing, damaged, or of another schema version
     ├── ExchangeError       the exchange was asked for something it cannot do
-    └── CapacityError       a fixed-size buffer was too small; the caller may retry with a larger one
+    └── CapacityError       a fixed-size buffer was too small; retry with a larger one
 
 The command line prints one of these as a single line and exits with 2. Anything else that escapes
 is a fault of paceline's own.

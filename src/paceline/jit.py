@@ -37,11 +37,12 @@ def kernel(function: F) -> F:
 
     Division by zero gives inf or NaN as in NumPy; kernels guard the divisions that matter.
     """
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return _compile(function, forceinline=False)
 
 
 def inlined(function: F) -> F:
     """Like `kernel`, for small functions of the hot loops: LLVM folds them into their caller."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
+    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(
+        function
+    )
     return compiled

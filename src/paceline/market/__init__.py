@@ -1,0 +1,1 @@
+"""What the public sees of a market: events, the book they build, the tape that keeps a day."""
