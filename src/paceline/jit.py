@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,11 @@ def kernel(function: F) -> F:
 
 def inlined(function: F) -> F:
     """Like `kernel`, for small functions of the hot loops: LLVM folds them into their caller."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(
-        function
-    )
-    return compiled
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: F, forceinline: bool) -> F:
+    compiled: Any = numba.njit(
+        cache=True, nogil=True, error_model="numpy", forceinline=forceinline
+    )(function)
+    return cast(F, compiled)
