@@ -17,6 +17,9 @@ BPS = 10_000.0
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
+INT64_MAX = 2**63 - 1
+"""The largest count a column can hold."""
+
 
 def as_decimal(value: Decimal | int | float | str, field: str) -> Decimal:
     """`value` as an exact, finite decimal.
@@ -36,11 +39,24 @@ def as_decimal(value: Decimal | int | float | str, field: str) -> Decimal:
 
 
 def to_steps(value: Decimal | int | float | str, step: Decimal, field: str) -> int:
-    """How many whole `step`s make `value`; `InputError` when it lies off the grid."""
-    steps = as_decimal(value, field) / step
-    whole = steps.to_integral_value()
-    if steps != whole:
+    """How many whole `step`s make `value`; `InputError` when it lies off the grid.
+
+    Quotient and remainder, because a division would round: 1 + 1e-40 is off a grid of 1, and
+    28 digits of quotient do not show it.
+    """
+    number = as_decimal(value, field)
+    try:
+        whole, rest = divmod(number, step)
+    except InvalidOperation:
+        raise InputError(
+            f"{field}: {value!r} is out of range; give fewer steps of {step}"
+        ) from None
+    if rest:
         raise InputError(f"{field}: {value} is not a multiple of {step}")
+    if abs(whole) > INT64_MAX:
+        raise InputError(
+            f"{field}: {value} is out of range; give at most {INT64_MAX} steps of {step}"
+        )
     return int(whole)
 
 
