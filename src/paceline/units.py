@@ -49,13 +49,13 @@ def to_steps(value: Decimal | int | float | str, step: Decimal, field: str) -> i
         whole, rest = divmod(number, step)
     except InvalidOperation:
         raise InputError(
-            f"{field}: {value!r} is out of range; give fewer steps of {step}"
+            f"{field}: {value!r} is out of range; give fewer steps of {step:f}"
         ) from None
     if rest:
-        raise InputError(f"{field}: {value} is not a multiple of {step}")
+        raise InputError(f"{field}: {value} is not a multiple of {step:f}")
     if abs(whole) > INT64_MAX:
         raise InputError(
-            f"{field}: {value} is out of range; give at most {INT64_MAX} steps of {step}"
+            f"{field}: {value} is out of range; give at most {INT64_MAX} steps of {step:f}"
         )
     return int(whole)
 
