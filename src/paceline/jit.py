@@ -37,16 +37,25 @@ def kernel(function: F) -> F:
 
     Division by zero gives inf or NaN as in NumPy; kernels guard the divisions that matter.
     """
-    return _compile(function, forceinline=False)
+    return _compile(function)
+
+
+def inner(function: F) -> F:
+    """Like `kernel`, for functions that only kernels call.
+
+    They get no door to Python, which for records of forty arrays costs more to compile than they
+    do. Calling one from Python works with the JIT off only.
+    """
+    return _compile(function, no_cpython_wrapper=True)
 
 
 def inlined(function: F) -> F:
-    """Like `kernel`, for small functions of the hot loops: LLVM folds them into their caller."""
-    return _compile(function, forceinline=True)
+    """Like `inner`, for small functions of the hot loops: LLVM folds them into their caller."""
+    return _compile(function, no_cpython_wrapper=True, forceinline=True)
 
 
-def _compile(function: F, forceinline: bool) -> F:
+def _compile(function: F, **options: bool) -> F:
     compiled: Any = numba.njit(
-        cache=True, nogil=True, error_model="numpy", forceinline=forceinline
+        cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options
     )(function)
     return cast(F, compiled)

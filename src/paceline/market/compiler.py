@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import TapeError
-from paceline.jit import kernel
+from paceline.jit import inner, kernel
 from paceline.market.book import Book, apply, clear, join, new_book, row_of, show
 from paceline.market.events import (
     ADD,
@@ -58,7 +58,7 @@ class Images(NamedTuple):
     seq: NDArray[np.int64]  # [n_rows]
 
 
-@kernel
+@inner
 def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) -> int:
     """0 if the event may touch the book, else which check it fails (see `_FAULTS`)."""
     if kind == ADD or (kind == SEED and slot >= 0):

@@ -1,0 +1,1 @@
+"""The exchange: one matching engine, whatever brings the events."""

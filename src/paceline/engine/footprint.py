@@ -1,0 +1,88 @@
+"""What our own orders change in a recorded market.
+
+*Footprint*: lots we took are gone and come back exponentially (recovery half-life), so nobody
+fills twice from the same liquidity. A level never lacks more than it shows.
+
+*Impact*: an optional price shift of our own later fills, transient (an exponential propagator,
+Obizhaeva & Wang 2013) plus permanent and linear (Almgren & Chriss 2001). The book itself is not
+moved: the shift is what the recorded market could not show.
+"""
+
+from __future__ import annotations
+
+import math
+
+from paceline.engine.account import PERMANENT, TOOK, TRANSIENT, Account
+from paceline.engine.venue import Rules
+from paceline.jit import inlined, inner
+from paceline.market.book import Book
+
+_PRESSURE_TS = 2  # third entry of Account.pressure: the time of the other two
+
+
+@inlined
+def missing(account: Account, rules: Rules, row: int, level: int, ts: int) -> float:
+    """Lots we took from a level that have not come back by `ts`."""
+    taken = account.taken[row, level]
+    if taken == 0.0:
+        return 0.0
+    age = ts - account.taken_ts[row, level]
+    return taken * math.exp(-rules.recovery_per_ns * age)
+
+
+@inlined
+def available(book: Book, account: Account, rules: Rules, row: int, level: int, ts: int) -> int:
+    """Whole lots at a level that we may take at `ts`."""
+    lots = book.lots[row, level]
+    if account.clock[TOOK] == 0 or lots == 0:
+        return lots
+    gone = missing(account, rules, row, level, ts)
+    return max(lots - math.ceil(gone - 1e-9), 0)
+
+
+@inlined
+def take(account: Account, rules: Rules, row: int, level: int, lots: int, ts: int) -> None:
+    """We took `lots` from a level at `ts`."""
+    account.taken[row, level] = missing(account, rules, row, level, ts) + lots
+    account.taken_ts[row, level] = ts
+    account.clock[TOOK] = 1
+
+
+@inner
+def settle(book: Book, account: Account, rules: Rules, row: int, level: int, ts: int) -> None:
+    """After the market took lots off a level: it cannot lack more than it shows."""
+    gone = missing(account, rules, row, level, ts)
+    if gone > book.lots[row, level]:
+        account.taken[row, level] = book.lots[row, level]
+        account.taken_ts[row, level] = ts
+
+
+@inner
+def touch(book: Book, account: Account, rules: Rules, row: int, ts: int) -> int:
+    """Best level of a side with lots that we may take; -1 or n_levels if there is none."""
+    n = len(book.level_ticks)
+    level = book.best[row]
+    step = -1 if row == 0 else 1
+    while 0 <= level < n and available(book, account, rules, row, level, ts) == 0:
+        level += step
+    return int(level)
+
+
+@inner
+def press(account: Account, rules: Rules, lots: int, ts: int) -> float:
+    """Price shift against us, in ticks, of a fill of `lots` at `ts`; remembers the fill.
+
+    A fill pays for half of its own pressure: its lots push the price while they trade.
+    """
+    if rules.transient_ticks == 0.0 and rules.permanent_ticks == 0.0:
+        return 0.0
+    pressure = account.pressure
+    age = ts - pressure[_PRESSURE_TS]
+    faded = pressure[TRANSIENT] * math.exp(-rules.transient_per_ns * age)
+    own = rules.transient_ticks * lots
+    lasting = rules.permanent_ticks * lots
+    shift = faded + pressure[PERMANENT] + (own + lasting) / 2
+    pressure[TRANSIENT] = faded + own
+    pressure[PERMANENT] += lasting
+    pressure[_PRESSURE_TS] = ts
+    return float(shift)
