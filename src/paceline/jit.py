@@ -55,7 +55,8 @@ def inlined(function: F) -> F:
 
 
 def _compile(function: F, **options: bool) -> F:
-    compiled: Any = numba.njit(
+    decorate: Any = numba.njit  # its type hints leave out the wrapper options
+    compiled = decorate(
         cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options
     )(function)
     return cast(F, compiled)

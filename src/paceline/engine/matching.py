@@ -132,12 +132,12 @@ def rest(book: Book, account: Account, k: int) -> bool:
         clock[FULL] = 1
         return False
     order = account.orders[k]
-    side, rank = order[SIDE], order[SIDE] * order[TICKS]
+    side, eager = order[SIDE], order[SIDE] * order[TICKS]
     at = n
     while at > 0:
         other = account.orders[account.live[at - 1]]
         in_front = other[SIDE] > side or (
-            other[SIDE] == side and other[SIDE] * other[TICKS] >= rank
+            other[SIDE] == side and other[SIDE] * other[TICKS] >= eager
         )
         if in_front:
             break
