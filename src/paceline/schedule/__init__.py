@@ -1,0 +1,1 @@
+"""Schedules: pure target trajectories, and the tactics that place a slice."""
