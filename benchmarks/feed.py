@@ -5,7 +5,8 @@ price, live orders are cancelled or shrink at random (young ones at the best pri
 market orders walk the queues from the head.
 Messages come in bursts, ten in 100 ms on average, so the default feed is a day of 30,000 s. The
 book starts from nothing (the orders that build it all bear the opening time) and is never locked or
-crossed.
+crossed. The queues are kept here once more, so that a fault of paceline's book cannot hide itself
+in the feed that it is tested on.
 
 Times are even nanoseconds. Who decides at odd ones never acts at the time of a message.
 """
@@ -19,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.jit import kernel
-from paceline.market.book import Book, join, leave, new_book
 from paceline.market.events import (
     ADD,
     ASK,
@@ -66,14 +66,40 @@ class Feed(NamedTuple):
     order_id: NDArray[np.int64]  # [n_events] the order a row speaks of; unique, counted from 1
 
 
-class Flow(NamedTuple):
-    """Who is alive, and which slots are free. `m` slots."""
+class Market(NamedTuple):
+    """Who is alive and where they queue. `m` slots, `n` levels; row 0 bids, 1 asks; -1 nobody."""
 
+    lots: NDArray[np.int64]  # [m] left of the order in the slot
+    level: NDArray[np.int64]  # [m]
+    row: NDArray[np.int64]  # [m]
+    order_id: NDArray[np.int64]  # [m]
+    before: NDArray[np.int32]  # [m] the order in front
+    behind: NDArray[np.int32]  # [m]
+    head: NDArray[np.int32]  # [2, n]
+    tail: NDArray[np.int32]  # [2, n]
+    best: NDArray[np.int64]  # [2] level
     live: NDArray[np.int32]  # [m] slots in use, in no order, the first `count[0]` of them
     place: NDArray[np.int32]  # [m] where a slot stands in `live`
     free: NDArray[np.int32]  # [m] slots to hand out, the first `count[1]` of them
-    order_id: NDArray[np.int64]  # [m] order in the slot
     count: NDArray[np.int64]  # [5] live, free, order ids given, live bids, live asks
+
+
+def _new_market() -> Market:
+    column = np.zeros((4, N_SLOTS), np.int64)
+    slots = np.full((4, N_SLOTS), -1, np.int32)
+    queues = np.full((2, 2, N_LEVELS), -1, np.int32)
+    return Market(
+        *column,
+        before=slots[0],
+        behind=slots[1],
+        head=queues[0],
+        tail=queues[1],
+        best=np.array([-1, N_LEVELS]),
+        live=slots[2],
+        place=slots[3],
+        free=np.arange(N_SLOTS - 1, -1, -1, dtype=np.int32),
+        count=np.array([0, N_SLOTS, 0, 0, 0]),
+    )
 
 
 def make_feed(messages: int = MESSAGES, seed: int = SEED) -> Feed:
@@ -88,16 +114,8 @@ def make_feed(messages: int = MESSAGES, seed: int = SEED) -> Feed:
         slot=np.empty(messages, np.int32),
     )
     order_id = np.empty(messages, np.int64)
-    flow = Flow(
-        live=np.empty(N_SLOTS, np.int32),
-        place=np.empty(N_SLOTS, np.int32),
-        free=np.arange(N_SLOTS - 1, -1, -1, dtype=np.int32),
-        order_id=np.empty(N_SLOTS, np.int64),
-        count=np.array([0, N_SLOTS, 0, 0, 0]),
-    )
-    first_tick = MID_TICKS - N_LEVELS // 2
-    book = new_book(np.arange(first_tick, first_tick + N_LEVELS), N_SLOTS)
-    _run(book, flow, rows, order_id, rng.random((messages, 4)))
+    _run(_new_market(), rows, order_id, rng.random((messages, 4)))
+    rows.ticks[:] += MID_TICKS - N_LEVELS // 2
     return Feed(rows, order_id)
 
 
@@ -125,7 +143,10 @@ def l2_rows(rows: Rows) -> Rows:
     levels.kind[where[trades] - 1] = TRADE
     levels.lots[where[trades] - 1] = rows.lots[trades]
     change = np.where(rows.kind == ADD, rows.lots, -rows.lots)
-    levels.lots[where] = _sizes(rows.side, rows.ticks - rows.ticks.min(), change)
+    level = rows.ticks - rows.ticks.min()
+    after = np.empty(len(trades), np.int64)
+    _sum_up(rows.side, level, change, np.zeros((2, int(level.max()) + 1), np.int64), after)
+    levels.lots[where] = after
     return levels
 
 
@@ -143,106 +164,111 @@ def _times(rng: np.random.Generator, messages: int) -> NDArray[np.int64]:
 
 
 @kernel
-def _sizes(
-    side: NDArray[np.int8], ticks: NDArray[np.int64], change: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Size of the level each message touched, after it `[n_events]`."""
-    shown = np.zeros((2, ticks.max() + 1), np.int64)
-    after = np.empty(len(ticks), np.int64)
-    for i in range(len(ticks)):
+def _sum_up(
+    side: NDArray[np.int8],
+    level: NDArray[np.int64],
+    change: NDArray[np.int64],
+    shown: NDArray[np.int64],
+    after: NDArray[np.int64],
+) -> None:
+    """Size of the level each message touched, into `after` `[n_events]`."""
+    for i in range(len(level)):
         row = 0 if side[i] > 0 else 1
-        shown[row, ticks[i]] += change[i]
-        after[i] = shown[row, ticks[i]]
-    return after
+        shown[row, level[i]] += change[i]
+        after[i] = shown[row, level[i]]
 
 
 @kernel
 def _run(
-    book: Book, flow: Flow, rows: Rows, order_id: NDArray[np.int64], draws: NDArray[np.float64]
+    market: Market, rows: Rows, order_id: NDArray[np.int64], draws: NDArray[np.float64]
 ) -> None:
-    """Fill `rows` and `order_id` from uniform `draws` `[n_events, 4]`."""
+    """Fill `rows` (levels for ticks) and `order_id` from uniform `draws` `[n_events, 4]`."""
     n = len(rows.ts)
-    middle = len(book.level_ticks) // 2
+    middle = N_LEVELS // 2
     i = 0
     while i < n:
         act, pick, where, size = draws[i, 0], draws[i, 1], draws[i, 2], draws[i, 3]
         lots = 1 + int(-np.log(1.0 - size) * (_MEAN_LOTS - 0.5))
         if i < 2 * _START_ORDERS:
-            row = i % 2
-            level = middle - 1 - i // 2 % 12 if row == 0 else middle + i // 2 % 12
-            _add(book, flow, rows, order_id, i, row, level, lots)
+            row, away = i % 2, i // 2 % 12
+            level = middle - 1 - away if row == 0 else middle + away
+            _add(market, rows, order_id, i, row, level, lots)
             i += 1
             continue
-        n_live = flow.count[0]
+        n_live = market.count[0]
         cancels = 0.47 * n_live / _MEAN_ORDERS
-        total = 0.5 + cancels + 0.02 + 0.03
-        act *= total
+        act *= 0.5 + cancels + 0.02 + 0.03
         # A side that is nearly gone gets orders, whatever was drawn.
-        thin = 0 if flow.count[3] < 20 else (1 if flow.count[4] < 20 else -1)
+        thin = 0 if market.count[3] < 20 else (1 if market.count[4] < 20 else -1)
         if act < 0.5 or thin >= 0:
-            drift = (middle - 0.5 * (book.best[0] + book.best[1])) / 4000.0
+            drift = (middle - 0.5 * (market.best[0] + market.best[1])) / 4000.0
             row = thin if thin >= 0 else (0 if pick < 0.5 + min(max(drift, -0.1), 0.1) else 1)
-            level = _place(book, row, where)
-            _add(book, flow, rows, order_id, i, row, level, lots)
+            _add(market, rows, order_id, i, row, _place(market, row, where), lots)
             i += 1
-            continue
-        if act < 0.5 + cancels + 0.02:
-            slot = _pick(book, flow, pick, where)
-            left = book.slot_lots[slot]
+        elif act < 0.5 + cancels + 0.02:
+            slot = _pick(market, pick, where)
+            left = market.lots[slot]
             if act >= 0.5 + cancels and left > 1:
-                _take(book, flow, rows, order_id, i, REDUCE, slot, 1 + int(size * (left - 1)))
+                _take(market, rows, order_id, i, REDUCE, slot, 1 + int(size * (left - 1)))
             else:
-                _take(book, flow, rows, order_id, i, DELETE, slot, left)
+                _take(market, rows, order_id, i, DELETE, slot, left)
             i += 1
-            continue
-        # A market order: one message for every order it meets, all at one time.
-        row = 0 if pick < 0.5 else 1
-        wanted = 1 + int(-np.log(1.0 - size) * (_MARKET_LOTS - 0.5))
-        ts = rows.ts[i]
-        while wanted > 0 and i < n and flow.count[3 + row] > 10:
-            slot = book.head[row, book.best[row]]
-            lots = min(wanted, book.slot_lots[slot])
-            wanted -= lots
-            rows.ts[i] = ts
-            _take(book, flow, rows, order_id, i, EXECUTE, slot, lots)
-            i += 1
-        # The gaps that the sweep swallowed must not turn time back.
-        if i < n and rows.ts[i] < ts:
-            rows.ts[i] = ts
+        else:
+            row = 0 if pick < 0.5 else 1
+            wanted = 1 + int(-np.log(1.0 - size) * (_MARKET_LOTS - 0.5))
+            i = _sweep(market, rows, order_id, i, row, wanted)
 
 
 @kernel
-def _pick(book: Book, flow: Flow, pick: float, where: float) -> int:
+def _sweep(
+    market: Market, rows: Rows, order_id: NDArray[np.int64], i: int, row: int, wanted: int
+) -> int:
+    """A market order: from `i` on a message for every order it meets, all at one time.
+
+    Returns the index of the next message.
+    """
+    ts = rows.ts[i]
+    while wanted > 0 and i < len(rows.ts) and market.count[3 + row] > 10:
+        slot = market.head[row, market.best[row]]
+        lots = min(wanted, market.lots[slot])
+        wanted -= lots
+        rows.ts[i] = ts
+        _take(market, rows, order_id, i, EXECUTE, slot, lots)
+        i += 1
+    return i
+
+
+@kernel
+def _pick(market: Market, pick: float, where: float) -> int:
     """Slot of the order that its owner changes."""
     if where >= _AT_BEST:
-        return flow.live[int(pick * flow.count[0])]
+        return market.live[int(pick * market.count[0])]
     row = 0 if pick < 0.5 else 1
-    slot = book.tail[row, book.best[row]]
+    slot = market.tail[row, market.best[row]]
     for _ in range(int(where / _AT_BEST * 4.0)):
-        if book.slot_prev[slot] >= 0:
-            slot = book.slot_prev[slot]
+        if market.before[slot] >= 0:
+            slot = market.before[slot]
     return slot
 
 
 @kernel
-def _place(book: Book, row: int, draw: float) -> int:
+def _place(market: Market, row: int, draw: float) -> int:
     """Level for a new limit order: inside the spread if there is room, else behind the best."""
-    best = book.best[row]
+    best = market.best[row]
     step = 1 if row == 0 else -1
-    room = book.best[1] - book.best[0] - 1
+    room = market.best[1] - market.best[0] - 1
     if room > 0:
         inside = 0.3 + 0.1 * min(room, 5)
         if draw < inside:
             return best + step * (1 + int(draw / inside * room))
         draw = (draw - inside) / (1.0 - inside)
     distance = int((_FARTHEST + 1.0) ** draw) - 1
-    return min(max(best - step * distance, 0), len(book.level_ticks) - 1)
+    return min(max(best - step * distance, 0), N_LEVELS - 1)
 
 
 @kernel
 def _add(
-    book: Book,
-    flow: Flow,
+    market: Market,
     rows: Rows,
     order_id: NDArray[np.int64],
     i: int,
@@ -250,58 +276,70 @@ def _add(
     level: int,
     lots: int,
 ) -> None:
-    """Message `i`: a new order."""
-    flow.count[1] -= 1
-    slot = flow.free[flow.count[1]]
-    flow.place[slot] = flow.count[0]
-    flow.live[flow.count[0]] = slot
-    flow.count[0] += 1
-    flow.count[2] += 1
-    flow.count[3 + row] += 1
-    flow.order_id[slot] = flow.count[2]
-    join(book, row, level, slot, lots, i)
-    _write(book, flow, rows, order_id, i, ADD, slot, lots)
+    """Message `i`: a new order at the end of its queue."""
+    market.count[1] -= 1
+    slot = market.free[market.count[1]]
+    market.place[slot] = market.count[0]
+    market.live[market.count[0]] = slot
+    market.count[0] += 1
+    market.count[2] += 1
+    market.count[3 + row] += 1
+    market.order_id[slot] = market.count[2]
+    market.lots[slot] = lots
+    market.level[slot] = level
+    market.row[slot] = row
+    last = market.tail[row, level]
+    market.before[slot] = last
+    market.behind[slot] = -1
+    if last < 0:
+        market.head[row, level] = slot
+    else:
+        market.behind[last] = slot
+    market.tail[row, level] = slot
+    if row == 0:
+        market.best[0] = max(market.best[0], level)
+    else:
+        market.best[1] = min(market.best[1], level)
+    _write(market, rows, order_id, i, ADD, slot, lots)
 
 
 @kernel
 def _take(
-    book: Book,
-    flow: Flow,
-    rows: Rows,
-    order_id: NDArray[np.int64],
-    i: int,
-    kind: int,
-    slot: int,
-    lots: int,
+    market: Market, rows: Rows, order_id: NDArray[np.int64], i: int, kind: int, slot: int, lots: int
 ) -> None:
     """Message `i`: `lots` of an order are cancelled or traded."""
-    _write(book, flow, rows, order_id, i, kind, slot, lots)
-    leave(book, slot, lots)
-    if book.slot_lots[slot] > 0:
+    _write(market, rows, order_id, i, kind, slot, lots)
+    market.lots[slot] -= lots
+    if market.lots[slot] > 0:
         return
-    flow.count[0] -= 1
-    last = flow.live[flow.count[0]]
-    flow.live[flow.place[slot]] = last
-    flow.place[last] = flow.place[slot]
-    flow.free[flow.count[1]] = slot
-    flow.count[1] += 1
-    flow.count[3 + book.slot_row[slot]] -= 1
+    row, level = market.row[slot], market.level[slot]
+    before, behind = market.before[slot], market.behind[slot]
+    if before < 0:
+        market.head[row, level] = behind
+    else:
+        market.behind[before] = behind
+    if behind < 0:
+        market.tail[row, level] = before
+    else:
+        market.before[behind] = before
+    while market.head[row, market.best[row]] < 0:  # ends: no side ever runs empty
+        market.best[row] += -1 if row == 0 else 1
+    market.count[0] -= 1
+    last = market.live[market.count[0]]
+    market.live[market.place[slot]] = last
+    market.place[last] = market.place[slot]
+    market.free[market.count[1]] = slot
+    market.count[1] += 1
+    market.count[3 + row] -= 1
 
 
 @kernel
 def _write(
-    book: Book,
-    flow: Flow,
-    rows: Rows,
-    order_id: NDArray[np.int64],
-    i: int,
-    kind: int,
-    slot: int,
-    lots: int,
+    market: Market, rows: Rows, order_id: NDArray[np.int64], i: int, kind: int, slot: int, lots: int
 ) -> None:
     rows.kind[i] = kind
-    rows.side[i] = BID if book.slot_row[slot] == 0 else ASK
-    rows.ticks[i] = book.level_ticks[book.slot_level[slot]]
+    rows.side[i] = BID if market.row[slot] == 0 else ASK
+    rows.ticks[i] = market.level[slot]
     rows.lots[i] = lots
     rows.slot[i] = slot
-    order_id[i] = flow.order_id[slot]
+    order_id[i] = market.order_id[slot]
