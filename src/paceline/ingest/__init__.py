@@ -1,0 +1,228 @@
+"""Raw files to tapes.
+
+    tapes = ingest("lobster/", "tapes/")       # a folder of days: one tape each
+    tape = load("YHOO_2003-01-13_34200000_57600000_message_1.csv.gz")   # one day, in memory
+
+Formats: `lobster`, `databento`, `binance`, and `columns` (any CSV or Parquet, with a mapping).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from paceline.errors import IngestError, PacelineError, TapeError
+
+if TYPE_CHECKING:
+    from paceline.ingest.columns import ColumnMapping
+    from paceline.ingest.day import Recording
+    from paceline.ingest.quality import Limits
+    from paceline.ingest.sources import RawFile
+    from paceline.market.tape import Source, Tape
+
+__all__ = ["FORMATS", "Failure", "Ingested", "ingest", "load"]
+
+FORMATS = ("auto", "lobster", "databento", "binance", "columns")
+
+Progress = Callable[[int, int, str], None]
+"""Called before each day with (days done, days in all, what comes next), and once at the end."""
+
+
+class Failure(NamedTuple):
+    """A day that became no tape."""
+
+    name: str
+    error: PacelineError
+
+
+class Ingested(list[Path]):
+    """Folders of the tapes, those that were up to date included.
+
+    `made` and `kept` split them; `failed` says which days became none and why; `ignored` names
+    files that no format claims.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[Path] = []
+        self.kept: list[Path] = []
+        self.failed: list[Failure] = []
+        self.ignored: list[str] = []
+
+
+def ingest(
+    path: str | Path,
+    out: str | Path,
+    *,
+    format: str = "auto",
+    limits: Limits | None = None,
+    mapping: ColumnMapping | dict[str, Any] | str | Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Ingested:
+    """Make a tape `SYMBOL-YYYY-MM-DD.tape` in folder `out` for every day found at `path`.
+
+    `path` is a file, a zip or a folder of them. `options` are the fields of
+    `ingest.options.Options` (symbol, day, zone, session, book_tick, order_tick, lot, venue).
+    A tape that was made from the same bytes with the same options is left as it is, unless `force`.
+
+    One bad day does not stop the others: it is in `failed` of the result. Raises `IngestError` if
+    there is nothing to read, or if no day at all became a tape. An interrupt leaves whole tapes
+    only, and a second call goes on where it stopped.
+    """
+    from paceline.ingest.day import to_tape
+    from paceline.ingest.quality import Limits
+    from paceline.ingest.sources import fingerprint
+
+    found, ignored, digest = _find(Path(path), format, mapping, options)
+    result = Ingested()
+    result.ignored = ignored
+    for done, recording in enumerate(found):
+        if progress:
+            progress(done, len(found), f"{recording.symbol} {recording.day}")
+        made_by = f"{recording.made_by} {digest}".rstrip()
+        folder = Path(out) / f"{_file_name(recording.symbol)}-{recording.day}.tape"
+        try:
+            _refuse_second(folder, result)
+            paths = dict.fromkeys(file.path for file in recording.files)
+            sources = [fingerprint(source) for source in paths]
+            if not force and _is_current(folder, sources, made_by):
+                result.kept.append(folder)
+            else:
+                tape = to_tape(recording.read(), limits or Limits(), sources, made_by)
+                result.made.append(tape.save(folder))
+            result.append(folder)
+        except PacelineError as error:
+            result.failed.append(Failure(recording.files[0].name, error))
+    if progress:
+        progress(len(found), len(found), "")
+    if not result:
+        first = result.failed[0]
+        more = f" (and {len(result.failed) - 1} more failed)" if len(result.failed) > 1 else ""
+        raise IngestError(f"{first.error}{more}")
+    return result
+
+
+def load(
+    path: str | Path,
+    *,
+    format: str = "auto",
+    limits: Limits | None = None,
+    mapping: ColumnMapping | dict[str, Any] | str | Path | None = None,
+    **options: Any,
+) -> Tape:
+    """The one day at `path` as a tape in memory; `options` as in `ingest`.
+
+    Raises `IngestError` if there is no day or more than one.
+    """
+    from paceline.ingest.day import to_tape
+    from paceline.ingest.quality import Limits
+    from paceline.ingest.sources import fingerprint
+
+    found, _, digest = _find(Path(path), format, mapping, options)
+    if len(found) > 1:
+        days = ", ".join(f"{one.symbol} {one.day}" for one in found[:4])
+        raise IngestError(f"path: {path} holds {len(found)} days ({days}, …); give one, or ingest")
+    recording = found[0]
+    sources = [fingerprint(source) for source in dict.fromkeys(f.path for f in recording.files)]
+    made_by = f"{recording.made_by} {digest}".rstrip()
+    return to_tape(recording.read(), limits or Limits(), sources, made_by)
+
+
+def _find(
+    path: Path, format: str, mapping: Any, given: dict[str, Any]
+) -> tuple[list[Recording], list[str], str]:
+    """What there is to read, the names of files that no format claims, a digest of the options."""
+    from paceline.ingest.options import options_from
+    from paceline.ingest.sources import walk
+
+    if format not in FORMATS:
+        raise IngestError(f"format: {format!r} is not one of {', '.join(FORMATS)}")
+    options = options_from(given)
+    if mapping is not None and format == "auto":
+        format = "columns"
+    if (format == "columns") != (mapping is not None):
+        raise IngestError("mapping: format columns needs one, and no other format takes one")
+    digest = options.digest
+    if mapping is not None:
+        from paceline.ingest.columns import mapping_from
+
+        mapping = mapping_from(mapping)
+        digest = f"{mapping.digest} {digest}".rstrip()
+    claimed: dict[str, list[RawFile]] = {}
+    ignored = []
+    for file in walk(path):
+        claim = _claim(file) if format == "auto" else format
+        if claim:
+            claimed.setdefault(claim, []).append(file)
+        else:
+            ignored.append(file.name)
+    found: list[Recording] = []
+    for claim, files in claimed.items():
+        found += _recordings(claim, files, options, mapping)
+    if not found:
+        raise IngestError(
+            f"path: {path} holds nothing that a format claims; name the format "
+            f"({', '.join(FORMATS[1:])}), or give a mapping for other CSV or Parquet files"
+        )
+    return found, ignored, digest
+
+
+def _claim(file: RawFile) -> str | None:
+    """Which format a file is of, by its name and its first bytes."""
+    from paceline.ingest import binance, databento, lobster
+
+    if lobster.title_of(file.title):
+        return "lobster"
+    if databento.claims(file):
+        return "databento"
+    if binance.claims(file):
+        return "binance"
+    return None
+
+
+def _recordings(
+    format: str, files: list[RawFile], options: Any, mapping: Any
+) -> list[Recording]:
+    if format == "lobster":
+        from paceline.ingest import lobster
+
+        return lobster.recordings(files, options)
+    if format == "databento":
+        from paceline.ingest import databento
+
+        return databento.recordings(files, options)
+    if format == "binance":
+        from paceline.ingest import binance
+
+        return binance.recordings(files, options)
+    from paceline.ingest import columns
+
+    return columns.recordings(files, options, mapping)
+
+
+def _file_name(symbol: str) -> str:
+    """The symbol as a part of a file name."""
+    return "".join(c if c.isalnum() or c in "._" else "_" for c in symbol)
+
+
+def _refuse_second(folder: Path, result: Ingested) -> None:
+    if folder in result:
+        raise IngestError(
+            f"file: a second recording of {folder.stem} in one call; ingest it to another folder"
+        )
+
+
+def _is_current(folder: Path, sources: list[Source], made_by: str) -> bool:
+    """Whether `folder` holds a whole tape of exactly these bytes, made in the same way."""
+    from paceline.market.tape import Tape
+
+    if not folder.exists():
+        return False
+    try:
+        manifest = Tape.open(folder).manifest
+    except TapeError:
+        return False
+    return manifest.sources == sources and manifest.made_by == made_by

@@ -1,0 +1,208 @@
+"""From a day's rows and the verdicts on its raw rows to a tape with its quality report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.errors import IngestError
+from paceline.ingest.quality import CHECKS, KEPT_FROM, OK, SEQUENCE_GAP, Limits
+from paceline.ingest.sources import RawFile
+from paceline.market.events import HALT, Rows
+from paceline.market.session import Session
+from paceline.market.tape import Finding, Quality, Source, Tape
+from paceline.orders.instrument import Instrument
+from paceline.units import NS_PER_S
+
+UNKNOWN_TS = np.iinfo(np.int64).min
+"""Time of a raw row that has none."""
+
+_SHOWN = 40
+"""Characters of a raw row that an error message shows."""
+
+
+class Recording(NamedTuple):
+    """A day that raw files hold; nothing of it has been read yet."""
+
+    symbol: str
+    day: str
+    files: tuple[RawFile, ...]
+    made_by: str
+    """Format and version; a tape made by another version is not up to date."""
+    read: Callable[[], RawDay]
+
+
+class RawDay(NamedTuple):
+    """A day read from raw files, resolved but not compiled. `n` events, `r` raw rows."""
+
+    rows: Rows  # [n]
+    origin: NDArray[np.int64]  # [n] raw row that made the event
+    ts: NDArray[np.int64]  # [r] time of each raw row, UNKNOWN_TS where it has none
+    fault: NDArray[np.uint8]  # [r] codes of `ingest.quality`
+    checked: tuple[int, ...]  # the codes this format looks for
+    text: Callable[[int], str]  # a raw row as it stood in the file
+    instrument: Instrument
+    session: Session
+    findings: dict[str, Finding]  # what else the format found
+
+
+def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "") -> Tape:
+    """Compile a day and write down where it came from and how good it is.
+
+    Raises `IngestError` when more of it is bad than `limits` allow.
+    """
+    name = f"{day.instrument.symbol} {day.session.day}"
+    bad = np.flatnonzero(day.fault != OK)
+    _refuse_if_bad(day, bad, limits, name)
+    if len(day.rows.ts) == 0:
+        raise IngestError(f"file: {name} holds no usable row; give a file with messages")
+    tape = Tape.compile(
+        day.rows,
+        day.instrument,
+        day.session,
+        sources=sources,
+        quarantine=quarantine_table(day, bad),
+        made_by=made_by,
+    )
+    tape.manifest = msgspec.structs.replace(
+        tape.manifest, quality=_quality(day, tape, bad, limits, name)
+    )
+    return tape
+
+
+def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
+    """The rows that are not in the tape as they stand, as a pyarrow table."""
+    import pyarrow as pa
+
+    codes = day.fault[bad].tolist()
+    ts = day.ts[bad]
+    return pa.table(
+        {
+            "row": pa.array(bad, pa.int64()),
+            "ts": pa.array(ts, pa.int64(), mask=ts == UNKNOWN_TS),
+            "finding": pa.array([CHECKS[code].name for code in codes], pa.string()),
+            "reason": pa.array([CHECKS[code].reason for code in codes], pa.string()),
+            "kept_as": pa.array([CHECKS[code].kept for code in codes], pa.string()),
+            "text": pa.array([day.text(int(row)) for row in bad], pa.string()),
+        }
+    )
+
+
+def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str) -> None:
+    n = len(day.fault)
+    if n == 0:
+        raise IngestError(f"file: {name} is empty; give a file with messages")
+    if len(bad) <= limits.max_bad_share * n:
+        return
+    codes, counts = np.unique(day.fault[bad], return_counts=True)
+    worst = int(codes[np.argmax(counts)])
+    first = int(np.argmax(day.fault == worst))
+    raise IngestError(
+        f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
+        f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
+        f"{CHECKS[worst].reason}, first row {first}: {day.text(first)[:_SHOWN]!r}"
+    )
+
+
+def _quality(day: RawDay, tape: Tape, bad: NDArray[np.int64], limits: Limits, name: str) -> Quality:
+    book, warmup_end = _book_findings(day, tape, limits)
+    after = max(1, int(np.count_nonzero(day.rows.ts > warmup_end)))
+    if book["crossed_book"].count > limits.max_crossed_share * after:
+        raise IngestError(
+            f"file: {name} is refused, its book is crossed after {book['crossed_book'].count:,} "
+            f"of {after:,} events (limits.max_crossed_share {limits.max_crossed_share:g})"
+        )
+    kept = (day.fault[bad] >= KEPT_FROM) | (day.fault[bad] == SEQUENCE_GAP)
+    short_by = (day.session.close_ns - int(day.rows.ts[-1])) / NS_PER_S
+    return Quality(
+        rows_read=len(day.fault),
+        rows_quarantined=int(np.count_nonzero(~kept)),
+        warmup_end_ts=warmup_end,
+        short_session=short_by > limits.short_s,
+        findings=_row_findings(day) | book | _time_findings(day, limits) | day.findings,
+    )
+
+
+def _row_findings(day: RawDay) -> dict[str, Finding]:
+    """One finding for each check on rows, those that found nothing included."""
+    counts = np.bincount(day.fault, minlength=max(CHECKS) + 1)
+    findings = {}
+    for code in sorted({*day.checked, *np.flatnonzero(counts).tolist()} - {OK}):
+        findings[CHECKS[code].name] = finding(day, np.flatnonzero(day.fault == code), by_row=True)
+    return findings
+
+
+def finding(day: RawDay, at: NDArray[np.int64], *, by_row: bool = False, note: str = "") -> Finding:
+    """A finding at events `at` (or raw rows, with `by_row`)."""
+    if len(at) == 0:
+        return Finding(count=0, note=note)
+    row = int(at[0] if by_row else day.origin[at[0]])
+    ts = int(day.ts[row] if by_row else day.rows.ts[at[0]])
+    return Finding(
+        count=len(at), first_row=row, first_ts=None if ts == UNKNOWN_TS else ts, note=note
+    )
+
+
+def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, Finding], int]:
+    """Crossed and locked books, and the time at which the warm-up ends.
+
+    What counts is the book at the end of each instant: a venue that announces one change in
+    several rows at the same time may cross the book between them.
+    """
+    events = tape.events
+    last_of_instant = np.append(np.diff(events.ts) > 0, True)
+    two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
+    crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
+    locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask))
+    whole = two_sided & (events.bid < events.ask)
+    broken = np.flatnonzero(last_of_instant & ~whole)
+    warmup_end = _warmup_end(events.ts, broken, round(limits.settle_s * NS_PER_S))
+    late = events.ts[crossed] > warmup_end
+    return {
+        "crossed_book": finding(day, crossed[late], note="after the warm-up"),
+        "locked_book": finding(
+            day, locked[events.ts[locked] > warmup_end], note="after the warm-up"
+        ),
+        "crossed_in_warmup": finding(day, crossed[~late]),
+        "negative_depth": Finding(count=0, note="follows from the checks on every order or level"),
+    }, warmup_end
+
+
+def _warmup_end(ts: NDArray[np.int64], broken: NDArray[np.int64], settle_ns: int) -> int:
+    """First instant from which the book stays whole for `settle_ns`; the last one if none does.
+
+    `broken` are the events whose instant ends with a side missing, or crossed, or locked.
+    """
+    start = 0
+    for stop in broken.tolist():
+        if stop > start and ts[stop] - ts[start] >= settle_ns:
+            break
+        start = min(stop + 1, len(ts) - 1)
+    return int(ts[start])
+
+
+def _time_findings(day: RawDay, limits: Limits) -> dict[str, Finding]:
+    """Gaps, halts, a late start and a short session."""
+    ts = day.rows.ts
+    session = day.session
+    silence = np.diff(ts)
+    gaps = np.flatnonzero(silence > limits.gap_s * NS_PER_S) + 1
+    longest = f"; the longest {silence.max() / NS_PER_S:.0f} s" if len(gaps) else ""
+    late = (int(ts[0]) - session.open_ns) / NS_PER_S
+    early = (session.close_ns - int(ts[-1])) / NS_PER_S
+    first = np.array([0])
+    last = np.array([len(ts) - 1])
+    return {
+        "gap": finding(day, gaps, note=f"silence over {limits.gap_s:g} s{longest}"),
+        "halt": finding(day, np.flatnonzero(day.rows.kind == HALT)),
+        "late_start": finding(
+            day, first[: late > limits.short_s], note=f"first row {late:.0f} s after the open"
+        ),
+        "short_session": finding(
+            day, last[: early > limits.short_s], note=f"last row {early:.0f} s before the close"
+        ),
+    }
