@@ -57,6 +57,6 @@ def inlined(function: F) -> F:
 def _compile(function: F, **options: bool) -> F:
     decorate: Any = numba.njit  # its type hints leave out the wrapper options
     compiled = decorate(
-        cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options
+        cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False, **options
     )(function)
     return cast(F, compiled)

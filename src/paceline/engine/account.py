@@ -2,7 +2,7 @@
 
 One `Account` belongs to one worker of orders (an episode, a parent order, an agent). It is a
 record of arrays with fixed room, so that thousands of them can lie side by side, be saved and be
-restored bit for bit. When room runs out the account says so (`FULL`) and refuses; nothing is lost
+restored bit for bit. When room runs out the account says so (`full`) and refuses; nothing is lost
 in silence.
 """
 
@@ -38,74 +38,88 @@ OFF_TICK = 4
 NOT_POSITIVE = 5
 ACCOUNT_FULL = 6
 
-# Columns of `Account.orders`.
-SIDE = 0
-TYPE = 1
-TICKS = 2
-LOTS = 3
-LEFT = 4
-STATE = 5
-REASON = 6
-SENT_TS = 7
-ARRIVED_TS = 8  # when it last took its place in the book or took liquidity; -1 before
-EXPIRES_TS = 9
-DONE_TS = 10  # when it left the book; NEVER before
-TOLD_TS = 11  # when we learn that; NEVER before
-SEQ = 12  # orders of the tape with a smaller sequence number are in front of ours
-PRINTED = 13  # L2: lots printed at our price since the level was last shown
-TOLD_FILLED = 14  # lots we know to be filled
-TTL_NS = 15
-TAG = 16  # the caller's own mark, e.g. the slice
-ORDER_COLUMNS = 17
-
-# Columns of `Account.fills`.
-ORDER = 0
-FILL_TS = 1
-FILL_TICKS = 2
-FILL_LOTS = 3
-MAKER = 4
-FILL_TOLD_TS = 5
-FILL_EVENT = 6  # how many events of the tape had happened
-FILL_COLUMNS = 7
-
-# Columns of `Account.inbox`: messages on their way to the exchange.
-ARRIVES_TS = 0
-MESSAGE = 1
-ABOUT = 2
-NEW_TICKS = 3
-NEW_LOTS = 4
-INBOX_COLUMNS = 5
+ORDER_RECORD = np.dtype(
+    [
+        ("side", np.int64),  # +1 buy, -1 sell
+        ("type", np.int64),
+        ("ticks", np.int64),
+        ("lots", np.int64),  # total, filled lots included
+        ("left", np.int64),
+        ("state", np.int64),
+        ("reason", np.int64),
+        ("level", np.int64),  # first level of the price table at or above its price, once it rests
+        ("ahead", np.float64),  # lots in front of ours
+        ("seq", np.int64),  # orders of the tape with a smaller number are in front of ours
+        ("printed", np.int64),  # L2: lots printed at our price since the level was last shown
+        ("sent_ts", np.int64),
+        ("arrived_ts", np.int64),  # when it last reached the exchange; 0 before
+        ("ttl_ns", np.int64),  # 0: until cancelled
+        ("expires_ts", np.int64),  # NEVER unless it has a time to live
+        ("done_ts", np.int64),  # when it was over; NEVER before
+        ("told_ts", np.int64),  # when we learn that; NEVER before
+        ("told_filled", np.int64),  # lots we know to be filled
+        ("tag", np.int64),  # the caller's own mark, e.g. the slice
+    ]
+)
+FILL_RECORD = np.dtype(
+    [
+        ("order", np.int64),
+        ("ts", np.int64),
+        ("ticks", np.int64),
+        ("lots", np.int64),
+        ("maker", np.int64),  # 1: our order rested, 0: it took
+        ("told_ts", np.int64),  # when we hear of it
+        ("event", np.int64),  # how many events of the tape had happened
+        ("shift", np.float64),  # ticks that our own impact moved the price against us
+    ]
+)
+MESSAGE_RECORD = np.dtype(
+    [
+        ("arrives_ts", np.int64),
+        ("kind", np.int64),
+        ("order", np.int64),
+        ("ticks", np.int64),
+        ("lots", np.int64),
+    ]
+)
 SUBMIT = 0
 CANCEL = 1
 REPLACE = 2
 
-# Entries of `Account.clock`.
-NOW = 0
-CURSOR = 1  # events of the tape that have happened
-STOPPED = 2  # 1 while trading is halted
-N_ORDERS = 3
-N_FILLS = 4
-N_LIVE = 5
-INBOX_HEAD = 6
-INBOX_TAIL = 7
-LAST_ARRIVAL = 8  # messages of one connection arrive in the order they were sent
-LAST_TOLD = 9
-LAST_SEEN = 10
-DICE = 11  # state of the latency generator
-FULL = 12  # 1: room ran out, results are void
-N_TOLD = 13  # fills we know of
-BID_LOW = 14  # levels our resting bids and offers make interesting, see matching.watch
-BID_HIGH = 15
-ASK_LOW = 16
-ASK_HIGH = 17
-TOOK = 18  # 1: we took liquidity, so the footprint must be read
-NEXT_EXPIRY = 19
-MAKER_LOTS = 20  # lots of ours that traded passively
-CLOCKS = 21
-
-# Entries of `Account.pressure`: the impact we have made so far, in ticks.
-TRANSIENT = 0
-PERMANENT = 1
+CLOCK_RECORD = np.dtype(
+    [
+        ("now", np.int64),
+        ("cursor", np.int64),  # events of the tape that have happened
+        ("stopped", np.int64),  # 1 while trading is halted
+        ("full", np.int64),  # 1: room ran out, results are void
+        ("n_orders", np.int64),
+        ("n_live", np.int64),
+        ("n_fills", np.int64),
+        ("n_told", np.int64),  # fills we know of
+        ("maker_lots", np.int64),  # lots of ours that traded while resting
+        ("inbox_head", np.int64),
+        ("inbox_tail", np.int64),
+        ("last_arrival", np.int64),  # messages of one connection arrive as they were sent
+        ("last_told", np.int64),
+        ("last_seen", np.int64),
+        ("next_expiry", np.int64),
+        ("bid_low", np.int64),  # levels our resting orders make interesting, see matching.watch
+        ("bid_high", np.int64),
+        ("ask_low", np.int64),
+        ("ask_high", np.int64),
+        ("took", np.int64),  # 1: we took liquidity, so the footprint must be read
+        ("transient", np.float64),  # impact we have made, in ticks, at pressure_ts
+        ("permanent", np.float64),
+        ("pressure_ts", np.int64),
+        ("dice", np.uint64),  # state of the latency generator
+    ]
+)
+TAKEN_RECORD = np.dtype(
+    [
+        ("lots", np.float64),  # lots we took that had not come back
+        ("ts", np.int64),  # when that was so
+    ]
+)
 
 NEVER: int = np.iinfo(np.int64).max
 
@@ -113,52 +127,45 @@ NEVER: int = np.iinfo(np.int64).max
 class Account(NamedTuple):
     """Child orders and fills of one worker."""
 
-    orders: NDArray[np.int64]  # [max_orders, ORDER_COLUMNS]
-    ahead: NDArray[np.float64]  # [max_orders] lots in front of ours
-    live: NDArray[np.int64]  # [max_live] resting orders, best price and earliest first, by side
-    fills: NDArray[np.int64]  # [max_fills, FILL_COLUMNS]
-    shift: NDArray[np.float64]  # [max_fills] ticks that our own impact moved the price against us
-    inbox: NDArray[np.int64]  # [max_messages, INBOX_COLUMNS], a ring
-    clock: NDArray[np.int64]  # [CLOCKS]
-    pressure: NDArray[np.float64]  # [2] and its time is clock-free: see footprint.py
-    taken: NDArray[np.float64]  # [2, n_levels] lots we took that have not come back
-    taken_ts: NDArray[np.int64]  # [2, n_levels] when that was true
+    clock: NDArray[np.void]  # [1] of CLOCK_RECORD
+    orders: NDArray[np.void]  # [max_orders] of ORDER_RECORD
+    live: NDArray[np.int64]  # [max_live] resting orders: bids, then offers; best and earliest first
+    fills: NDArray[np.void]  # [max_fills] of FILL_RECORD
+    inbox: NDArray[np.void]  # [max_live] of MESSAGE_RECORD, a ring of messages on their way
+    taken: NDArray[np.void]  # [2, n_levels] of TAKEN_RECORD, our footprint
 
 
 def new_account(
     n_levels: int, max_orders: int = 256, max_fills: int = 1024, max_live: int = 64
 ) -> Account:
-    """An account with fixed room; see `FULL`."""
+    """An account with fixed room; see `full` in its clock."""
     account = Account(
-        orders=np.zeros((max_orders, ORDER_COLUMNS), np.int64),
-        ahead=np.zeros(max_orders, np.float64),
+        clock=np.zeros(1, CLOCK_RECORD),
+        orders=np.zeros(max_orders, ORDER_RECORD),
         live=np.zeros(max_live, np.int64),
-        fills=np.zeros((max_fills, FILL_COLUMNS), np.int64),
-        shift=np.zeros(max_fills, np.float64),
-        inbox=np.zeros((max_live, INBOX_COLUMNS), np.int64),
-        clock=np.zeros(CLOCKS, np.int64),
-        pressure=np.zeros(3, np.float64),
-        taken=np.zeros((2, n_levels), np.float64),
-        taken_ts=np.zeros((2, n_levels), np.int64),
+        fills=np.zeros(max_fills, FILL_RECORD),
+        inbox=np.zeros(max_live, MESSAGE_RECORD),
+        taken=np.zeros((2, n_levels), TAKEN_RECORD),
     )
     reset(account, 0)
     return account
 
 
+_FRESH = np.zeros(1, CLOCK_RECORD)
+_FRESH["next_expiry"] = _FRESH["bid_low"] = _FRESH["ask_low"] = NEVER
+_FRESH["bid_high"] = _FRESH["ask_high"] = -1
+
+
 @kernel
 def reset(account: Account, seed: int) -> None:
     """Forget everything; `seed` starts the latency generator."""
-    clock = account.clock
-    if clock[TOOK] != 0:
-        account.taken[:, :] = 0.0
-    clock[:] = 0
-    clock[DICE] = seed
-    clock[NEXT_EXPIRY] = NEVER
-    clock[BID_LOW] = NEVER
-    clock[BID_HIGH] = -1
-    clock[ASK_LOW] = NEVER
-    clock[ASK_HIGH] = -1
-    account.pressure[:] = 0.0
+    clock = account.clock[0]
+    if clock["took"] != 0:
+        for row in range(account.taken.shape[0]):
+            for level in range(account.taken.shape[1]):
+                account.taken[row, level]["lots"] = 0.0
+    account.clock[0] = _FRESH[0]
+    clock["dice"] = seed
 
 
 @inlined
@@ -167,8 +174,8 @@ def draw(account: Account, table: NDArray[np.int64]) -> int:
     n = len(table)
     if n == 1:
         return table[0]
-    state = np.uint64(account.clock[DICE]) + np.uint64(0x9E3779B97F4A7C15)
-    account.clock[DICE] = np.int64(state)
+    state = np.uint64(account.clock[0]["dice"]) + np.uint64(0x9E3779B97F4A7C15)
+    account.clock[0]["dice"] = np.int64(state)
     z = state
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -179,26 +186,26 @@ def draw(account: Account, table: NDArray[np.int64]) -> int:
 @inlined
 def told_at(account: Account, table: NDArray[np.int64], ts: int) -> int:
     """When we hear of what happened at `ts`; answers do not overtake one another."""
-    told = max(ts + draw(account, table), account.clock[LAST_TOLD])
-    account.clock[LAST_TOLD] = told
+    told = max(ts + draw(account, table), account.clock[0]["last_told"])
+    account.clock[0]["last_told"] = told
     return told
 
 
 @kernel
 def learn(account: Account, ts: int) -> None:
     """Take note of the fills we have been told of by `ts`."""
-    clock = account.clock
-    at = clock[N_TOLD]
-    while at < clock[N_FILLS] and account.fills[at, FILL_TOLD_TS] <= ts:
-        account.orders[account.fills[at, ORDER], TOLD_FILLED] += account.fills[at, FILL_LOTS]
+    clock = account.clock[0]
+    at = clock["n_told"]
+    while at < clock["n_fills"] and account.fills[at]["told_ts"] <= ts:
+        account.orders[account.fills[at]["order"]]["told_filled"] += account.fills[at]["lots"]
         at += 1
-    clock[N_TOLD] = at
+    clock["n_told"] = at
 
 
 @inlined
 def open_lots(account: Account, order: int, ts: int) -> int:
     """Lots of `order` that, for all we know at `ts`, may still trade. Call `learn` first."""
     row = account.orders[order]
-    if row[TOLD_TS] <= ts:
+    if row["told_ts"] <= ts:
         return 0
-    return row[LOTS] - row[TOLD_FILLED]
+    return row["lots"] - row["told_filled"]

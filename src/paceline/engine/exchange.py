@@ -91,7 +91,6 @@ class Exchange:
         self.seed = seed
         self.floor = replay.Floor(
             events=tape.events,
-            images=tape.images,
             book=tape.new_book(),
             rules=self.venue.rules(tape.instrument, tape.session),
             account=acc.new_account(len(tape.level_ticks), max_orders, 4 * max_orders),
@@ -101,11 +100,11 @@ class Exchange:
     @property
     def now(self) -> int:
         """ns since the epoch."""
-        return int(self.floor.account.clock[acc.NOW])
+        return int(self.floor.account.clock[0]["now"])
 
     def seek(self, ts: int) -> None:
         """Jump to `ts` with a fresh account."""
-        replay.seek(self.floor, ts, self.seed)
+        replay.seek(self.floor, self.tape.images, ts, self.seed)
 
     def advance(self, ts: int) -> None:
         """Let everything up to and including `ts` happen."""
@@ -154,34 +153,34 @@ class Exchange:
     def order(self, order: int) -> OrderState:
         """Where an order stands at the exchange, whether we have heard of it or not."""
         row = self.floor.account.orders[self._known(order)]
-        done = int(row[acc.DONE_TS])
+        done = int(row["done_ts"])
         return OrderState(
             order=order,
-            side=int(row[acc.SIDE]),
-            ticks=int(row[acc.TICKS]),
-            lots=int(row[acc.LOTS]),
-            left=int(row[acc.LEFT]),
-            state=STATE_NAMES[int(row[acc.STATE])],
-            reason=REASON_NAMES[int(row[acc.REASON])],
-            ahead=float(self.floor.account.ahead[order]),
+            side=int(row["side"]),
+            ticks=int(row["ticks"]),
+            lots=int(row["lots"]),
+            left=int(row["left"]),
+            state=STATE_NAMES[int(row["state"])],
+            reason=REASON_NAMES[int(row["reason"])],
+            ahead=float(self.floor.account.orders[order]["ahead"]),
             done_ts=None if done == acc.NEVER else done,
         )
 
     def fills(self) -> list[ExchangeFill]:
         """All our fills so far, in order of time."""
         account = self.floor.account
-        count = int(account.clock[acc.N_FILLS])
+        count = int(account.clock[0]["n_fills"])
         return [
             ExchangeFill(
-                order=int(row[acc.ORDER]),
-                ts=int(row[acc.FILL_TS]),
-                ticks=int(row[acc.FILL_TICKS]),
-                lots=int(row[acc.FILL_LOTS]),
-                maker=bool(row[acc.MAKER]),
-                told_ts=int(row[acc.FILL_TOLD_TS]),
-                shift_ticks=float(shift),
+                order=int(row["order"]),
+                ts=int(row["ts"]),
+                ticks=int(row["ticks"]),
+                lots=int(row["lots"]),
+                maker=bool(row["maker"]),
+                told_ts=int(row["told_ts"]),
+                shift_ticks=float(row["shift"]),
             )
-            for row, shift in zip(account.fills[:count], account.shift[:count], strict=True)
+            for row in account.fills[:count]
         ]
 
     def ladder(self, depth: int = 5) -> Ladder:
@@ -202,10 +201,10 @@ class Exchange:
         return ticks
 
     def _known(self, order: int) -> int:
-        if not 0 <= order < self.floor.account.clock[acc.N_ORDERS]:
+        if not 0 <= order < self.floor.account.clock[0]["n_orders"]:
             raise ExchangeError(f"order: {order!r} was never submitted")
         return order
 
     def _check_room(self) -> None:
-        if self.floor.account.clock[acc.FULL]:
+        if self.floor.account.clock[0]["full"]:
             raise CapacityError("account: full; make the exchange with a larger max_orders")

@@ -12,29 +12,26 @@ from __future__ import annotations
 
 import math
 
-from paceline.engine.account import PERMANENT, TOOK, TRANSIENT, Account
+from paceline.engine.account import Account
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner
 from paceline.market.book import Book
-
-_PRESSURE_TS = 2  # third entry of Account.pressure: the time of the other two
 
 
 @inlined
 def missing(account: Account, rules: Rules, row: int, level: int, ts: int) -> float:
     """Lots we took from a level that have not come back by `ts`."""
     taken = account.taken[row, level]
-    if taken == 0.0:
+    if taken["lots"] == 0.0:
         return 0.0
-    age = ts - account.taken_ts[row, level]
-    return taken * math.exp(-rules.recovery_per_ns * age)
+    return taken["lots"] * math.exp(-rules.recovery_per_ns * (ts - taken["ts"]))
 
 
 @inlined
 def available(book: Book, account: Account, rules: Rules, row: int, level: int, ts: int) -> int:
     """Whole lots at a level that we may take at `ts`."""
-    lots = book.lots[row, level]
-    if account.clock[TOOK] == 0 or lots == 0:
+    lots = book.levels[row, level]["lots"]
+    if account.clock[0]["took"] == 0 or lots == 0:
         return lots
     gone = missing(account, rules, row, level, ts)
     return max(lots - math.ceil(gone - 1e-9), 0)
@@ -43,18 +40,20 @@ def available(book: Book, account: Account, rules: Rules, row: int, level: int, 
 @inlined
 def take(account: Account, rules: Rules, row: int, level: int, lots: int, ts: int) -> None:
     """We took `lots` from a level at `ts`."""
-    account.taken[row, level] = missing(account, rules, row, level, ts) + lots
-    account.taken_ts[row, level] = ts
-    account.clock[TOOK] = 1
+    taken = account.taken[row, level]
+    taken["lots"] = missing(account, rules, row, level, ts) + lots
+    taken["ts"] = ts
+    account.clock[0]["took"] = 1
 
 
 @inner
 def settle(book: Book, account: Account, rules: Rules, row: int, level: int, ts: int) -> None:
     """After the market took lots off a level: it cannot lack more than it shows."""
-    gone = missing(account, rules, row, level, ts)
-    if gone > book.lots[row, level]:
-        account.taken[row, level] = book.lots[row, level]
-        account.taken_ts[row, level] = ts
+    shown = book.levels[row, level]["lots"]
+    if missing(account, rules, row, level, ts) > shown:
+        taken = account.taken[row, level]
+        taken["lots"] = shown
+        taken["ts"] = ts
 
 
 @inner
@@ -76,13 +75,13 @@ def press(account: Account, rules: Rules, lots: int, ts: int) -> float:
     """
     if rules.transient_ticks == 0.0 and rules.permanent_ticks == 0.0:
         return 0.0
-    pressure = account.pressure
-    age = ts - pressure[_PRESSURE_TS]
-    faded = pressure[TRANSIENT] * math.exp(-rules.transient_per_ns * age)
+    clock = account.clock[0]
+    age = ts - clock["pressure_ts"]
+    faded = clock["transient"] * math.exp(-rules.transient_per_ns * age)
     own = rules.transient_ticks * lots
     lasting = rules.permanent_ticks * lots
-    shift = faded + pressure[PERMANENT] + (own + lasting) / 2
-    pressure[TRANSIENT] = faded + own
-    pressure[PERMANENT] += lasting
-    pressure[_PRESSURE_TS] = ts
+    shift = faded + clock["permanent"] + (own + lasting) / 2
+    clock["transient"] = faded + own
+    clock["permanent"] += lasting
+    clock["pressure_ts"] = ts
     return float(shift)

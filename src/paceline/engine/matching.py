@@ -14,54 +14,22 @@ import math
 
 from paceline.engine.account import (
     ACCOUNT_FULL,
-    ARRIVED_TS,
-    ASK_HIGH,
-    ASK_LOW,
-    BID_HIGH,
-    BID_LOW,
-    CURSOR,
-    DONE_TS,
-    EXPIRES_TS,
-    FILL_EVENT,
-    FILL_LOTS,
-    FILL_TICKS,
-    FILL_TOLD_TS,
-    FILL_TS,
+    CANCELLED,
     FILLED,
-    FULL,
     HALTED,
     IOC,
-    LEFT,
-    LOTS,
-    MAKER,
-    MAKER_LOTS,
     MARKET,
-    N_FILLS,
-    N_LIVE,
     NEVER,
-    NEXT_EXPIRY,
     NO_REASON,
     NOT_POSITIVE,
     OFF_TICK,
-    ORDER,
     OUTSIDE_BAND,
     OUTSIDE_SESSION,
-    PRINTED,
-    REASON,
     REJECTED,
     RESTING,
-    SEQ,
-    SIDE,
-    STATE,
-    STOPPED,
-    TICKS,
-    TOLD_TS,
-    TTL_NS,
-    TYPE,
     Account,
     told_at,
 )
-from paceline.engine.account import CANCELLED as CANCELLED
 from paceline.engine.footprint import available, press, take
 from paceline.engine.queue import PESSIMISTIC, after_level_drop, after_order_cancel
 from paceline.engine.venue import Rules
@@ -70,45 +38,51 @@ from paceline.market.book import Book, rank, row_of
 from paceline.market.events import ADD, DELETE, EXECUTE, HIDDEN, LEVEL, REDUCE, SEED, TRADE
 
 
+@inlined
+def _is_listed(book: Book, level: int, ticks: int) -> bool:
+    """Whether the price table has `ticks`, given the first level at or above."""
+    return level < len(book.level_ticks) and book.level_ticks[level] == ticks
+
+
 @inner
 def watch(book: Book, account: Account) -> None:
     """Note which levels our resting orders make interesting, so that other events pass by fast.
 
-    Bids: trades at or below BID_HIGH may hit us, cancels from BID_LOW to BID_HIGH may move us on,
-    offers at or below BID_HIGH cross us. Offers: mirrored.
+    Bids: trades at or below `bid_high` may hit us, cancels from `bid_low` to `bid_high` may move us
+    on, offers at or below `bid_high` cross us. Offers: mirrored.
     """
-    clock = account.clock
-    clock[BID_LOW], clock[BID_HIGH] = NEVER, -1
-    clock[ASK_LOW], clock[ASK_HIGH] = NEVER, -1
+    clock = account.clock[0]
+    clock["bid_low"], clock["bid_high"] = NEVER, -1
+    clock["ask_low"], clock["ask_high"] = NEVER, -1
     expiry = NEVER
-    for i in range(clock[N_LIVE]):
+    for i in range(clock["n_live"]):
         order = account.orders[account.live[i]]
-        at_or_above = rank(book.level_ticks, order[TICKS])
-        at_or_below = rank(book.level_ticks, order[TICKS] + 1) - 1
-        if order[SIDE] > 0:
-            clock[BID_LOW] = min(clock[BID_LOW], at_or_above)
-            clock[BID_HIGH] = max(clock[BID_HIGH], at_or_below)
+        at_or_above = order["level"]
+        at_or_below = at_or_above - 1 + _is_listed(book, at_or_above, order["ticks"])
+        if order["side"] > 0:
+            clock["bid_low"] = min(clock["bid_low"], at_or_above)
+            clock["bid_high"] = max(clock["bid_high"], at_or_below)
         else:
-            clock[ASK_LOW] = min(clock[ASK_LOW], at_or_above)
-            clock[ASK_HIGH] = max(clock[ASK_HIGH], at_or_below)
-        expiry = min(expiry, order[EXPIRES_TS])
-    clock[NEXT_EXPIRY] = expiry
+            clock["ask_low"] = min(clock["ask_low"], at_or_above)
+            clock["ask_high"] = max(clock["ask_high"], at_or_below)
+        expiry = min(expiry, order["expires_ts"])
+    clock["next_expiry"] = expiry
 
 
 @inlined
 def finish(account: Account, rules: Rules, k: int, state: int, ts: int) -> None:
     """Order `k` is over."""
     order = account.orders[k]
-    order[STATE] = state
-    order[DONE_TS] = ts
-    order[TOLD_TS] = told_at(account, rules.ack_ns, ts)
+    order["state"] = state
+    order["done_ts"] = ts
+    order["told_ts"] = told_at(account, rules.ack_ns, ts)
 
 
 @inner
 def withdraw(book: Book, account: Account, k: int) -> None:
     """Take order `k` out of the resting ones."""
-    clock = account.clock
-    n = clock[N_LIVE]
+    clock = account.clock[0]
+    n = clock["n_live"]
     at = 0
     while at < n and account.live[at] != k:
         at += 1
@@ -116,7 +90,7 @@ def withdraw(book: Book, account: Account, k: int) -> None:
         return
     for i in range(at, n - 1):
         account.live[i] = account.live[i + 1]
-    clock[N_LIVE] = n - 1
+    clock["n_live"] = n - 1
     watch(book, account)
 
 
@@ -126,32 +100,33 @@ def rest(book: Book, account: Account, k: int) -> bool:
 
     False if there is no room.
     """
-    clock = account.clock
-    n = clock[N_LIVE]
+    clock = account.clock[0]
+    n = clock["n_live"]
     if n == len(account.live):
-        clock[FULL] = 1
+        clock["full"] = 1
         return False
     order = account.orders[k]
-    side, eager = order[SIDE], order[SIDE] * order[TICKS]
+    side, eager = order["side"], order["side"] * order["ticks"]
     at = n
     while at > 0:
         other = account.orders[account.live[at - 1]]
-        in_front = other[SIDE] > side or (
-            other[SIDE] == side and other[SIDE] * other[TICKS] >= eager
+        in_front = other["side"] > side or (
+            other["side"] == side and other["side"] * other["ticks"] >= eager
         )
         if in_front:
             break
         account.live[at] = account.live[at - 1]
         at -= 1
     account.live[at] = k
-    clock[N_LIVE] = n + 1
-    order[STATE] = RESTING
-    order[SEQ] = clock[CURSOR]
-    order[PRINTED] = 0
+    clock["n_live"] = n + 1
+    order["state"] = RESTING
+    order["seq"] = clock["cursor"]
+    order["printed"] = 0
     row = row_of(side)
-    level = rank(book.level_ticks, order[TICKS])
-    shown = level < len(book.level_ticks) and book.level_ticks[level] == order[TICKS]
-    account.ahead[k] = book.lots[row, level] if shown else 0
+    level = rank(book.level_ticks, order["ticks"])
+    order["level"] = level
+    listed = _is_listed(book, level, order["ticks"])
+    order["ahead"] = book.levels[row, level]["lots"] if listed else 0
     watch(book, account)
     return True
 
@@ -161,45 +136,45 @@ def fill(
     account: Account, rules: Rules, k: int, ticks: int, lots: int, maker: bool, ts: int
 ) -> None:
     """Order `k` trades `lots` at `ticks`."""
-    clock = account.clock
-    at = clock[N_FILLS]
+    clock = account.clock[0]
+    at = clock["n_fills"]
     if at == len(account.fills):
-        clock[FULL] = 1
+        clock["full"] = 1
         return
     order = account.orders[k]
-    order[LEFT] -= lots
+    order["left"] -= lots
     row = account.fills[at]
-    row[ORDER] = k
-    row[FILL_TS] = ts
-    row[FILL_TICKS] = ticks
-    row[FILL_LOTS] = lots
-    row[MAKER] = maker
-    row[FILL_TOLD_TS] = told_at(account, rules.ack_ns, ts)
-    row[FILL_EVENT] = clock[CURSOR]
-    account.shift[at] = press(account, rules, lots, ts)
-    clock[N_FILLS] = at + 1
+    row["order"] = k
+    row["ts"] = ts
+    row["ticks"] = ticks
+    row["lots"] = lots
+    row["maker"] = maker
+    row["told_ts"] = told_at(account, rules.ack_ns, ts)
+    row["event"] = clock["cursor"]
+    row["shift"] = press(account, rules, lots, ts)
+    clock["n_fills"] = at + 1
     if maker:
-        clock[MAKER_LOTS] += lots
-    if order[LEFT] == 0:
-        order[STATE] = FILLED
-        order[DONE_TS] = ts
-        order[TOLD_TS] = row[FILL_TOLD_TS]
+        clock["maker_lots"] += lots
+    if order["left"] == 0:
+        order["state"] = FILLED
+        order["done_ts"] = ts
+        order["told_ts"] = row["told_ts"]
 
 
 @inner
 def aggress(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
     """Order `k` takes the other side's levels, best first, as far as its price allows."""
     order = account.orders[k]
-    side = order[SIDE]
+    side = order["side"]
     row = 1 if side > 0 else 0
     step = 1 if side > 0 else -1
     n = len(book.level_ticks)
     level = book.best[row]
-    while order[LEFT] > 0 and 0 <= level < n and account.clock[FULL] == 0:
+    while order["left"] > 0 and 0 <= level < n and account.clock[0]["full"] == 0:
         ticks = book.level_ticks[level]
-        if order[TYPE] != MARKET and side * (ticks - order[TICKS]) > 0:
+        if order["type"] != MARKET and side * (ticks - order["ticks"]) > 0:
             break
-        lots = min(available(book, account, rules, row, level, ts), order[LEFT])
+        lots = min(available(book, account, rules, row, level, ts), order["left"])
         if lots > 0:
             take(account, rules, row, level, lots, ts)
             fill(account, rules, k, ticks, lots, False, ts)
@@ -210,16 +185,16 @@ def aggress(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None
 def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
     """Why the venue would not take order `k` at `ts`; NO_REASON if it would."""
     order = account.orders[k]
-    if account.clock[STOPPED] != 0:
+    if account.clock[0]["stopped"] != 0:
         return HALTED
     if ts < rules.open_ns or ts > rules.close_ns:
         return OUTSIDE_SESSION
-    if order[LEFT] <= 0:
+    if order["left"] <= 0:
         return NOT_POSITIVE
-    if order[TYPE] != MARKET:
-        if order[TICKS] % rules.order_step != 0:
+    if order["type"] != MARKET:
+        if order["ticks"] % rules.order_step != 0:
             return OFF_TICK
-        if order[TICKS] < rules.band_low or order[TICKS] > rules.band_high:
+        if order["ticks"] < rules.band_low or order["ticks"] > rules.band_high:
             return OUTSIDE_BAND
     return NO_REASON
 
@@ -228,48 +203,49 @@ def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
 def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
     """Order `k` reaches the exchange at `ts` and meets the book of that time."""
     order = account.orders[k]
-    order[ARRIVED_TS] = ts
+    order["arrived_ts"] = ts
     why = refusal(account, rules, k, ts)
     if why != NO_REASON:
-        order[REASON] = why
+        order["reason"] = why
         finish(account, rules, k, REJECTED, ts)
         return
-    if order[TTL_NS] > 0 and order[EXPIRES_TS] == NEVER:
-        order[EXPIRES_TS] = ts + order[TTL_NS]
+    if order["ttl_ns"] > 0 and order["expires_ts"] == NEVER:
+        order["expires_ts"] = ts + order["ttl_ns"]
     aggress(book, account, rules, k, ts)
-    if order[LEFT] == 0:
+    if order["left"] == 0:
         return
-    if order[TYPE] == IOC or order[TYPE] == MARKET:
+    if order["type"] == IOC or order["type"] == MARKET:
         finish(account, rules, k, CANCELLED, ts)
     elif not rest(book, account, k):
-        order[REASON] = ACCOUNT_FULL
+        order["reason"] = ACCOUNT_FULL
         finish(account, rules, k, CANCELLED, ts)
 
 
 @inner
 def amend(
     book: Book, account: Account, rules: Rules, k: int, ticks: int, lots: int, ts: int
-) -> None:
+) -> bool:
     """Replace resting order `k`: `lots` is its new total, filled lots included.
 
-    The queue place is kept only when the size goes down at the same price.
+    The queue place is kept only when the size goes down at the same price. True: it lost its
+    place, and must `arrive` again.
     """
     order = account.orders[k]
-    filled = order[LOTS] - order[LEFT]
+    filled = order["lots"] - order["left"]
     if lots <= filled:
-        order[LOTS] = filled
-        order[LEFT] = 0
+        order["lots"] = filled
+        order["left"] = 0
         withdraw(book, account, k)
         finish(account, rules, k, CANCELLED, ts)
-        return
-    keeps_place = ticks == order[TICKS] and lots <= order[LOTS]
-    order[LOTS] = lots
-    order[LEFT] = lots - filled
+        return False
+    keeps_place = ticks == order["ticks"] and lots <= order["lots"]
+    order["lots"] = lots
+    order["left"] = lots - filled
     if keeps_place:
-        return
+        return False
     withdraw(book, account, k)
-    order[TICKS] = ticks
-    arrive(book, account, rules, k, ts)
+    order["ticks"] = ticks
+    return True
 
 
 @inner
@@ -292,7 +268,7 @@ def meet(
     elif kind == ADD:
         _cross(account, rules, row, level, side, ticks, qty, ts)
     elif kind == LEVEL:
-        shown = book.lots[row, level]
+        shown = book.levels[row, level]["lots"]
         _move_up(account, rules, side, ticks, shown, shown - qty)
         if qty > shown:
             _cross(account, rules, row, level, side, ticks, qty - shown, ts)
@@ -310,26 +286,26 @@ def _trade(
     """A recorded trade on our side: strictly through our price it is ours; at our price, after
     the lots ahead. A trade with a hidden order at our price means nobody shown was ahead."""
     left = qty
-    for i in range(account.clock[N_LIVE]):
+    for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
-        if order[SIDE] != side:
+        if order["side"] != side:
             continue
-        better = side * (order[TICKS] - ticks)
+        better = side * (order["ticks"] - ticks)
         if better < 0 or left <= 0:
             break
-        lots = min(left, order[LEFT])
+        lots = min(left, order["left"])
         if better == 0:
             if kind == HIDDEN:
-                if account.ahead[k] > 0.0 or rules.fill_model == PESSIMISTIC:
+                if order["ahead"] > 0.0 or rules.fill_model == PESSIMISTIC:
                     continue
             else:
-                order[PRINTED] += qty
-                passed = min(account.ahead[k], float(left))
-                account.ahead[k] -= passed
-                lots = min(math.floor(left - passed), order[LEFT])
+                order["printed"] += qty
+                passed = min(order["ahead"], float(left))
+                order["ahead"] -= passed
+                lots = min(math.floor(left - passed), order["left"])
         if lots > 0:
-            fill(account, rules, k, order[TICKS], lots, True, ts)
+            fill(account, rules, k, order["ticks"], lots, True, ts)
             left -= lots
 
 
@@ -339,21 +315,21 @@ def _cross(
 ) -> None:
     """A recorded order of the other side comes in at a price that meets ours."""
     left = qty
-    for i in range(account.clock[N_LIVE]):
+    for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
-        if order[SIDE] == side:
+        if order["side"] == side:
             continue
-        better = order[SIDE] * (order[TICKS] - ticks)
+        better = order["side"] * (order["ticks"] - ticks)
         if better < 0 or left <= 0:
             break
-        lots = min(left, order[LEFT])
+        lots = min(left, order["left"])
         if better == 0:
-            passed = min(account.ahead[k], float(left))
-            account.ahead[k] -= passed
-            lots = min(math.floor(left - passed), order[LEFT])
+            passed = min(order["ahead"], float(left))
+            order["ahead"] -= passed
+            lots = min(math.floor(left - passed), order["left"])
         if lots > 0:
-            fill(account, rules, k, order[TICKS], lots, True, ts)
+            fill(account, rules, k, order["ticks"], lots, True, ts)
             take(account, rules, row, level, lots, ts)
             left -= lots
 
@@ -363,14 +339,12 @@ def _cancel(
     book: Book, account: Account, rules: Rules, side: int, ticks: int, qty: int, slot: int
 ) -> None:
     """A recorded cancel at our price may move us on."""
-    for i in range(account.clock[N_LIVE]):
+    for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
-        if order[SIDE] == side and order[TICKS] == ticks:
-            was_ahead = book.slot_seq[slot] < order[SEQ]
-            account.ahead[k] = after_order_cancel(
-                rules.fill_model, account.ahead[k], qty, was_ahead
-            )
+        if order["side"] == side and order["ticks"] == ticks:
+            was_ahead = book.slots[slot]["seq"] < order["seq"]
+            order["ahead"] = after_order_cancel(rules.fill_model, order["ahead"], qty, was_ahead)
 
 
 @inlined
@@ -378,38 +352,42 @@ def _move_up(
     account: Account, rules: Rules, side: int, ticks: int, shown: int, dropped: int
 ) -> None:
     """A level of ours is shown anew: what went without a print was cancelled."""
-    for i in range(account.clock[N_LIVE]):
+    for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
-        if order[SIDE] == side and order[TICKS] == ticks:
-            cancelled = dropped - order[PRINTED]
-            order[PRINTED] = 0
-            account.ahead[k] = after_level_drop(
-                rules.fill_model, rules.cancel_exponent, account.ahead[k], shown, cancelled
+        if order["side"] == side and order["ticks"] == ticks:
+            cancelled = dropped - order["printed"]
+            order["printed"] = 0
+            order["ahead"] = after_level_drop(
+                rules.fill_model,
+                rules.cancel_exponent,
+                order["ahead"],
+                shown,
+                cancelled,
             )
 
 
 @inlined
 def _were_there(account: Account, side: int, ticks: int, qty: int) -> None:
     """Lots came into view at our price that had been there before: they are ahead of us."""
-    for i in range(account.clock[N_LIVE]):
+    for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
-        if order[SIDE] == side and order[TICKS] == ticks:
-            account.ahead[k] += qty
+        if order["side"] == side and order["ticks"] == ticks:
+            order["ahead"] += qty
 
 
 @inlined
 def _sweep_filled(book: Book, account: Account) -> None:
     """Take filled orders out of the resting ones."""
-    clock = account.clock
-    n = clock[N_LIVE]
+    clock = account.clock[0]
+    n = clock["n_live"]
     kept = 0
     for i in range(n):
         k = account.live[i]
-        if account.orders[k, LEFT] > 0:
+        if account.orders[k]["left"] > 0:
             account.live[kept] = k
             kept += 1
     if kept < n:
-        clock[N_LIVE] = kept
+        clock["n_live"] = kept
         watch(book, account)

@@ -77,15 +77,15 @@ def cancel_positions(book: Book, events: Events, out: NDArray[np.float64]) -> in
     for i in range(len(events.ts)):
         kind, slot = events.kind[i], events.slot[i]
         if (kind == DELETE or kind == REDUCE) and count < len(out):
-            row, level = book.slot_row[slot], book.slot_level[slot]
-            if level == book.best[row] and book.head[row, level] != book.tail[row, level]:
+            order = book.slots[slot]
+            queue = book.levels[order["row"], order["level"]]
+            if order["level"] == book.best[order["row"]] and queue["head"] != queue["tail"]:
                 before = 0
-                other = book.head[row, level]
+                other = queue["head"]
                 while other != slot:
-                    before += book.slot_lots[other]
-                    other = book.slot_next[other]
-                middle = before + book.slot_lots[slot] / 2
-                out[count] = middle / book.lots[row, level]
+                    before += book.slots[other]["lots"]
+                    other = book.slots[other]["next"]
+                out[count] = (before + order["lots"] / 2) / queue["lots"]
                 count += 1
         apply(book, kind, events.side[i], events.level[i], events.qty[i], slot, i)
     return count

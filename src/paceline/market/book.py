@@ -33,44 +33,51 @@ BEFORE_ALL = -1
 """Sequence number of lots that were there before anything we saw."""
 
 
+LEVEL_RECORD = np.dtype(
+    [
+        ("lots", np.int64),  # lots shown
+        ("head", np.int32),  # first slot in the queue
+        ("tail", np.int32),  # last slot in the queue
+    ]
+)
+SLOT_RECORD = np.dtype(
+    [
+        ("lots", np.int32),  # lots left of the order; 0: the slot is free
+        ("level", np.int32),
+        ("next", np.int32),  # the order behind
+        ("prev", np.int32),  # the order in front
+        ("row", np.int64),  # 0 bid, 1 ask
+        ("seq", np.int64),  # event index at which the order joined its queue
+    ]
+)
+
+
 class Book(NamedTuple):
     """State of one book. `n` levels, `m` slots."""
 
     level_ticks: NDArray[np.int64]  # [n] price of each level in book ticks, rising
-    lots: NDArray[np.int64]  # [2, n] lots shown at each level
-    head: NDArray[np.int32]  # [2, n] first slot in the queue
-    tail: NDArray[np.int32]  # [2, n] last slot in the queue
+    levels: NDArray[np.void]  # [2, n] of LEVEL_RECORD
+    slots: NDArray[np.void]  # [m] of SLOT_RECORD
     best: NDArray[np.int64]  # [2] best bid level (-1: none), best ask level (n: none)
-    slot_lots: NDArray[np.int32]  # [m] lots left of the order; 0: the slot is free
-    slot_level: NDArray[np.int32]  # [m]
-    slot_row: NDArray[np.int8]  # [m] 0 bid, 1 ask
-    slot_next: NDArray[np.int32]  # [m] the order behind
-    slot_prev: NDArray[np.int32]  # [m] the order in front
-    slot_seq: NDArray[np.int64]  # [m] event index at which the order joined its queue
 
 
 def new_book(level_ticks: NDArray[np.int64], n_slots: int) -> Book:
     """An empty book on the given price table."""
     n = len(level_ticks)
-    return Book(
+    book = Book(
         level_ticks=level_ticks,
-        lots=np.zeros((2, n), np.int64),
-        head=np.full((2, n), NOBODY, np.int32),
-        tail=np.full((2, n), NOBODY, np.int32),
+        levels=np.zeros((2, n), LEVEL_RECORD),
+        slots=np.zeros(n_slots, SLOT_RECORD),
         best=np.array([-1, n], np.int64),
-        slot_lots=np.zeros(n_slots, np.int32),
-        slot_level=np.zeros(n_slots, np.int32),
-        slot_row=np.zeros(n_slots, np.int8),
-        slot_next=np.full(n_slots, NOBODY, np.int32),
-        slot_prev=np.full(n_slots, NOBODY, np.int32),
-        slot_seq=np.zeros(n_slots, np.int64),
     )
+    book.levels["head"] = book.levels["tail"] = NOBODY
+    return book
 
 
 @inlined
 def row_of(side: int) -> int:
     """Row of a side: +1 (bids) is 0, -1 (asks) is 1."""
-    return 0 if side > 0 else 1
+    return (1 - side) >> 1
 
 
 @inner
@@ -79,35 +86,35 @@ def rank(values: NDArray[np.int64], key: int) -> int:
 
     `np.searchsorted` for one key; Numba takes a second and a half to compile that.
     """
-    low, high = 0, len(values)
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
+    low, left = 0, len(values)
+    while left > 0:
+        half = (left + 1) >> 1
+        low += half * (values[low + half - 1] < key)  # no branch: it could not be foreseen
+        left -= half
     return low
 
 
 @kernel
 def clear(book: Book) -> None:
     """Empty the book."""
-    book.lots[:, :] = 0
-    book.head[:, :] = NOBODY
-    book.tail[:, :] = NOBODY
-    book.slot_lots[:] = 0
+    n = len(book.level_ticks)
+    for row in range(2):
+        for i in range(n):
+            level = book.levels[row, i]
+            level["lots"] = 0
+            level["head"] = NOBODY
+            level["tail"] = NOBODY
+    for i in range(len(book.slots)):
+        book.slots[i]["lots"] = 0
     book.best[0] = -1
-    book.best[1] = len(book.level_ticks)
+    book.best[1] = n
 
 
 @inlined
 def improve_best(book: Book, row: int, level: int) -> None:
     """`level` has lots now: it may be the best of its side."""
-    if row == 0:
-        if level > book.best[0]:
-            book.best[0] = level
-    elif level < book.best[1]:
-        book.best[1] = level
+    if (1 - 2 * row) * (level - book.best[row]) > 0:
+        book.best[row] = level
 
 
 @inlined
@@ -115,62 +122,61 @@ def retreat_best(book: Book, row: int, level: int) -> None:
     """`level` has run empty: if it was the best, the next level that shows lots is."""
     if level != book.best[row]:
         return
-    if row == 0:
-        while level >= 0 and book.lots[0, level] == 0:
-            level -= 1
-    else:
-        n = len(book.level_ticks)
-        while level < n and book.lots[1, level] == 0:
-            level += 1
+    n = len(book.level_ticks)
+    step = 2 * row - 1
+    while 0 <= level < n and book.levels[row, level]["lots"] == 0:
+        level += step
     book.best[row] = level
 
 
 @inlined
 def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> None:
     """An order joins the tail of its level's queue."""
-    last = book.tail[row, level]
-    book.slot_lots[slot] = lots
-    book.slot_level[slot] = level
-    book.slot_row[slot] = row
-    book.slot_seq[slot] = seq
-    book.slot_prev[slot] = last
-    book.slot_next[slot] = NOBODY
+    queue = book.levels[row, level]
+    order = book.slots[slot]
+    last = queue["tail"]
+    order["lots"] = lots
+    order["level"] = level
+    order["row"] = row
+    order["seq"] = seq
+    order["prev"] = last
+    order["next"] = NOBODY
     if last == NOBODY:
-        book.head[row, level] = slot
+        queue["head"] = slot
     else:
-        book.slot_next[last] = slot
-    book.tail[row, level] = slot
-    book.lots[row, level] += lots
+        book.slots[last]["next"] = slot
+    queue["tail"] = slot
+    queue["lots"] += lots
     improve_best(book, row, level)
 
 
 @inlined
 def leave(book: Book, slot: int, lots: int) -> None:
     """`lots` of the order in `slot` go away; with the last of them the order leaves its queue."""
-    row = book.slot_row[slot]
-    level = book.slot_level[slot]
-    book.slot_lots[slot] -= lots
-    book.lots[row, level] -= lots
-    if book.slot_lots[slot] > 0:
+    order = book.slots[slot]
+    row, level = order["row"], order["level"]
+    queue = book.levels[row, level]
+    order["lots"] -= lots
+    queue["lots"] -= lots
+    if order["lots"] > 0:
         return
-    before = book.slot_prev[slot]
-    behind = book.slot_next[slot]
+    before, behind = order["prev"], order["next"]
     if before == NOBODY:
-        book.head[row, level] = behind
+        queue["head"] = behind
     else:
-        book.slot_next[before] = behind
+        book.slots[before]["next"] = behind
     if behind == NOBODY:
-        book.tail[row, level] = before
+        queue["tail"] = before
     else:
-        book.slot_prev[behind] = before
-    if book.lots[row, level] == 0:
+        book.slots[behind]["prev"] = before
+    if queue["lots"] == 0:
         retreat_best(book, row, level)
 
 
 @inlined
 def show(book: Book, row: int, level: int, lots: int) -> None:
     """A level of a book without orders now shows `lots`."""
-    book.lots[row, level] = lots
+    book.levels[row, level]["lots"] = lots
     if lots > 0:
         improve_best(book, row, level)
     else:
@@ -206,9 +212,9 @@ def top_levels(book: Book, row: int, ticks: NDArray[np.int64], lots: NDArray[np.
     level = book.best[row]
     step = -1 if row == 0 else 1
     while k < len(ticks) and 0 <= level < n:
-        if book.lots[row, level] > 0:
+        if book.levels[row, level]["lots"] > 0:
             ticks[k] = book.level_ticks[level]
-            lots[k] = book.lots[row, level]
+            lots[k] = book.levels[row, level]["lots"]
             k += 1
         level += step
     return k

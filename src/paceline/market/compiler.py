@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from paceline.errors import TapeError
 from paceline.jit import inner, kernel
-from paceline.market.book import Book, apply, clear, join, new_book, row_of, show
+from paceline.market.book import (
+    BEFORE_ALL,
+    NOBODY,
+    Book,
+    apply,
+    clear,
+    join,
+    new_book,
+    row_of,
+    show,
+)
 from paceline.market.events import (
     ADD,
     CLEAR,
@@ -37,6 +47,9 @@ from paceline.market.events import (
 
 IMAGE_EVERY = 2048
 """Events between two book images: rolling that far forward costs about as much as loading one."""
+
+_BOARD = 1 << 22
+"""Largest span of ticks that is put on a board and not sorted."""
 
 _MAX_LOTS = np.iinfo(np.int32).max
 _PRICELESS = (HALT, QUOTE, RESUME, CLEAR)
@@ -64,19 +77,21 @@ def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) ->
     if kind == ADD or (kind == SEED and slot >= 0):
         if side == 0:
             return 1
-        if slot < 0 or book.slot_lots[slot] > 0:
+        if slot < 0 or book.slots[slot]["lots"] > 0:
             return 2
         if qty <= 0:
             return 3
     elif kind == REDUCE or kind == DELETE or kind == EXECUTE or (kind == UNSEEN and slot >= 0):
-        if slot < 0 or book.slot_lots[slot] == 0:
+        if slot < 0 or book.slots[slot]["lots"] == 0:
             return 4
         if qty <= 0:
             return 3
-        if qty > book.slot_lots[slot]:
+        if qty > book.slots[slot]["lots"]:
             return 5
-        if book.slot_level[slot] != level or book.slot_row[slot] != row_of(side):
+        if book.slots[slot]["level"] != level or book.slots[slot]["row"] != row_of(side):
             return 6
+    elif kind == UNSEEN:
+        return 4
     elif kind == LEVEL or kind == SEED:
         if side == 0:
             return 1
@@ -130,12 +145,13 @@ def _count(book: Book) -> int:
     count = 0
     for row in range(2):
         for level in range(len(book.level_ticks)):
-            slot = book.head[row, level]
-            if slot < 0 and book.lots[row, level] > 0:
+            queue = book.levels[row, level]
+            slot = queue["head"]
+            if slot == NOBODY and queue["lots"] > 0:
                 count += 1
-            while slot >= 0:
+            while slot != NOBODY:
                 count += 1
-                slot = book.slot_next[slot]
+                slot = book.slots[slot]["next"]
     return count
 
 
@@ -144,21 +160,24 @@ def _take(book: Book, images: Images, at: int) -> None:
     """Write an image of `book` from row `at` on."""
     for row in range(2):
         for level in range(len(book.level_ticks)):
-            if book.lots[row, level] == 0:
-                continue
-            slot = book.head[row, level]
-            while True:
+            queue = book.levels[row, level]
+            slot = queue["head"]
+            if slot == NOBODY and queue["lots"] > 0:
+                images.slot[at] = NOBODY
+                images.level[at] = level
+                images.row[at] = row
+                images.lots[at] = queue["lots"]
+                images.seq[at] = BEFORE_ALL
+                at += 1
+            while slot != NOBODY:
+                order = book.slots[slot]
                 images.slot[at] = slot
                 images.level[at] = level
                 images.row[at] = row
-                images.lots[at] = book.slot_lots[slot] if slot >= 0 else book.lots[row, level]
-                images.seq[at] = book.slot_seq[slot] if slot >= 0 else -1
+                images.lots[at] = order["lots"]
+                images.seq[at] = order["seq"]
                 at += 1
-                if slot < 0:
-                    break
-                slot = book.slot_next[slot]
-                if slot < 0:
-                    break
+                slot = order["next"]
 
 
 @kernel
@@ -182,6 +201,23 @@ def _stack(taken: list[Images], halted: list[int]) -> Images:
     return Images(np.concatenate([[0], np.cumsum(rows)]), np.array(halted, np.uint8), *columns)
 
 
+def price_table(ticks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct `ticks` `[n]` in rising order `[n_levels]`, and the level of each `[n]`.
+
+    A day's prices lie close together, so marking them on a board beats sorting millions of rows.
+    """
+    if len(ticks) == 0 or int(ticks.max()) - int(ticks.min()) > _BOARD:
+        level_ticks, level = np.unique(ticks, return_inverse=True)
+        return level_ticks, level
+    lowest = ticks.min()
+    away = ticks - lowest
+    board = np.zeros(int(away.max()) + 1, np.int64)
+    board[away] = 1
+    seen = np.flatnonzero(board)
+    board[seen] = np.arange(len(seen))
+    return seen + lowest, board[away]
+
+
 def compile_rows(rows: Rows) -> tuple[Events, NDArray[np.int64], Images]:
     """Compile `rows` into events, their price table `[n_levels]` and book images.
 
@@ -199,7 +235,7 @@ def compile_rows(rows: Rows) -> tuple[Events, NDArray[np.int64], Images]:
             f"rows.lots: {rows.lots[i]} in row {i} does not fit 32 bits; use a larger lot"
         )
     priced = ~np.isin(rows.kind, _PRICELESS)
-    level_ticks, level = np.unique(rows.ticks[priced], return_inverse=True)
+    level_ticks, level = price_table(rows.ticks[priced])
     column = np.full(n, -1, np.int32)
     column[priced] = level
     n_slots = int(rows.slot.max()) + 1
