@@ -203,8 +203,7 @@ def child_measures(orders: ChildOrders, n: int) -> ChildMeasures:
     """Fill rate, time to fill, partial fills and cancels of n parent orders."""
 
     def total(weights: npt.NDArray[np.generic]) -> Floats:
-        sums: Floats = np.bincount(orders.parent, weights.astype(np.float64), minlength=n)
-        return sums
+        return np.asarray(np.bincount(orders.parent, weights, minlength=n), dtype=np.float64)
 
     if np.any((orders.filled_lots < 0) | (orders.filled_lots > orders.lots)):
         raise InputError("filled_lots: outside 0 to lots for some child order; give each fill once")
