@@ -29,6 +29,8 @@ from importlib.metadata import version
 import numpy as np
 from hftbacktest import (
     ALL_ASSETS,
+    CANCELED,
+    EXPIRED,
     FILLED,
     GTX,
     LIMIT,
@@ -44,20 +46,32 @@ FIELDS = ("order", "ts", "ticks", "lots", "side", "maker")
 
 
 @njit
-def note_fills(orders, fills, n_fills):
-    """Append the filled ones of `orders` to `fills` `[n, 6]`; returns the new count."""
-    values = orders.values()
-    while values.has_next():
-        order = values.get()
-        if order.status == FILLED:
-            fills[n_fills, 0] = order.order_id
+def settle(hbt, orders, oldest, newest, fills, n_fills):
+    """Note the fills among orders `oldest` to `newest` in `fills` `[n, 6]`, cancel what is open.
+
+    Returns (oldest order that may still fill, fills noted). By number, because walking through its
+    dictionary of orders takes longer.
+    """
+    still_alive = newest + 1
+    for number in range(oldest, newest + 1):
+        order = orders.get(uint64(number))
+        if order is None:
+            continue
+        status = order.status
+        if status == FILLED:
+            fills[n_fills, 0] = number
             fills[n_fills, 1] = order.exch_timestamp
             fills[n_fills, 2] = order.exec_price_tick
             fills[n_fills, 3] = round(order.exec_qty)
             fills[n_fills, 4] = order.side
             fills[n_fills, 5] = order.arr[0].maker
             n_fills += 1
-    return n_fills
+        elif status != CANCELED and status != EXPIRED:
+            still_alive = min(still_alive, number)
+            if order.cancellable:
+                hbt.cancel(0, uint64(number), False)
+    hbt.clear_inactive_orders(ALL_ASSETS)
+    return still_alive, n_fills
 
 
 @njit
@@ -66,29 +80,20 @@ def replay(hbt, first, every, tick_size, lot, fills):
 
     Returns (decisions, fills, status): status is 1 at the end of the data, else an error of its.
     """
-    number = 0
-    n_fills = 0
+    orders, depth = hbt.orders(0), hbt.depth(0)
+    number, oldest, n_fills = 0, 1, 0
     status = hbt.elapse(first)
     while status == 0:
+        oldest, n_fills = settle(hbt, orders, oldest, number, fills, n_fills)
         number += 1
-        orders = hbt.orders(0)
-        n_fills = note_fills(orders, fills, n_fills)
-        values = orders.values()
-        while values.has_next():
-            order = values.get()
-            if order.cancellable:
-                hbt.cancel(0, order.order_id, False)
-        hbt.clear_inactive_orders(ALL_ASSETS)
-        depth = hbt.depth(0)
         bid = depth.best_bid_tick
         if bid > 0:
-            status = hbt.submit_buy_order(
-                0, uint64(number), bid * tick_size, lot, GTX, LIMIT, False
-            )
+            price = bid * tick_size
+            status = hbt.submit_buy_order(0, uint64(number), price, lot, GTX, LIMIT, False)
             if status != 0:
                 break
         status = hbt.elapse(every)
-    n_fills = note_fills(hbt.orders(0), fills, n_fills)
+    oldest, n_fills = settle(hbt, orders, oldest, number, fills, n_fills)
     return number, n_fills, status
 
 
