@@ -37,14 +37,14 @@ def market(seed: int, t: int = 900, days: int = 3) -> Bars:
     day = np.arange(t) * days // t
     open_mid = np.r_[20_000, close[:-1]] + 50.0 * day  # a gap overnight is nobody's impact
     pressure = np.divide(net, lots, out=np.zeros(t), where=lots > 0)
-    vwap = open_mid + EPSILON * pressure + ETA * net / BAR_S + uneven * rng.normal(size=t)
+    premium = EPSILON * pressure + ETA * net / BAR_S + uneven * rng.normal(size=t)
     return Bars(
         day=day,
         open_mid=open_mid,
         close_mid=close + 50.0 * day,
         net_lots=net,
         lots=lots,
-        vwap=np.where(lots > 0, vwap, np.nan),
+        premium=np.where(lots > 0, premium, np.nan),
     )
 
 
@@ -86,7 +86,7 @@ def test_what_is_reported() -> None:
     fit = fit_impact(market(1), BAR_S, lags=2)
     assert (fit.bar_s, fit.lags, fit.days) == (60.0, 2, 3)
     assert fit.gamma.n == 900 - 3 * 2
-    assert fit.eta.n == int(np.isfinite(market(1).vwap).sum())
+    assert fit.eta.n == int(np.isfinite(market(1).premium).sum())
     assert 0 < (fit.gamma.r2 or 0) < 1
     assert fit.sigma.r2 is None
     assert msgspec.json.decode(msgspec.json.encode(fit), type=ImpactFit) == fit
@@ -100,8 +100,7 @@ def test_cost_of_a_rate_does_not_depend_on_the_slices() -> None:
         slice_s = 1800 / n_slices
         costs.append(float(expected_cost(left, slice_s, fit.impact(slice_s))[0]))
     np.testing.assert_allclose(costs, costs[0], rtol=1e-9)
-    assert fit.impact() == fit.impact(BAR_S)
-    assert fit.impact().eta == pytest.approx(fit.eta.value)
+    assert float(fit.impact(30.0).eta_tilde(30.0)) == pytest.approx(fit.eta.value)
 
 
 def test_a_gap_in_the_data_is_left_out() -> None:
@@ -114,10 +113,9 @@ def test_a_gap_in_the_data_is_left_out() -> None:
 
 def test_no_temporary_impact_is_said() -> None:
     bars = market(3)
-    free = bars.open_mid + np.random.default_rng(0).normal(size=len(bars.day))
-    fit = fit_impact(bars._replace(vwap=np.where(bars.lots > 0, free, np.nan)), BAR_S)
+    fit = fit_impact(bars._replace(premium=-bars.premium), BAR_S)
     with pytest.raises(InputError, match=r"^eta: .*no temporary impact"):
-        fit.impact()
+        fit.impact(BAR_S)
 
 
 def test_lags_stay_inside_their_day() -> None:
@@ -134,8 +132,8 @@ def test_lags_stay_inside_their_day() -> None:
         (lambda b: b._replace(net_lots=0 * b.net_lots), "gamma: cannot be fitted, columns: "),
         (lambda b: b._replace(net_lots=0 * b.lots + 1, lots=0 * b.lots + 1), "gamma: cannot be"),
         (lambda b: b._replace(close_mid=b.open_mid), "gamma: cannot be fitted, prices never move"),
-        (lambda b: b._replace(vwap=b.vwap * np.nan), "eta: cannot be fitted, rows: 0 are"),
-        (lambda b: b._replace(vwap=b.vwap[1:]), "bars: columns of different lengths"),
+        (lambda b: b._replace(premium=b.premium * np.nan), "eta: cannot be fitted, rows: 0 are"),
+        (lambda b: b._replace(premium=b.premium[1:]), "bars: columns of different lengths"),
         (lambda b: b._replace(net_lots=b.net_lots * np.nan), "net_lots: missing"),
         (lambda b: b._replace(net_lots=b.lots + 1), "net_lots: missing or beyond lots"),
         (lambda b: b._replace(day=np.arange(900) % 2), "day: bars of one day do not stand"),

@@ -1,19 +1,24 @@
 """sigma, gamma, eta and epsilon of the Almgren-Chriss model, fitted on bars of the market.
 
-The market's own net flow stands in for us: in bar k buyers took n_k lots more than sellers, v_k
-lots traded, the mid went from m_k to m_{k+1}, and the average price of the trades was p_k.
+The market's own net flow stands in for us: in bar k takers bought n_k lots more than they sold, v_k
+lots traded, the mid went from m_k to m_{k+1}, and a lot traded on average p_k above the mid just
+before it.
 
     permanent   m_{k+1} - m_k = c + sum_l g_l n_{k-l} + noise        gamma = sum_l g_l
-    temporary   p_k - m_k = epsilon n_k / v_k + eta n_k / tau + noise
+    temporary   p_k = epsilon n_k / v_k + eta n_k / tau + noise
     volatility  sigma^2 tau = mean (m_{k+1} - m_k)^2
 
 The first is (1) and (6) of Almgren & Chriss with some bars of memory: a push that the next bars
 take back is not permanent, so gamma is what is left after `lags` bars. The second is (2) and (7)
-for trades on both sides, of which epsilon n_k / v_k cancels but for the surplus. sigma holds the
-moves that others cause, because to us their flow is noise.
+for trades on both sides, of which epsilon n_k / v_k is the surplus. It measures from the mid just
+before each trade and not, as the paper would, from the start of the bar: the way from one to the
+other is mostly noise, and made eta three to ten times less certain on recorded days. sigma holds
+the moves that others cause, because to us their flow is noise.
 
-What is unrealistic: impact is linear (measured: nearer to a square root for large orders), others'
-flow is informed and ours need not be, and flow is taken as the cause of moves inside its own bar.
+What is unrealistic: impact is linear (measured: nearer to a square root for large orders); others'
+flow is informed and ours need not be; flow is taken as the cause of moves inside its own bar; what
+an earlier trade pushed and has not come back yet is in nobody's premium (`paceline.cost.decay`
+measures it).
 """
 
 from __future__ import annotations
@@ -46,8 +51,9 @@ class Bars(NamedTuple):
     """`[t]` lots bought by takers less lots sold by takers."""
     lots: Floats
     """`[t]` lots traded."""
-    vwap: Floats
-    """`[t]` average trade price, ticks; NaN where nothing traded."""
+    premium: Floats
+    """`[t]` mean over lots of trade price less the mid just before it, ticks: above 0 where buyers
+    took; NaN where nothing traded."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +79,7 @@ class ImpactFit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     gamma: Estimate
     """ticks / lot."""
     eta: Estimate
-    """ticks / (lot / s), for slices of `bar_s`; see `impact` for others."""
+    """ticks / (lot / s), over the mid just before each trade: the paper's eta~, see `impact`."""
     epsilon: Estimate
     """ticks."""
     bar_s: float
@@ -83,25 +89,23 @@ class ImpactFit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     days: int
     """Days pooled."""
 
-    def impact(self, slice_s: float | None = None) -> Impact:
-        """The model for slices of `slice_s` seconds (default: the bars').
+    def impact(self, slice_s: float) -> Impact:
+        """The model for slices of `slice_s` seconds.
 
-        The average price of a bar has already paid half of the bar's permanent impact, and the
-        paper takes that half off again in eta~ = eta - gamma tau / 2. eta~ is therefore what was
-        measured, and eta is given so that eta~ is the same for every length of slice. Raises
-        `InputError` when eta~ is not positive: these bars show no temporary impact.
+        The paper prices a slice from its first mid and takes back half of the slice's permanent
+        impact, eta~ = eta - gamma tau / 2. In the fit the mid moves under the trades, so it found
+        eta~ itself; eta is given such that eta~, and with it the cost of a rate, is the same for
+        every length of slice. Raises `InputError` when the fit has no positive eta.
         """
-        eta_tilde = self.eta.value - 0.5 * self.gamma.value * self.bar_s
-        if eta_tilde <= 0.0:
+        if self.eta.value <= 0.0:
             raise InputError(
-                f"eta: eta - gamma * bar / 2 is {eta_tilde:.3g}, so these bars show no temporary "
-                "impact; fit on more days, other bars or more lags"
+                f"eta: {self.eta.value:.3g} is not positive, so these bars show no temporary "
+                "impact; fit on shorter bars or more days"
             )
-        tau = self.bar_s if slice_s is None else slice_s
         return Impact(
             sigma=self.sigma.value,
             gamma=self.gamma.value,
-            eta=eta_tilde + 0.5 * self.gamma.value * tau,
+            eta=self.eta.value + 0.5 * self.gamma.value * slice_s,
             epsilon=self.epsilon.value,
         )
 
@@ -110,9 +114,9 @@ def fit_impact(bars: Bars, bar_s: float, lags: int = 5) -> ImpactFit:
     """Fit on `bars` of `bar_s` seconds, pooled over days; bars before the first `lags` of a day and
     bars with a missing price are left out of what needs them.
 
-    With `lags = 0` everything that a bar's flow moved counts as permanent, and on recorded days
-    little is then left for eta; a few bars of memory tell the two apart. Standard errors are
-    Newey-West's. Raises `InputError` when bars are too few or do not vary.
+    With `lags = 0` everything that a bar's flow moved counts as permanent; on recorded days a third
+    of it was gone after five minutes. Standard errors are those of `least_squares`. Raises
+    `InputError` when bars are too few or do not vary.
     """
     check_bars(bars, bar_s)
     move = bars.close_mid - bars.open_mid
@@ -128,11 +132,10 @@ def fit_impact(bars: Bars, bar_s: float, lags: int = 5) -> ImpactFit:
         r2=permanent.r2,
     )
 
-    premium = bars.vwap - bars.open_mid
-    rows = np.isfinite(premium) & (bars.lots > 0)
+    rows = np.isfinite(bars.premium) & (bars.lots > 0)
     net = bars.net_lots[rows]
     pressure = np.column_stack([net / bars.lots[rows], net / bar_s])
-    temporary = _fit("eta", premium[rows], pressure, bars.day[rows])
+    temporary = _fit("eta", bars.premium[rows], pressure, bars.day[rows])
     epsilon, eta = (
         Estimate(
             value=float(temporary.coefficient[i]),
