@@ -78,6 +78,7 @@ MESSAGE_RECORD = np.dtype(
         ("arrives_ts", np.int64),
         ("kind", np.int64),
         ("order", np.int64),
+        ("type", np.int64),
         ("ticks", np.int64),
         ("lots", np.int64),
     ]
@@ -96,6 +97,7 @@ CLOCK_RECORD = np.dtype(
         ("n_live", np.int64),
         ("n_fills", np.int64),
         ("n_told", np.int64),  # fills we know of
+        ("told_lots", np.int64),  # lots in them
         ("maker_lots", np.int64),  # lots of ours that traded while resting
         ("inbox_head", np.int64),
         ("inbox_tail", np.int64),
@@ -197,7 +199,9 @@ def learn(account: Account, ts: int) -> None:
     clock = account.clock[0]
     at = clock["n_told"]
     while at < clock["n_fills"] and account.fills[at]["told_ts"] <= ts:
-        account.orders[account.fills[at]["order"]]["told_filled"] += account.fills[at]["lots"]
+        fill = account.fills[at]
+        account.orders[fill["order"]]["told_filled"] += fill["lots"]
+        clock["told_lots"] += fill["lots"]
         at += 1
     clock["n_told"] = at
 

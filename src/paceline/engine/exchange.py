@@ -144,10 +144,19 @@ class Exchange:
         replay.cancel(self.floor, self._known(order), self.now)
         self._check_room()
 
-    def replace(self, order: int, *, lots: int, price: Decimal | float | str) -> None:
-        """Ask now for a new price and a new total size."""
+    def replace(
+        self,
+        order: int,
+        *,
+        lots: int,
+        price: Decimal | float | str,
+        type: OrderType | None = None,
+    ) -> None:
+        """Ask now for a new price, a new total size and, if given, a new type."""
         ticks = self._order_ticks(price)
-        replay.replace(self.floor, self._known(order), ticks, lots, self.now)
+        old_type = self.floor.account.orders[self._known(order)]["type"]
+        new_type = old_type if type is None else _TYPES[type]
+        replay.replace(self.floor, order, new_type, ticks, lots, self.now)
         self._check_room()
 
     def order(self, order: int) -> OrderState:

@@ -223,12 +223,12 @@ def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
 
 @inner
 def amend(
-    book: Book, account: Account, rules: Rules, k: int, ticks: int, lots: int, ts: int
+    book: Book, account: Account, rules: Rules, k: int, type_: int, ticks: int, lots: int, ts: int
 ) -> bool:
     """Replace resting order `k`: `lots` is its new total, filled lots included.
 
-    The queue place is kept only when the size goes down at the same price. True: it lost its
-    place, and must `arrive` again.
+    The queue place is kept only when the size goes down at the same price and type. True: it lost
+    its place, and must `arrive` again.
     """
     order = account.orders[k]
     filled = order["lots"] - order["left"]
@@ -238,12 +238,13 @@ def amend(
         withdraw(book, account, k)
         finish(account, rules, k, CANCELLED, ts)
         return False
-    keeps_place = ticks == order["ticks"] and lots <= order["lots"]
+    keeps_place = type_ == order["type"] and ticks == order["ticks"] and lots <= order["lots"]
     order["lots"] = lots
     order["left"] = lots - filled
     if keeps_place:
         return False
     withdraw(book, account, k)
+    order["type"] = type_
     order["ticks"] = ticks
     return True
 

@@ -131,7 +131,16 @@ def _deliver(floor: Floor, ts: int) -> None:
                 withdraw(book, account, k)
                 finish(account, rules, k, CANCELLED, when)
             else:
-                arrives = amend(book, account, rules, k, message["ticks"], message["lots"], when)
+                arrives = amend(
+                    book,
+                    account,
+                    rules,
+                    k,
+                    message["type"],
+                    message["ticks"],
+                    message["lots"],
+                    when,
+                )
         if arrives:
             arrive(book, account, rules, k, when)
     while clock["next_expiry"] <= ts:
@@ -168,7 +177,7 @@ def advance(floor: Floor, until: int) -> None:
 
 
 @inlined
-def _send(floor: Floor, kind: int, k: int, ticks: int, lots: int, ts: int) -> bool:
+def _send(floor: Floor, kind: int, k: int, type_: int, ticks: int, lots: int, ts: int) -> bool:
     """Send a message at `ts`; messages of one connection do not overtake one another."""
     account = floor.account
     clock = account.clock[0]
@@ -181,6 +190,7 @@ def _send(floor: Floor, kind: int, k: int, ticks: int, lots: int, ts: int) -> bo
     message["arrives_ts"] = arrives
     message["kind"] = kind
     message["order"] = k
+    message["type"] = type_
     message["ticks"] = ticks
     message["lots"] = lots
     clock["inbox_tail"] += 1
@@ -221,7 +231,7 @@ def submit(
     order["told_ts"] = NEVER
     order["told_filled"] = 0
     order["tag"] = tag
-    if not _send(floor, SUBMIT, k, ticks, lots, ts):
+    if not _send(floor, SUBMIT, k, type_, ticks, lots, ts):
         return -1
     clock["n_orders"] = k + 1
     return int(k)
@@ -230,16 +240,16 @@ def submit(
 @kernel
 def cancel(floor: Floor, k: int, ts: int) -> bool:
     """Ask at `ts` to cancel order `k`. A fill may win the race."""
-    return _send(floor, CANCEL, k, 0, 0, ts)
+    return _send(floor, CANCEL, k, 0, 0, 0, ts)
 
 
 @kernel
-def replace(floor: Floor, k: int, ticks: int, lots: int, ts: int) -> bool:
-    """Ask at `ts` to give order `k` a new price and a new *total* size, in one step.
+def replace(floor: Floor, k: int, type_: int, ticks: int, lots: int, ts: int) -> bool:
+    """Ask at `ts` to give order `k` a new type, price and *total* size, in one step.
 
     The exchange never has both the old and the new order, so nothing can fill twice.
     """
-    return _send(floor, REPLACE, k, ticks, lots, ts)
+    return _send(floor, REPLACE, k, type_, ticks, lots, ts)
 
 
 @kernel
