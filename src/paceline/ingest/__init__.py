@@ -183,9 +183,7 @@ def _claim(file: RawFile) -> str | None:
     return None
 
 
-def _recordings(
-    format: str, files: list[RawFile], options: Any, mapping: Any
-) -> list[Recording]:
+def _recordings(format: str, files: list[RawFile], options: Any, mapping: Any) -> list[Recording]:
     if format == "lobster":
         from paceline.ingest import lobster
 

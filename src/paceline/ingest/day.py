@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError
 from paceline.ingest.quality import CHECKS, KEPT_FROM, OK, SEQUENCE_GAP, Limits
 from paceline.ingest.sources import RawFile
-from paceline.market.events import HALT, Rows
+from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, TRADE, Rows
 from paceline.market.session import Session
 from paceline.market.tape import Finding, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
@@ -156,20 +156,32 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     events = tape.events
     last_of_instant = np.append(np.diff(events.ts) > 0, True)
     two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
+    calling = _calling(events.kind)
     crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
-    locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask))
-    whole = two_sided & (events.bid < events.ask)
+    locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask) & ~calling)
+    whole = two_sided & (events.bid < events.ask) & ~calling
     broken = np.flatnonzero(last_of_instant & ~whole)
     warmup_end = _warmup_end(events.ts, broken, round(limits.settle_s * NS_PER_S))
-    late = events.ts[crossed] > warmup_end
+    called = calling[crossed]
+    late = ~called & (events.ts[crossed] > warmup_end)
+    note = "after the warm-up"
     return {
-        "crossed_book": finding(day, crossed[late], note="after the warm-up"),
-        "locked_book": finding(
-            day, locked[events.ts[locked] > warmup_end], note="after the warm-up"
-        ),
-        "crossed_in_warmup": finding(day, crossed[~late]),
+        "crossed_book": finding(day, crossed[late], note=note),
+        "locked_book": finding(day, locked[events.ts[locked] > warmup_end], note=note),
+        "crossed_in_warmup": finding(day, crossed[~called & ~late]),
+        "crossed_in_call": finding(day, crossed[called], note="orders gather for an auction"),
         "negative_depth": Finding(count=0, note="follows from the checks on every order or level"),
     }, warmup_end
+
+
+def _calling(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Events of call phases: before an auction trade, back to the last continuous one."""
+    calling = np.zeros(len(kind), bool)
+    traded = np.flatnonzero((kind == EXECUTE) | (kind == HIDDEN) | (kind == TRADE))
+    for auction in np.flatnonzero(kind == CROSS).tolist():
+        before = int(np.searchsorted(traded, auction))
+        calling[traded[before - 1] + 1 if before else 0 : auction] = True
+    return calling
 
 
 def _warmup_end(ts: NDArray[np.int64], broken: NDArray[np.int64], settle_ns: int) -> int:

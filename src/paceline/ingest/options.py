@@ -79,8 +79,10 @@ def _hours(text: str) -> tuple[float, float]:
 
 def _seconds(text: str) -> float:
     fields = [float(field) for field in text.strip().split(":")]
-    if not 2 <= len(fields) <= 3 or not 0 <= fields[0] <= 24 or not all(
-        0 <= field < 60 for field in fields[1:]
+    if (
+        not 2 <= len(fields) <= 3
+        or not 0 <= fields[0] <= 24
+        or not all(0 <= field < 60 for field in fields[1:])
     ):
         raise ValueError
     hours, minutes, seconds = (*fields, 0.0)[:3]

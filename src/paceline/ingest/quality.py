@@ -19,7 +19,7 @@ in the table.
 | duplicate_order, other_price, other_side | left out: they contradict the book |
 
 The other findings describe the day and touch no row: `repeated_row`, `crossed_book`,
-`locked_book` (after the warm-up), `crossed_in_warmup`, `gap`, `late_start`, `halt`,
+`locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`, `halt`,
 `short_session`, `negative_depth` and what a format adds.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -49,15 +49,24 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def midnight_ns(day: str, zone: str) -> int:
     """Midnight of `day` in `zone`, as ns since the epoch."""
     try:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), ZoneInfo(zone))
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), _zone(zone))
     except ValueError:
         raise InputError(f"session.day: {day!r} is not a date; write YYYY-MM-DD") from None
-    except (ZoneInfoNotFoundError, IsADirectoryError):
-        raise InputError(f"session.zone: {zone!r} is not an IANA time zone") from None
     return int(start.timestamp()) * NS_PER_S
+
+
+def day_of(ts: int, zone: str) -> str:
+    """The date of `ts` (ns since the epoch) in `zone`, as YYYY-MM-DD."""
+    return datetime.fromtimestamp(ts // NS_PER_S, _zone(zone)).date().isoformat()
 
 
 def clock(ts: int, zone: str) -> str:
     """`ts` (ns since the epoch) as HH:MM:SS in `zone`."""
-    whole = datetime.fromtimestamp(ts // NS_PER_S, ZoneInfo(zone))
-    return (whole + timedelta(0)).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(ts // NS_PER_S, _zone(zone)).strftime("%H:%M:%S")
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InputError(f"session.zone: {name!r} is not an IANA time zone") from None

@@ -1,0 +1,158 @@
+"""Depth updates, tickers, snapshots and trades to level changes (books without orders).
+
+A depth update lists levels and what they show now; a ticker says that nothing is better than its
+two levels. Both are absolute, so a level that is right stays right, and only changes become rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.ingest.resolve import Emitted, as_rows, emitted, put, widened
+from paceline.jit import inlined, kernel
+from paceline.market.book import Book, new_book, row_of, show
+from paceline.market.compiler import price_table
+from paceline.market.events import CLEAR, LEVEL, NO_SLOT, SEED, TRADE, Rows
+
+PRINT = 1
+DEPTH = 2
+TICKER = 3
+SNAPSHOT = 4
+FRESH_DEPTH = 5
+"""A depth update after a gap: the book starts again from nothing."""
+
+# Rows of `Feed.tally`.
+COMPARED = 0
+CONTRADICTED = 1
+FIRST_CONTRADICTED = 2
+TRIMMED = 3
+
+
+class Feed(NamedTuple):
+    """Messages in the order in which they shall act, and the levels they name."""
+
+    what: NDArray[np.uint8]  # [n] PRINT, DEPTH, TICKER, SNAPSHOT or FRESH_DEPTH
+    origin: NDArray[np.int64]  # [n] raw row of the message
+    first: NDArray[np.int64]  # [n] its levels are first:stop; a PRINT has one, a TICKER bid and ask
+    stop: NDArray[np.int64]  # [n]
+    side: NDArray[np.int8]  # [m]
+    ticks: NDArray[np.int64]  # [m]
+    lots: NDArray[np.int64]  # [m]
+
+
+def follow_levels(
+    feed: Feed, ts: NDArray[np.int64]
+) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of a tape, the raw row each came from, and the tally of the ticker's checks.
+
+    `ts` `[n_raw]` is the time of every raw row.
+    """
+    level_ticks, level = price_table(feed.ticks)
+    book = new_book(level_ticks, 0)
+    tally = np.array([0, 0, -1, 0], np.int64)
+    shown = np.full((2, 2), -1, np.int64)  # last ticker: level and lots of bid and ask
+    out = emitted(2 * len(feed.ticks) + len(feed.what) + 1024)
+    at = 0
+    while at < len(feed.what):
+        at = _follow(feed, level, book, shown, tally, out, at)
+        if at < len(feed.what):
+            out = widened(out)
+    rows, origin = as_rows(out, ts)
+    return rows, origin, tally
+
+
+@kernel
+def _follow(
+    feed: Feed,
+    level: NDArray[np.int64],
+    book: Book,
+    shown: NDArray[np.int64],
+    tally: NDArray[np.int64],
+    out: Emitted,
+    start: int,
+) -> int:
+    """Follow messages from `start` on; stops early, at the returned one, to be given more room."""
+    for i in range(start, len(feed.what)):
+        what, first, stop, origin = feed.what[i], feed.first[i], feed.stop[i], feed.origin[i]
+        if out.count[0] + (stop - first) + len(book.level_ticks) + 1 > len(out.kind):
+            return i
+        if what == PRINT:
+            put(out, origin, TRADE, feed.side[first], feed.ticks[first], feed.lots[first], NO_SLOT)
+            continue
+        if what == SNAPSHOT or what == FRESH_DEPTH:
+            put(out, origin, CLEAR, 0, 0, 0, NO_SLOT)
+            for k in range(2):
+                _empty_side(book, k)
+                shown[k, 0] = -1
+        if what == TICKER:
+            for k in range(first, stop):
+                tally[TRIMMED] += _trim(book, out, origin, row_of(feed.side[k]), level[k])
+        kind = SEED if what == SNAPSHOT else LEVEL
+        for gone in (True, False):  # what leaves goes first, so that the book does not cross
+            for k in range(first, stop):
+                if (feed.lots[k] == 0) == gone:
+                    _set(book, out, origin, kind, feed.side[k], level[k], feed.lots[k])
+        if what == TICKER:
+            for k in range(first, stop):
+                row = row_of(feed.side[k])
+                shown[row, 0] = level[k]
+                shown[row, 1] = feed.lots[k]
+        elif what == DEPTH:
+            _compare(feed, level, shown, tally, i)
+    return len(feed.what)
+
+
+@inlined
+def _set(
+    book: Book, out: Emitted, origin: int, kind: int, side: int, level: int, lots: int
+) -> None:
+    """A level shows `lots` now; a row if that is news."""
+    row = row_of(side)
+    if book.levels[row, level]["lots"] != lots:
+        put(out, origin, kind, side, book.level_ticks[level], lots, NO_SLOT)
+        show(book, row, level, lots)
+
+
+@inlined
+def _trim(book: Book, out: Emitted, origin: int, row: int, level: int) -> int:
+    """Take away levels that are better than the best one. Returns how many."""
+    trimmed = 0
+    while (book.best[0] > level) if row == 0 else (book.best[1] < level):
+        _set(book, out, origin, LEVEL, 1 - 2 * row, book.best[row], 0)
+        trimmed += 1
+    return trimmed
+
+
+@inlined
+def _empty_side(book: Book, row: int) -> None:
+    """Nothing is known of a side any more."""
+    n = len(book.level_ticks)
+    for level in range(n):
+        book.levels[row, level]["lots"] = 0
+    book.best[row] = -1 if row == 0 else n
+
+
+@inlined
+def _compare(
+    feed: Feed, level: NDArray[np.int64], shown: NDArray[np.int64], tally: NDArray[np.int64], i: int
+) -> None:
+    """Hold a depth update against the last ticker before it.
+
+    Every change of the best levels makes a ticker, so at the update's end the last ticker still
+    holds: the update may name nothing better, and the same lots at the same level.
+    """
+    if shown[0, 0] < 0 or shown[1, 0] < 0:
+        return
+    tally[COMPARED] += 1
+    for k in range(feed.first[i], feed.stop[i]):
+        row = row_of(feed.side[k])
+        best, side = shown[row, 0], feed.side[k]
+        better = side * level[k] > side * best and feed.lots[k] > 0
+        if better or (level[k] == best and feed.lots[k] != shown[row, 1]):
+            tally[CONTRADICTED] += 1
+            if tally[FIRST_CONTRADICTED] < 0:
+                tally[FIRST_CONTRADICTED] = feed.origin[i]
+            return
