@@ -1,0 +1,97 @@
+# Two commands do everything on a fresh machine, each with its own set-up:
+#
+#     make demo     works a day of parent orders and leaves a report to open
+#     make test     runs all tests
+#
+# `make` alone lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PEERS := .venv-peers
+BIN := $(VENV)/bin
+OUT := out
+
+DATA ?=
+BENCH ?=
+TEST_LIMIT ?= 10m
+
+# Every module in benchmarks/ that can be run is a benchmark.
+BENCHMARKS = $(or $(BENCH),$(patsubst benchmarks/%.py,%,$(shell grep -l '^if __name__' benchmarks/*.py)))
+
+# The first Python that is new enough, or nothing. `make setup PYTHON=...` names one.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+    && echo $$python && break; done)
+
+.PHONY: help setup demo test lint types bench clean
+
+help: ## What can be made
+	@echo "paceline: work a parent order at little cost, under hard limits, and prove it."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  make demo DATA=days/          the same on recorded LOBSTER days"
+	@echo "  make bench BENCH=replay_l3    one benchmark"
+	@echo "  make setup PYTHON=python3.12  with a Python of your choice"
+
+setup: $(VENV)/.done ## .venv with the exact versions of constraints.txt
+
+demo: setup ## A day of parent orders, and a report to open
+	@mkdir -p $(OUT)/demo
+	@$(BIN)/paceline demo --out $(OUT)/demo $(if $(DATA),--data "$(DATA)")
+	@echo "Open $(CURDIR)/$(OUT)/demo/report.html"
+
+test: setup ## All tests, and those of the exchange again without the compiler
+	timeout $(TEST_LIMIT) $(BIN)/python -m pytest -q -n auto
+	NUMBA_DISABLE_JIT=1 timeout $(TEST_LIMIT) \
+	    $(BIN)/python -m pytest -q -n auto -m "not recorded" tests/engine tests/market
+
+lint: setup ## Style, by ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Types, by mypy
+	$(BIN)/mypy
+
+bench: setup $(PEERS)/.done ## Every benchmark; a line of JSON each, kept in out/bench.jsonl
+	@mkdir -p $(OUT)
+	$(if $(BENCH),,@rm -f $(OUT)/bench.jsonl)
+	@for name in $(BENCHMARKS); do \
+	    $(BIN)/python -m "benchmarks.$$name" | tee -a $(OUT)/bench.jsonl; done
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) $(PEERS) $(OUT) build dist src/*.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Checks that a virtual environment can be made, and says in one line what to do if it cannot.
+define find_python
+if [ -z "$(PYTHON)" ]; then \
+    echo "setup: Python 3.11 or newer is needed, python3 is $$(python3 -V 2>&1); install a newer one" \
+         "or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi; \
+if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+    echo "setup: PYTHON=$(PYTHON) is not Python 3.11 or newer; name another" >&2; exit 1; fi; \
+if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+    echo "setup: $(PYTHON) cannot make virtual environments; run: sudo apt install python3-venv" \
+         >&2; exit 1; fi
+endef
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	@$(find_python)
+	@echo "setup: $(VENV), once, a minute or two"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt setuptools
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	    --no-build-isolation -e '.[dev]'
+	@touch $@
+
+$(PEERS)/.done: benchmarks/peers/requirements.txt
+	@$(find_python)
+	@echo "setup: $(PEERS), once, a minute or two"
+	@$(PEERS)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
