@@ -10,14 +10,14 @@ act in its order, whatever the order in which the sockets delivered them. Trades
 at the same millisecond a trade comes first, the level change it caused after it.
 
 **Time** is the exchange's: the transaction time `T`, else the event time `E`. Spot tickers carry
-neither; they get their receive time less the capture's median delay. A message that would be earlier
-than the one before it in the sequence is given the time of that one.
+neither; they get their receive time less the capture's median delay. A message that would be
+earlier than the one before it in the sequence is given the time of that one.
 
 **Gaps.** A futures update must name its predecessor (`pu`), a spot update must begin where the last
 one ended (`U`). After a gap nothing known is sure any more: the book is cleared and warms up again.
-A snapshot clears it and fills it at once. Without a snapshot the book warms up by itself: a level is
-known once it was updated, and exact from then on; what lay untouched since before the capture stays
-unknown.
+A snapshot clears it and fills it at once. Without a snapshot the book warms up by itself: a level
+is known once it was updated, and exact from then on; what lay untouched since before the capture
+stays unknown.
 
 **Tickers** say what is best between two depth updates. They set their two levels, take better ones
 away, and hold the depth updates to account (finding `ticker_contradicted`).

@@ -56,7 +56,7 @@ from paceline.ingest.quality import (
     UNKNOWN_MODIFIED,
     UNKNOWN_ORDER,
 )
-from paceline.ingest.resolve import FILL, MODIFY, NOTHING, Ops, resolve
+from paceline.ingest.resolve import ANY_PRICE, FILL, MODIFY, NOTHING, Ops, resolve
 from paceline.ingest.shown_levels import Pictures, level_rows
 from paceline.ingest.sources import RawFile, peek, read
 from paceline.market.events import ADD, CLEAR, CROSS, HIDDEN, REDUCE, SEED, TRADE, Rows
@@ -218,7 +218,7 @@ def _read_day(file: RawFile, number: int, symbol: str, day: str, options: Option
         ts=ts,
         fault=fault,
         checked=_CHECKED_MBO if by_order else _CHECKED_MBP,
-        text=lambda row: str(dict(zip(records.dtype.names or (), records[row].tolist()))),
+        text=lambda row: _line(records[row]),
         instrument=Instrument(
             symbol=symbol,
             book_tick=book_tick,
@@ -237,6 +237,12 @@ _CHECKED_MBO = (
     OVER_CANCEL,
 )  # fmt: skip
 _CHECKED_MBP = (UNKNOWN_KIND, TIME_MOVED, TIME_OUTSIDE_DAY, BAD_SIZE, BAD_PRICE, OFF_TICK)
+
+
+def _line(record: np.void) -> str:
+    """A record's fields as text, without the levels."""
+    names = [name for name in record.dtype.names or () if name != "levels"]
+    return " ".join(f"{name}={record[name]}" for name in names)
 
 
 def _session(decoded: Decoded, day: str, options: Options) -> Session:
@@ -287,12 +293,15 @@ def _flagged(records: NDArray[np.void], ts: NDArray[np.int64]) -> Finding:
 
 
 def _usable(fault: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return (fault == OK) | (fault == TIME_MOVED)
+    usable: NDArray[np.bool_] = (fault == OK) | (fault == TIME_MOVED)
+    return usable
 
 
 def _side_of(records: NDArray[np.void]) -> NDArray[np.int8]:
     """+1 for B, -1 for A, 0 for N."""
-    return (records["side"] == b"B").astype(np.int8) - (records["side"] == b"A").astype(np.int8)
+    bid: NDArray[np.int8] = (records["side"] == b"B").astype(np.int8)
+    ask: NDArray[np.int8] = (records["side"] == b"A").astype(np.int8)
+    return np.subtract(bid, ask)
 
 
 def _mark(fault: NDArray[np.uint8], bad: NDArray[np.bool_], code: int) -> None:
@@ -308,9 +317,10 @@ def _ops(records: NDArray[np.void], fault: NDArray[np.uint8], unit: int) -> Ops:
     joins = np.isin(action, (b"A", b"M"))
     _mark(fault, ~np.isin(action, (b"A", b"C", b"M", b"F", b"T", b"R", b"N")), UNKNOWN_KIND)
     _mark(fault, sized & ((size == 0) | (size == _NO_SIZE)), BAD_SIZE)
-    _mark(fault, sized & (price == _NO_PRICE), BAD_PRICE)
+    told = sized & ((action != b"C") | (price != _NO_PRICE))
+    _mark(fault, told & (price == _NO_PRICE), BAD_PRICE)
     _mark(fault, joins & (side == 0), BAD_SIDE)
-    _mark(fault, sized & (price % unit != 0), OFF_TICK)
+    _mark(fault, told & (price % unit != 0), OFF_TICK)
     op = np.zeros(len(records), np.uint8)
     snapshot = (records["flags"] & _SNAPSHOT) > 0
     op[action == b"A"] = ADD
@@ -329,7 +339,8 @@ def _ops(records: NDArray[np.void], fault: NDArray[np.uint8], unit: int) -> Ops:
     side = np.where(action == b"T", -side, side).astype(np.int8)
     lots[op == CLEAR] = 0
     op[~_usable(fault)] = NOTHING
-    return Ops(op, records["order_id"].view(np.int64), side, price // unit, lots)
+    ticks = np.where(price == _NO_PRICE, ANY_PRICE, price // unit)
+    return Ops(op, records["order_id"].astype(np.int64), side, ticks, lots)
 
 
 def _explain_trades(

@@ -77,7 +77,7 @@ def _follow(
     """Follow messages from `start` on; stops early, at the returned one, to be given more room."""
     for i in range(start, len(feed.what)):
         what, first, stop, origin = feed.what[i], feed.first[i], feed.stop[i], feed.origin[i]
-        if out.count[0] + (stop - first) + len(book.level_ticks) + 1 > len(out.kind):
+        if out.rows[0] + (stop - first) + len(book.level_ticks) + 1 > len(out.kind):
             return i
         if what == PRINT:
             put(out, origin, TRADE, feed.side[first], feed.ticks[first], feed.lots[first], NO_SLOT)

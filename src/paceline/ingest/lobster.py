@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from paceline.errors import IngestError
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording
-
 from paceline.ingest.numbers import Table, line_at, read_table
+from paceline.ingest.options import Options
+from paceline.ingest.ordering import longest_rising
 from paceline.ingest.quality import (
     BAD_PRICE,
     BAD_SIDE,
@@ -52,8 +53,6 @@ from paceline.ingest.quality import (
     UNKNOWN_ORDER,
     UNPARSABLE,
 )
-from paceline.ingest.ordering import longest_rising
-from paceline.ingest.options import Options
 from paceline.ingest.resolve import NOTHING, Ops, resolve
 from paceline.ingest.sources import RawFile, read
 from paceline.ingest.visible import follow
@@ -257,7 +256,8 @@ def _judge(table: Table, midnight: int) -> tuple[NDArray[np.uint8], NDArray[np.i
 
 
 def _priced(table: Table) -> NDArray[np.bool_]:
-    return table.columns[_TYPE] != _HALT_TYPE
+    priced: NDArray[np.bool_] = table.columns[_TYPE] != _HALT_TYPE
+    return priced
 
 
 def _grid(table: Table, fault: NDArray[np.uint8], shown: Table | None) -> int:

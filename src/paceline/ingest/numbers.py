@@ -22,7 +22,8 @@ _COMMA = 44
 _MINUS = 45
 _POINT = 46
 _ZERO = 48
-_MAX_DIGITS = 18  # any 18 digits fit an int64
+_MAX_DIGITS = 19  # more never fit an int64; 19 may
+_MAX_INT = np.iinfo(np.int64).max
 
 
 class Table(NamedTuple):
@@ -92,6 +93,8 @@ def _number(text: NDArray[np.uint8], at: int, decimals: int) -> tuple[int, int, 
     while decimals > 0:
         value *= 10
         decimals -= 1
+    if value < 0 or value > _MAX_INT:  # wrapped around, or (without the JIT) grew beyond it
+        return 0, at, False
     return -value if negative else value, at, True
 
 

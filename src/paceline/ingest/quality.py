@@ -18,9 +18,9 @@ in the table.
 | size_differs | kept: the order leaves whole, though the row gave a smaller size |
 | duplicate_order, other_price, other_side | left out: they contradict the book |
 
-The other findings describe the day and touch no row: `repeated_row`, `crossed_book`,
-`locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`, `halt`,
-`short_session`, `negative_depth` and what a format adds.
+The other findings describe the day and touch no row: `repeated_row`, `crossed_book` and
+`locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`,
+`halt`, `short_session`, `negative_depth` and what a format adds.
 """
 
 from __future__ import annotations

@@ -59,6 +59,9 @@ NOTHING = 0
 MODIFY = 21
 FILL = 22
 
+ANY_PRICE = np.iinfo(np.int64).min
+"""Price of a message that names an order and leaves out its price."""
+
 _FILLABLE = 3
 """Rows one message can make at most: a filled part, what else left, and the order come back."""
 
@@ -69,12 +72,12 @@ class Ops(NamedTuple):
     op: NDArray[np.uint8]
     order_id: NDArray[np.int64]
     side: NDArray[np.int8]  # of the book: +1 bids, -1 asks; 0 where the feed does not say
-    ticks: NDArray[np.int64]
+    ticks: NDArray[np.int64]  # ANY_PRICE: the order's, whatever it is
     lots: NDArray[np.int64]
 
 
 class Emitted(NamedTuple):
-    """Rows of a tape as they come out of a kernel. All `[capacity]`, but `count`."""
+    """Rows of a tape as they come out of a kernel. All `[capacity]`, but `rows`."""
 
     kind: NDArray[np.uint8]
     side: NDArray[np.int8]
@@ -82,7 +85,7 @@ class Emitted(NamedTuple):
     lots: NDArray[np.int64]
     slot: NDArray[np.int32]
     origin: NDArray[np.int64]  # message that made the row
-    count: NDArray[np.int64]  # [1]
+    rows: NDArray[np.int64]  # [1] how many there are
 
 
 def emitted(capacity: int) -> Emitted:
@@ -94,23 +97,23 @@ def emitted(capacity: int) -> Emitted:
         lots=np.empty(capacity, np.int64),
         slot=np.empty(capacity, np.int32),
         origin=np.empty(capacity, np.int64),
-        count=np.zeros(1, np.int64),
+        rows=np.zeros(1, np.int64),
     )
 
 
 def widened(out: Emitted) -> Emitted:
     """The same rows with twice the room."""
     larger = emitted(2 * len(out.kind))
-    n = int(out.count[0])
+    n = int(out.rows[0])
     for name in Emitted._fields[:-1]:
         getattr(larger, name)[:n] = getattr(out, name)[:n]
-    larger.count[0] = n
+    larger.rows[0] = n
     return larger
 
 
 def as_rows(out: Emitted, ts: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64]]:
     """The emitted rows with the time of their message (`ts` `[n_messages]`), and their origins."""
-    n = int(out.count[0])
+    n = int(out.rows[0])
     origin = out.origin[:n]
     rows = Rows(ts[origin], out.kind[:n], out.side[:n], out.ticks[:n], out.lots[:n], out.slot[:n])
     return rows, origin
@@ -119,14 +122,14 @@ def as_rows(out: Emitted, ts: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64
 @inlined
 def put(out: Emitted, origin: int, kind: int, side: int, ticks: int, lots: int, slot: int) -> None:
     """Append one row."""
-    k = out.count[0]
+    k = out.rows[0]
     out.kind[k] = kind
     out.side[k] = side
     out.ticks[k] = ticks
     out.lots[k] = lots
     out.slot[k] = slot
     out.origin[k] = origin
-    out.count[0] = k + 1
+    out.rows[0] = k + 1
 
 
 @inlined
@@ -148,7 +151,7 @@ def take_lots(slots: Slots, out: Emitted, i: int, slot: int, lots: int, executed
 @inlined
 def _settle(slots: Slots, slot: int, leaving: int) -> int:
     """How many of the lots that leave now were reported as filled before."""
-    executed = min(slots.filled[slot], leaving)
+    executed: int = min(slots.filled[slot], leaving)
     slots.filled[slot] = 0
     return executed
 
@@ -194,7 +197,7 @@ def message(ops: Ops, i: int, slots: Slots, out: Emitted, slot: int) -> int:
     if op == FILL:
         slots.filled[slot] += lots
         return 0
-    if ticks != slots.ticks[slot]:
+    if ticks != ANY_PRICE and ticks != slots.ticks[slot]:
         return OTHER_PRICE
     return _leave(slots, out, i, slot, op, lots)
 
@@ -222,6 +225,8 @@ def _leave(slots: Slots, out: Emitted, i: int, slot: int, op: int, lots: int) ->
 def _stranger(ops: Ops, i: int, slots: Slots, out: Emitted) -> int:
     """A message names an order that is not live. Returns the fault."""
     op, side, ticks, lots = ops.op[i], ops.side[i], ops.ticks[i], ops.lots[i]
+    if ticks == ANY_PRICE:
+        return UNKNOWN_ORDER
     if op == EXECUTE or op == FILL:
         put(out, i, HIDDEN, side, ticks, lots, NO_SLOT)
         return UNKNOWN_EXECUTED

@@ -54,7 +54,7 @@ def _follow(
     """Follow pictures from `start` on; stops early, at the returned one, to be given more room."""
     k = pictures.shown_ticks.shape[2]
     for i in range(start, len(usable)):
-        if out.count[0] + 4 * k + 1 > len(out.kind):
+        if out.rows[0] + 4 * k + 1 > len(out.kind):
             return i
         if not usable[i]:
             continue
@@ -81,7 +81,8 @@ def _lots_of(ticks: NDArray[np.int64], lots: NDArray[np.int64], row: int, price:
     """Lots shown at a price, 0 if it is not shown."""
     for j in range(ticks.shape[1]):
         if lots[row, j] > 0 and ticks[row, j] == price:
-            return lots[row, j]
+            found: int = lots[row, j]
+            return found
     return 0
 
 

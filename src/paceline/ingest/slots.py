@@ -30,7 +30,7 @@ class Slots(NamedTuple):
 
     cell_id: NDArray[np.int64]  # [c]
     cell_slot: NDArray[np.int32]  # [c] -1: the cell is empty
-    count: NDArray[np.int64]  # [2] LIVE: orders now, USED: slots ever handed out
+    tally: NDArray[np.int64]  # [2] LIVE: orders now, USED: slots ever handed out
     free: NDArray[np.int32]  # [m] stack of slots that were handed back
     named: NDArray[np.uint8]  # [m] 1: the order has an id, 0: it is a lot nobody announced
     order_id: NDArray[np.int64]  # [m]
@@ -46,7 +46,7 @@ def new_slots(capacity: int = 1 << 12) -> Slots:
     return Slots(
         cell_id=np.zeros(2 * m, np.int64),
         cell_slot=np.full(2 * m, _EMPTY, np.int32),
-        count=np.zeros(2, np.int64),
+        tally=np.zeros(2, np.int64),
         free=np.zeros(m, np.int32),
         named=np.zeros(m, np.uint8),
         order_id=np.zeros(m, np.int64),
@@ -60,10 +60,10 @@ def new_slots(capacity: int = 1 << 12) -> Slots:
 def grown(slots: Slots) -> Slots:
     """The same orders with twice the room."""
     larger = new_slots(2 * len(slots.free))
-    used = int(slots.count[USED])
+    used = int(slots.tally[USED])
     for name in ("free", "named", "order_id", "lots", "ticks", "side", "filled"):
         getattr(larger, name)[:used] = getattr(slots, name)[:used]
-    larger.count[:] = slots.count
+    larger.tally[:] = slots.tally
     _rehash(slots, larger)
     return larger
 
@@ -71,7 +71,8 @@ def grown(slots: Slots) -> Slots:
 @inlined
 def has_room(slots: Slots, orders: int) -> bool:
     """Whether `orders` more can be entered."""
-    return slots.count[LIVE] + orders <= len(slots.free)
+    live: int = slots.tally[LIVE]
+    return live + orders <= len(slots.free)
 
 
 @inlined
@@ -79,7 +80,8 @@ def _home(slots: Slots, order_id: int) -> int:
     """The cell where the search for an id begins."""
     folded = order_id ^ (order_id >> 31)
     mixed = (folded & 0x7FFFFFFF) * _MULTIPLIER
-    return (mixed >> 28) & (len(slots.cell_slot) - 1)
+    cell: int = (mixed >> 28) & (len(slots.cell_slot) - 1)
+    return cell
 
 
 @inlined
@@ -95,7 +97,8 @@ def _cell_of(slots: Slots, order_id: int) -> int:
 @inlined
 def find(slots: Slots, order_id: int) -> int:
     """Slot of a live order, or -1."""
-    return slots.cell_slot[_cell_of(slots, order_id)]
+    slot: int = slots.cell_slot[_cell_of(slots, order_id)]
+    return slot
 
 
 @inlined
@@ -113,13 +116,13 @@ def enter(slots: Slots, order_id: int, side: int, ticks: int, lots: int) -> int:
 @inlined
 def enter_unnamed(slots: Slots, side: int, ticks: int, lots: int) -> int:
     """Give lots that nobody announced a slot."""
-    n_free = slots.count[USED] - slots.count[LIVE]
+    n_free = slots.tally[USED] - slots.tally[LIVE]
     if n_free > 0:
-        slot = slots.free[n_free - 1]
+        slot: int = slots.free[n_free - 1]
     else:
-        slot = slots.count[USED]
-        slots.count[USED] += 1
-    slots.count[LIVE] += 1
+        slot = slots.tally[USED]
+        slots.tally[USED] += 1
+    slots.tally[LIVE] += 1
     slots.named[slot] = 0
     slots.lots[slot] = lots
     slots.ticks[slot] = ticks
@@ -134,8 +137,8 @@ def release(slots: Slots, slot: int) -> None:
     if slots.named[slot] == 1:
         _remove(slots, _cell_of(slots, slots.order_id[slot]))
     slots.lots[slot] = 0
-    slots.count[LIVE] -= 1
-    slots.free[slots.count[USED] - slots.count[LIVE] - 1] = slot
+    slots.tally[LIVE] -= 1
+    slots.free[slots.tally[USED] - slots.tally[LIVE] - 1] = slot
 
 
 @inlined
@@ -158,11 +161,11 @@ def _remove(slots: Slots, hole: int) -> None:
 @kernel
 def release_all(slots: Slots) -> None:
     """The book was cleared: every order is gone."""
-    for slot in range(slots.count[USED]):
+    for slot in range(slots.tally[USED]):
         slots.lots[slot] = 0
         slots.free[slot] = slot
     slots.cell_slot[:] = _EMPTY
-    slots.count[LIVE] = 0
+    slots.tally[LIVE] = 0
 
 
 @kernel

@@ -186,9 +186,9 @@ def _follow(
     """Follow messages from `start` on. Returns where it stopped, and which room ran out (or 0)."""
     spare = 4 * view.level.shape[2] + 8
     for i in range(start, len(ops.op)):
-        if slots.count[LIVE] + spare > len(slots.free):
+        if slots.tally[LIVE] + spare > len(slots.free):
             return i, _SLOTS_FULL
-        if out.count[0] + slots.count[LIVE] + spare > len(out.kind):
+        if out.rows[0] + slots.tally[LIVE] + spare > len(out.kind):
             return i, _ROWS_FULL
         if i == 0:
             for row in range(2):
@@ -222,7 +222,7 @@ def _lots_at(book: Book, row: int, level: int) -> int:
 def _enter_book(view: View, book: Book, out: Emitted, row: int, level: int, first: int) -> None:
     """Let the rows emitted from `first` on, all at one level, change the book."""
     was = _lots_at(book, row, level)
-    for k in range(first, out.count[0]):
+    for k in range(first, out.rows[0]):
         apply(book, out.kind[k], out.side[k], level, out.lots[k], out.slot[k], k)
     now = _lots_at(book, row, level)
     if was == 0 and now > 0:
@@ -235,7 +235,7 @@ def _enter_book(view: View, book: Book, out: Emitted, row: int, level: int, firs
 def _act(ops: Ops, i: int, view: View, book: Book, slots: Slots, out: Emitted) -> int:
     """Message `i` acts on the book, through an anonymous lot if it names a stranger."""
     op, row, level = ops.op[i], row_of(ops.side[i]), view.message_level[i]
-    first = out.count[0]
+    first = out.rows[0]
     slot = find(slots, ops.order_id[i])
     seed = view.seed[row, level]
     verdict = 0
@@ -258,7 +258,7 @@ def _act(ops: Ops, i: int, view: View, book: Book, slots: Slots, out: Emitted) -
 def _edge(view: View, book: Book, i: int, row: int) -> int:
     """Worst level in view on a side; beyond the last price if fewer than n are shown."""
     n = view.level.shape[2]
-    worst = view.level[i, row, n - 1]
+    worst: int = view.level[i, row, n - 1]
     if worst != _NO_LEVEL:
         return worst
     return -1 if row == 0 else len(book.level_ticks)
@@ -278,7 +278,7 @@ def _seed(
     side = 1 - 2 * row
     ticks = book.level_ticks[level]
     slot = enter_unnamed(slots, side, ticks, lots)
-    first = out.count[0]
+    first = out.rows[0]
     put(out, i, SEED, side, ticks, lots, slot)
     view.seed[row, level] = slot
     _enter_book(view, book, out, row, level, first)
@@ -320,7 +320,8 @@ def _agrees(view: View, book: Book, i: int, row: int) -> bool:
         if _lots_at(book, row, level) != view.lots[i, row, k]:
             return False
         shown += 1
-    return shown == view.occupied[row]
+    occupied: int = view.occupied[row]
+    return shown == occupied
 
 
 @kernel
@@ -372,7 +373,7 @@ def _withdraw(view: View, book: Book, slots: Slots, out: Emitted, i: int, row: i
 
 @inlined
 def _is_shown(view: View, i: int, row: int, level: int) -> bool:
-    for k in range(view.level.shape[2]):
+    for k in range(view.level.shape[2]):  # noqa: SIM110  (a kernel has no generators)
         if view.level[i, row, k] == level:
             return True
     return False
@@ -383,7 +384,7 @@ def _shed(
     view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int, level: int, lots: int
 ) -> None:
     """The last `lots` of a level's queue leave the view."""
-    first = out.count[0]
+    first = out.rows[0]
     side = 1 - 2 * row
     ticks = book.level_ticks[level]
     slot = book.levels[row, level]["tail"]
