@@ -22,10 +22,10 @@ TEST_LIMIT ?= 10m
 # Every module in benchmarks/ that can be run is a benchmark.
 BENCHMARKS = $(or $(BENCH),$(patsubst benchmarks/%.py,%,$(shell grep -l '^if __name__' benchmarks/*.py)))
 
-# The first Python that is new enough, or nothing. `make setup PYTHON=...` names one.
-PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-    && echo $$python && break; done)
+# The first Python that is new enough. `make setup PYTHON=...` names one.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done),python3)
 
 .PHONY: help setup demo test lint types bench clean
 
@@ -68,30 +68,24 @@ clean: ## Remove everything that was made
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Checks that a virtual environment can be made, and says in one line what to do if it cannot.
-define find_python
-if [ -z "$(PYTHON)" ]; then \
-    echo "setup: Python 3.11 or newer is needed, python3 is $$(python3 -V 2>&1); install a newer one" \
-         "or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi; \
-if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-    echo "setup: PYTHON=$(PYTHON) is not Python 3.11 or newer; name another" >&2; exit 1; fi; \
-if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
-    echo "setup: $(PYTHON) cannot make virtual environments; run: sudo apt install python3-venv" \
-         >&2; exit 1; fi
+# Makes the virtual environment $(1), or says in one line what is missing.
+define environment
+@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "setup: $(PYTHON) is not Python 3.11 or newer;" \
+    "install one, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) cannot make virtual" \
+    "environments; run: sudo apt install python3-venv" >&2; exit 1; }
+@echo "setup: $(1), once, a minute or two"
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
 endef
+INSTALL = bin/python -m pip install -q --disable-pip-version-check
 
 $(VENV)/.done: pyproject.toml constraints.txt
-	@$(find_python)
-	@echo "setup: $(VENV), once, a minute or two"
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt setuptools
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	    --no-build-isolation -e '.[dev]'
+	$(call environment,$(VENV))
+	@$(VENV)/$(INSTALL) -c constraints.txt setuptools
+	@$(VENV)/$(INSTALL) -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
 $(PEERS)/.done: benchmarks/peers/requirements.txt
-	@$(find_python)
-	@echo "setup: $(PEERS), once, a minute or two"
-	@$(PEERS)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(PEERS)
-	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	$(call environment,$(PEERS))
+	@$(PEERS)/$(INSTALL) -r $<
 	@touch $@
