@@ -1,0 +1,1 @@
+"""Proof: many parent orders worked on tapes, measured, compared and shown."""

@@ -1,0 +1,386 @@
+"""Backtest: many parent orders, several policies, one to three fill models, the same episodes.
+
+tapes = [Tape.open(path) for path in paths]
+result = backtest(tapes, ["ac", "twap/cross"], BacktestSettings(orders=500, qty_adv=0.02))
+result.summary()            # one row for each policy and fill model
+result.save("out/backtest") # Parquet and JSON
+write_report(result, "out/backtest/report.html")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from paceline.config import Field, Settings
+from paceline.engine.account import new_account
+from paceline.engine.queue import FillModel
+from paceline.engine.replay import Floor
+from paceline.engine.venue import Fees, Footprint, Latency, Venue
+from paceline.errors import CapacityError, ConfigError
+from paceline.evaluate.history import History, Lesson
+from paceline.evaluate.parents import draw_parents, given_parents, set_limits
+from paceline.evaluate.policies import Policy, Urgency, make_plan, parse_policy
+from paceline.evaluate.results import BacktestResult, Run, TapeRuns
+from paceline.evaluate.working import Log, Plan, new_log, work
+from paceline.market.tape import Tape
+from paceline.orders.order import ParentOrder
+
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
+
+_CHUNK = 128
+_MOST_ORDERS = 1 << 16
+
+Progress = Callable[[int], None]
+"""Told how many parent orders have been worked since it was last called."""
+
+
+class BacktestSettings(Settings):
+    """Everything a backtest assumes; the report repeats it."""
+
+    orders: Annotated[
+        int, Meta(ge=1), Field("Parent orders drawn, over all tapes together.", "orders")
+    ] = 500
+    qty: Annotated[
+        Positive | None, Field("Size of each parent order; excludes the two below.", "shares")
+    ] = None
+    qty_adv: Annotated[Share | None, Field("Size as a share of average daily volume.", "share")] = (
+        None
+    )
+    qty_volume: Annotated[
+        Share | None, Field("Size as a share of the volume expected over the horizon.", "share")
+    ] = None
+    horizon_s: Annotated[Positive, Field("Time each parent order has.", "s")] = 1800.0
+    slices: Annotated[
+        int, Meta(ge=1, le=10_000), Field("Slices of a policy that names none.", "slices")
+    ] = 30
+    seed: Annotated[int, Meta(ge=0), Field("Draws orders and latencies.", "")] = 0
+    fill_model: Annotated[
+        FillModels, Field("Queue model for resting orders; band runs all three.", "")
+    ] = "calibrated"
+    half_life_s: Annotated[
+        Positive | None,
+        Field("Almgren-Chriss: 1 / kappa; left out, half of the horizon.", "s"),
+    ] = None
+    risk_aversion: Annotated[
+        float | None,
+        Field("Almgren-Chriss: lambda, instead of a half-life; needs an impact fit.", "1/tick lot"),
+    ] = None
+    pov_rate: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)],
+        Field("POV: share of all volume; also the rate of the PWP benchmark.", "share"),
+    ] = 0.1
+    collar_bps: Annotated[
+        Annotated[float, Meta(ge=0)],
+        Field("Furthest a crossing child order goes through the touch.", "bps"),
+    ] = 100.0
+    finish: Annotated[
+        Literal["sweep", "leave"],
+        Field("At the horizon end: sweep the visible book, or leave the rest unfilled.", ""),
+    ] = "sweep"
+    decision_delay_s: Annotated[
+        Annotated[float, Meta(ge=0)],
+        Field("How long before its start the order was decided; sets the decision price.", "s"),
+    ] = 0.0
+    price_band_bps: Annotated[
+        Positive | None, Field("Children stay this close to the arrival price.", "bps")
+    ] = None
+    child_max: Annotated[Positive | None, Field("Largest child order.", "shares")] = None
+    participation: Annotated[
+        Share | None, Field("Most of all volume over the window that may be ours.", "share")
+    ] = None
+    participation_window_s: Annotated[Positive, Field("That window.", "s")] = 300.0
+    submit_ms: Annotated[
+        Annotated[float, Meta(ge=0)], Field("Delay of our messages to the exchange.", "ms")
+    ] = 1.0
+    ack_ms: Annotated[Annotated[float, Meta(ge=0)], Field("Delay of its answers.", "ms")] = 1.0
+    market_data_ms: Annotated[
+        Annotated[float, Meta(ge=0)], Field("Delay of market data.", "ms")
+    ] = 1.0
+    maker_fee: Annotated[
+        float, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
+    ] = 0.0
+    taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
+    recovery_half_life_s: Annotated[
+        Positive, Field("Until half of the liquidity we took is back.", "s")
+    ] = 10.0
+    impact: Annotated[
+        Literal["footprint", "fitted"],
+        Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
+    ] = "footprint"
+    cancel_exponent: Annotated[
+        Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
+    ] = 1.0
+    transient_half_life_s: Annotated[
+        Positive, Field("With fitted impact: until half of the transient shift is gone.", "s")
+    ] = 60.0
+
+    def models(self) -> list[FillModel]:
+        """The fill models to run."""
+        if self.fill_model == "band":
+            return list(FillModel)
+        return [FillModel[self.fill_model.upper()]]
+
+
+class Task(NamedTuple):
+    """One tape, one policy, one fill model."""
+
+    tape: Tape
+    lesson: Lesson
+    parents: NDArray[np.void]
+    policy: Policy
+    model: FillModel
+
+
+def backtest(
+    tapes: Sequence[Tape],
+    policies: Sequence[str],
+    settings: BacktestSettings | None = None,
+    *,
+    orders: Sequence[ParentOrder] | None = None,
+    trade: Sequence[Tape] | None = None,
+    progress: Progress | None = None,
+    jobs: int | None = None,
+) -> BacktestResult:
+    """Work parent orders on `tapes` with each policy.
+
+    Args:
+        tapes: days of one symbol or several; earlier days teach later ones.
+        policies: as in `parse_policy`.
+        orders: the parent orders themselves, instead of drawing `settings.orders` of them.
+        trade: the tapes to trade on; the others only teach. All of them if left out.
+        jobs: threads; as many as cores if left out. The result does not depend on it.
+
+    Raises `ConfigError` for settings that do not go together.
+    """
+    settings = settings or BacktestSettings(qty_adv=0.02)
+    parsed = [parse_policy(text, settings.slices, settings.collar_bps) for text in policies]
+    if len({policy.name for policy in parsed}) != len(parsed) or not parsed:
+        raise ConfigError(f"policies: {', '.join(policies)!r}; name each one once, at least one")
+    places = list(_places(tapes, trade or tapes, settings, orders))
+    tasks = [
+        Task(tape, lesson, parents, policy, model)
+        for tape, lesson, parents in places
+        for policy in parsed
+        for model in settings.models()
+    ]
+    runs = _run_all(tasks, settings, progress or (lambda done: None), jobs or os.cpu_count() or 1)
+    per_place = len(parsed) * len(settings.models())
+    return BacktestResult(
+        settings=msgspec.to_builtins(settings),
+        pov_rate=settings.pov_rate,
+        decision_delay_s=settings.decision_delay_s,
+        fees=_fees(settings),
+        places=[
+            TapeRuns(tape, lesson, parents, runs[i * per_place : (i + 1) * per_place])
+            for i, (tape, lesson, parents) in enumerate(places)
+        ],
+    )
+
+
+def total_orders(result_or_tapes: int, n_policies: int, settings: BacktestSettings) -> int:
+    """Parent orders that will be worked in all, for a progress bar."""
+    return result_or_tapes * n_policies * len(settings.models())
+
+
+def _places(
+    tapes: Sequence[Tape],
+    trade: Sequence[Tape],
+    settings: BacktestSettings,
+    orders: Sequence[ParentOrder] | None,
+) -> Iterator[tuple[Tape, Lesson, NDArray[np.void]]]:
+    """Each tape to trade with what may be known there and the orders to work."""
+    if not trade:
+        raise ConfigError("tapes: none; give at least one")
+    histories = {
+        symbol: History([tape for tape in tapes if tape.instrument.symbol == symbol])
+        for symbol in {tape.instrument.symbol for tape in tapes}
+    }
+    share, extra = divmod(settings.orders, len(trade))
+    for i, tape in enumerate(trade):
+        lesson = histories[tape.instrument.symbol].before(tape)
+        if orders is None:
+            count = share + (i < extra)
+            if count == 0:
+                continue
+            parents = _drawn(tape, lesson, settings, count)
+        else:
+            here = [order for order in orders if _belongs(order, tape)]
+            if not here:
+                continue
+            parents = given_parents(tape, here, settings.seed)
+        yield tape, lesson, parents
+
+
+def _belongs(order: ParentOrder, tape: Tape) -> bool:
+    return (
+        order.symbol == tape.instrument.symbol
+        and tape.session.open_ns <= order.start_ts <= tape.session.close_ns
+    )
+
+
+def _drawn(tape: Tape, lesson: Lesson, settings: BacktestSettings, count: int) -> NDArray[np.void]:
+    parents = draw_parents(
+        tape,
+        lesson,
+        count,
+        settings.horizon_s,
+        qty=settings.qty,
+        qty_adv=settings.qty_adv,
+        qty_volume=settings.qty_volume,
+        seed=settings.seed,
+    )
+    at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
+    child_max = settings.child_max
+    set_limits(
+        tape,
+        parents,
+        tape.mid_ticks()[at],
+        band_bps=settings.price_band_bps,
+        child_max=None if child_max is None else tape.instrument.lots(child_max, "child_max"),
+        participation=settings.participation,
+        window_s=settings.participation_window_s,
+    )
+    return parents
+
+
+def _run_all(
+    tasks: Sequence[Task], settings: BacktestSettings, progress: Progress, jobs: int
+) -> list[Run]:
+    """Run the tasks on threads: kernels run without the GIL, and tapes are shared.
+
+    Ctrl-C stops after the chunks under way.
+    """
+    stop = [False]
+    if jobs == 1 or len(tasks) == 1:
+        return [_run(task, settings, progress, stop) for task in tasks]
+    with ThreadPoolExecutor(jobs) as pool:
+        futures: list[Future[Run]] = [
+            pool.submit(_run, task, settings, progress, stop) for task in tasks
+        ]
+        try:
+            wait(futures, return_when="FIRST_EXCEPTION")
+            return [future.result() for future in futures]
+        except BaseException:
+            stop[0] = True
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _run(task: Task, settings: BacktestSettings, progress: Progress, stop: list[bool]) -> Run:
+    venue = _venue(settings, task)
+    urgency = Urgency(settings.half_life_s, settings.risk_aversion)
+    plan = make_plan(
+        task.policy,
+        task.tape,
+        task.lesson,
+        task.parents,
+        urgency,
+        settings.pov_rate,
+        settings.finish == "sweep",
+    )
+    log = work_all(task.tape, venue, task.parents, plan, progress, stop)
+    return Run(task.policy, task.model, plan, log)
+
+
+def work_all(
+    tape: Tape,
+    venue: Venue,
+    parents: NDArray[np.void],
+    plan: Plan,
+    progress: Progress = lambda done: None,
+    stop: Sequence[bool] = (False,),
+) -> Log:
+    """Work all `parents` as `plan` says, with as much room as it takes."""
+    rules = venue.rules(tape.instrument, tape.session)
+    room = 4 * plan.bounds.shape[1] + 64
+    floor = Floor(
+        tape.events, tape.new_book(), rules, new_account(len(tape.level_ticks), room, 4 * room)
+    )
+    logs: list[Log] = []
+    done = 0
+    while done < len(parents):
+        if stop[0]:
+            raise KeyboardInterrupt
+        until = min(done + _CHUNK, len(parents))
+        log = new_log(until, (until - done) * room, (until - done) * 4 * room)
+        reached = work(floor, tape.images, parents[:until], plan, log, done)
+        if reached == done:
+            room *= 2
+            if room > _MOST_ORDERS:
+                raise CapacityError(
+                    f"parent {done}: needs more than {_MOST_ORDERS} child orders; use a larger "
+                    "child_max or fewer slices"
+                )
+            account = new_account(len(tape.level_ticks), room, 4 * room)
+            floor = floor._replace(account=account)
+            continue
+        logs.append(_cut(log, done, reached))
+        progress(reached - done)
+        done = reached
+    return _join(logs)
+
+
+def _cut(log: Log, first: int, last: int) -> Log:
+    """The part of a log that was filled for parents `first:last`."""
+    orders, fills = log.used
+    return Log(
+        result=log.result[first:last],
+        order_parent=log.order_parent[:orders],
+        orders=log.orders[:orders],
+        fill_parent=log.fill_parent[:fills],
+        fills=log.fills[:fills],
+        used=log.used,
+    )
+
+
+def _join(logs: Sequence[Log]) -> Log:
+    """One log of many: children count on from one to the next."""
+    base = 0
+    for log in logs:
+        log.fills["order"] += base
+        base += int(log.used[0])
+    columns = zip(*logs, strict=True)
+    joined = Log(*(np.concatenate(column) for column in columns))
+    return joined._replace(used=np.array([len(joined.orders), len(joined.fills)], np.int64))
+
+
+def _fees(settings: BacktestSettings) -> Fees:
+    return Fees(maker_per_share=settings.maker_fee, taker_per_share=settings.taker_fee)
+
+
+def _venue(settings: BacktestSettings, task: Task) -> Venue:
+    footprint = Footprint(recovery_half_life_s=settings.recovery_half_life_s)
+    if settings.impact == "fitted":
+        fit = task.lesson.impact
+        if fit is None:
+            raise ConfigError(
+                f"impact: fitted, but there is no fit for {task.tape.name}; give more days or "
+                "use footprint"
+            )
+        # What a lot pushes for good is gamma. What eta charges a lot for its own bar is taken as
+        # a push that fades; a negative estimate is no push.
+        footprint = Footprint(
+            recovery_half_life_s=settings.recovery_half_life_s,
+            permanent_ticks_per_lot=max(fit.gamma.value, 0.0),
+            transient_ticks_per_lot=max(fit.eta.value / fit.bar_s, 0.0),
+            transient_half_life_s=settings.transient_half_life_s,
+        )
+    return Venue(
+        fill_model=task.model,
+        cancel_exponent=settings.cancel_exponent,
+        submit=Latency.constant(settings.submit_ms),
+        ack=Latency.constant(settings.ack_ms),
+        market_data=Latency.constant(settings.market_data_ms),
+        fees=_fees(settings),
+        footprint=footprint,
+    )

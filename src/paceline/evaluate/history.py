@@ -1,0 +1,161 @@
+"""What earlier days teach: volume curve, average daily volume, impact.
+
+A schedule may know the days before the one it trades, and nothing else. `History.before(day)` is
+the only door, and it hands out earlier tapes only. Where there is no earlier day it says so in
+`notes`, and a report repeats them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.cost.impact_fit import Bars, ImpactFit, fit_impact
+from paceline.cost.measures import Trades
+from paceline.errors import InputError
+from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
+from paceline.market.session import midnight_ns
+from paceline.market.tape import Tape
+from paceline.schedule.vwap import VolumeCurve, volume_curve
+from paceline.units import NS_PER_S
+
+BAR_S = 60.0
+"""Length of the bars that impact is fitted on: shorter ones see bounce, longer ones too little."""
+
+_CURVE_BIN_S = 300
+
+
+class Lesson(NamedTuple):
+    """What may be known on the morning of one trading day."""
+
+    days: tuple[str, ...]
+    """The earlier days it was learnt from; empty if there are none."""
+    curve: VolumeCurve
+    adv_lots: float
+    """Average daily volume."""
+    impact: ImpactFit | None
+    """None where the days are too few or too quiet to fit; `notes` says why."""
+    notes: tuple[str, ...]
+    """What a reader must know, e.g. that the volume curve is uniform for want of earlier days."""
+
+
+class History:
+    """The tapes of one symbol, in order of day."""
+
+    def __init__(self, tapes: Sequence[Tape]) -> None:
+        symbols = {tape.instrument.symbol for tape in tapes}
+        if len(symbols) != 1:
+            raise InputError(f"tapes: of {len(symbols)} symbols; a history has one")
+        self.tapes = sorted(tapes, key=lambda tape: tape.session.day)
+
+    def before(self, tape: Tape) -> Lesson:
+        """What the days strictly before `tape`'s teach."""
+        today = tape.session.day
+        earlier = [
+            other
+            for other in self.tapes
+            if other.session.day < today and not other.manifest.quality.short_session
+        ]
+        notes: list[str] = []
+        if not earlier:
+            notes.append(
+                f"{tape.name}: no earlier day was given, so the volume curve is uniform (VWAP is "
+                "TWAP), and ADV and impact are those of the day itself"
+            )
+        taught = earlier or [tape]
+        try:
+            impact = fit_impact(_joined_bars(taught), BAR_S)
+        except InputError as error:
+            impact = None
+            notes.append(f"{tape.name}: impact was not fitted ({error})")
+        return Lesson(
+            days=tuple(other.session.day for other in earlier),
+            curve=_curve(earlier, tape),
+            adv_lots=float(np.mean([other.events.volume[-1] for other in taught])),
+            impact=impact,
+            notes=tuple(notes),
+        )
+
+
+def trades_of(tape: Tape) -> Trades:
+    """All prints of a tape that anybody could have joined; auctions are left out."""
+    at = _prints(tape)
+    return Trades(
+        ts=tape.events.ts[at],
+        px=tape.level_ticks[tape.events.level[at]],
+        lots=tape.events.qty[at].astype(np.int64),
+    )
+
+
+def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
+    """The market of one tape in bars of `bar_s` seconds, from the end of its warm-up on."""
+    start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
+    end = min(tape.session.close_ns, int(tape.events.ts[-1]))
+    step = round(bar_s * NS_PER_S)
+    n = max((end - start) // step, 0)
+    edges = start + step * np.arange(n + 1, dtype=np.int64)
+    mid = tape.mid_ticks()
+    edge_mid = _at(mid, np.searchsorted(tape.events.ts, edges, side="right") - 1)
+
+    at = _prints(tape)
+    bar = (tape.events.ts[at] - start) // step
+    inside = (bar >= 0) & (bar < n)
+    at, bar = at[inside], bar[inside]
+    lots = tape.events.qty[at].astype(np.float64)
+    # A trade that hit a bid was started by a seller.
+    bought = np.where(tape.events.side[at] == BID, -lots, lots)
+    premium = tape.level_ticks[tape.events.level[at]] - _at(mid, at - 1)
+    known = ~np.isnan(premium)
+    weight = np.bincount(bar[known], lots[known], minlength=n)
+    total = np.bincount(bar[known], lots[known] * premium[known], minlength=n)
+    return Bars(
+        day=np.full(n, date.fromisoformat(tape.session.day).toordinal(), np.int64),
+        open_mid=edge_mid[:-1],
+        close_mid=edge_mid[1:],
+        net_lots=np.bincount(bar, bought, minlength=n),
+        lots=np.bincount(bar, lots, minlength=n),
+        premium=np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0),
+    )
+
+
+def _joined_bars(tapes: Sequence[Tape]) -> Bars:
+    columns = zip(*(bars_of(tape) for tape in tapes), strict=True)
+    return Bars(*(np.concatenate(column) for column in columns))
+
+
+def _prints(tape: Tape) -> NDArray[np.int64]:
+    return np.flatnonzero(np.isin(tape.events.kind, (EXECUTE, HIDDEN, TRADE)))
+
+
+def _at(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`values[index]`, NaN where the index lies before the start."""
+    found = values[np.maximum(index, 0)]
+    return np.where(index >= 0, found, np.nan)
+
+
+def _curve(earlier: Sequence[Tape], tape: Tape) -> VolumeCurve:
+    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    open_, close = tape.session.open_ns - midnight, tape.session.close_ns - midnight
+    bins = max(round((close - open_) / (_CURVE_BIN_S * NS_PER_S)), 1)
+    edges = np.linspace(open_, close, bins + 1).astype(np.int64)
+    cumulative = [_volume_by(other, edges) for other in earlier]
+    return volume_curve(
+        [date.fromisoformat(other.session.day) for other in earlier],
+        edges,
+        np.array(cumulative),
+        date.fromisoformat(tape.session.day),
+        uniform_without_days=True,
+    )
+
+
+def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Lots traded inside the session by each edge (ns since local midnight)."""
+    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    done = np.searchsorted(tape.events.ts, edges_ns + midnight, side="right") - 1
+    volume = _at(tape.events.volume.astype(np.float64), done)
+    volume = np.nan_to_num(volume, nan=0.0)
+    return volume - volume[0]

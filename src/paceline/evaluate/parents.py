@@ -1,0 +1,183 @@
+"""Parent orders for a backtest: drawn at random from tapes, or given by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.errors import ConfigError
+from paceline.evaluate.history import Lesson
+from paceline.evaluate.working import PARENT_RECORD
+from paceline.market.session import midnight_ns
+from paceline.market.tape import Tape
+from paceline.orders.order import ParentOrder
+from paceline.units import NS_PER_S
+
+_TRIES = 200
+_SETTLE_S = 60.0
+"""Seconds after the warm-up before the first order may start."""
+
+_FAR = 1 << 40
+"""Ticks or lots no market reaches: no limit."""
+
+
+def draw_parents(
+    tape: Tape,
+    lesson: Lesson,
+    count: int,
+    horizon_s: float,
+    *,
+    qty: float | None,
+    qty_adv: float | None,
+    qty_volume: float | None,
+    seed: int,
+) -> NDArray[np.void]:
+    """`[count]` of PARENT_RECORD: random starts, sides in turn, on a two-sided, open market.
+
+    The size is `qty` (in the instrument's own unit), or `qty_adv` times average daily volume, or
+    `qty_volume` times the volume that the curve expects over the horizon; one lot at least.
+    """
+    horizon = round(horizon_s * NS_PER_S)
+    opens = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
+    first = opens + round(_SETTLE_S * NS_PER_S)
+    last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
+    if last <= first:
+        raise ConfigError(
+            f"horizon: {horizon_s:g} s does not fit into {tape.name}; use a shorter one or leave "
+            "this tape out"
+        )
+    rng = np.random.default_rng([seed, _number_of(tape)])
+    start = np.sort(_tradable_starts(tape, rng, count, first, last))
+    parents = np.zeros(count, PARENT_RECORD)
+    parents["start_ts"], parents["end_ts"] = start, start + horizon
+    parents["side"] = np.where((np.arange(count) + rng.integers(2)) % 2, 1, -1)
+    parents["lots"] = _sizes(tape, lesson, parents, qty, qty_adv, qty_volume)
+    parents["seed"] = rng.integers(0, 2**62, count)
+    return parents
+
+
+def given_parents(tape: Tape, orders: Sequence[ParentOrder], seed: int) -> NDArray[np.void]:
+    """PARENT_RECORD of parent orders as users write them, with their constraints.
+
+    The price band is counted from `arrival_px`. Raises `OrderError` for an order that does not fit
+    the instrument or the session.
+    """
+    parents = np.zeros(len(orders), PARENT_RECORD)
+    for row, order in zip(parents, orders, strict=True):
+        order.check(tape.instrument)
+        if order.symbol != tape.instrument.symbol:
+            raise ConfigError(
+                f"parent.symbol: {order.symbol!r} is not the tape's {tape.instrument.symbol!r}"
+            )
+        if not tape.session.open_ns <= order.start_ts < order.end_ts <= tape.session.close_ns:
+            raise ConfigError(
+                f"parent.start_ts: order {order.order_id!r} leaves the session of {tape.name}"
+            )
+        row["side"] = order.side.sign
+        row["lots"] = order.lots(tape.instrument)
+        row["start_ts"], row["end_ts"] = order.start_ts, order.end_ts
+    limit = [order.constraints for order in orders]
+    set_limits(
+        tape,
+        parents,
+        np.array([order.arrival_ticks(tape.instrument) for order in orders]),
+        band_bps=np.array([c.price_band_bps for c in limit]),
+        child_max=np.array([c.child_max_lots(tape.instrument) for c in limit]),
+        participation=np.array([c.participation for c in limit]),
+    )
+    parents["seed"] = np.random.default_rng([seed, _number_of(tape)]).integers(
+        0, 2**62, len(orders)
+    )
+    return parents
+
+
+def set_limits(
+    tape: Tape,
+    parents: NDArray[np.void],
+    reference_ticks: NDArray[np.float64],
+    *,
+    band_bps: float | NDArray[np.float64] | None = None,
+    child_max: int | NDArray[np.int64] | None = None,
+    participation: float | NDArray[np.float64] | None = None,
+    window_s: float = 300.0,
+    venue_band: tuple[float | None, float | None] = (None, None),
+) -> None:
+    """Write the limits that the worker keeps; None is no limit of that kind.
+
+    The price band is `band_bps` around `reference_ticks`, cut to the venue's own band, with both
+    ends on the order grid inside it. Raises `ConfigError` for limits that leave nothing.
+    """
+    step = tape.instrument.order_step
+    tick = float(tape.instrument.book_tick)
+    width = _FAR if band_bps is None else reference_ticks * np.asarray(band_bps) / 10_000.0
+    low, high = reference_ticks - width, reference_ticks + width
+    venue_low, venue_high = venue_band
+    if venue_low is not None:
+        low = np.maximum(low, venue_low / tick)
+    if venue_high is not None:
+        high = np.minimum(high, venue_high / tick)
+    parents["band_low"] = np.ceil(np.maximum(low, step) / step).astype(np.int64) * step
+    parents["band_high"] = np.floor(high / step).astype(np.int64) * step
+    if np.any(parents["band_low"] > parents["band_high"]):
+        raise ConfigError(f"price_band_bps: {band_bps} holds no price of the order grid; widen it")
+    parents["child_max"] = _FAR if child_max is None else child_max
+    if np.any(parents["child_max"] < 1):
+        raise ConfigError(f"child_max: {child_max} is less than one lot")
+    if participation is None:
+        parents["share_ppm"] = 0
+    else:
+        share = np.asarray(participation, dtype=np.float64)
+        if np.any((share <= 0) | (share > 1)):
+            raise ConfigError(f"participation: {participation} is not in (0, 1]")
+        # A share of 1 would divide by nothing; a part per million below it binds nobody.
+        parents["share_ppm"] = np.clip(np.floor(share * 1e6), 1, 999_999).astype(np.int64)
+    parents["window_ns"] = round(window_s * NS_PER_S)
+
+
+def _number_of(tape: Tape) -> int:
+    """A number of the tape itself, so that its draws do not depend on which others are given."""
+    return int(tape.manifest.tape_id[:12], 16)
+
+
+def _tradable_starts(
+    tape: Tape, rng: np.random.Generator, count: int, first: int, last: int
+) -> NDArray[np.int64]:
+    events, n_levels = tape.events, len(tape.level_ticks)
+    found = np.empty(0, np.int64)
+    for _ in range(_TRIES):
+        start = rng.integers(first, last, 2 * count)
+        at = np.searchsorted(events.ts, start, side="right") - 1
+        known = np.maximum(at, 0)
+        bid, ask = events.bid[known], events.ask[known]
+        good = (at >= 0) & (bid >= 0) & (ask < n_levels) & (bid < ask)
+        found = np.concatenate([found, start[good]])
+        if len(found) >= count:
+            return found[:count]
+    raise ConfigError(f"tape: {tape.name} hardly ever has a two-sided book; it cannot be traded")
+
+
+def _sizes(
+    tape: Tape,
+    lesson: Lesson,
+    parents: NDArray[np.void],
+    qty: float | None,
+    qty_adv: float | None,
+    qty_volume: float | None,
+) -> NDArray[np.int64]:
+    given = [value for value in (qty, qty_adv, qty_volume) if value is not None]
+    if len(given) != 1 or not given[0] > 0:
+        raise ConfigError(
+            f"qty: {qty}, qty_adv: {qty_adv}, qty_volume: {qty_volume}; give exactly one, above 0"
+        )
+    if qty is not None:
+        return np.full(len(parents), tape.instrument.lots(qty, "qty"), np.int64)
+    if qty_adv is not None:
+        lots = np.full(len(parents), qty_adv * lesson.adv_lots)
+    else:
+        midnight = midnight_ns(tape.session.day, tape.session.zone)
+        start, end = parents["start_ts"] - midnight, parents["end_ts"] - midnight
+        expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.adv_lots
+        lots = float(qty_volume or 0.0) * expected
+    return np.maximum(np.rint(lots), 1).astype(np.int64)

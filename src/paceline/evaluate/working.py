@@ -1,0 +1,311 @@
+"""Work parent orders on a tape: schedule and tactic against the exchange, in one kernel call.
+
+For each order: jump to its start, and at every slice boundary look at the market, hear of fills,
+let what the last slice left cross, and place what the schedule has due. At the end of the horizon
+what is left is executed against the visible book, or stays unfilled, as the plan says. The worker
+knows only what it could know: the book as delayed, the fills it was told of.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.engine.account import (
+    FILL_RECORD,
+    IOC,
+    LIMIT,
+    NEVER,
+    ORDER_RECORD,
+    learn,
+    open_lots,
+)
+from paceline.engine.replay import Floor, advance, cancel, look, next_arrival, replace, seek, submit
+from paceline.jit import inner, kernel
+from paceline.market.book import rank
+from paceline.market.compiler import Images
+from paceline.schedule.pov import allowed_lots, lots_due
+from paceline.schedule.tactic import CROSS, crossing_ticks, resting_ticks, within
+
+PARENT_RECORD = np.dtype(
+    [
+        ("side", np.int64),
+        ("lots", np.int64),
+        ("start_ts", np.int64),
+        ("end_ts", np.int64),
+        ("band_low", np.int64),  # child prices stay between these ticks, both on the order grid
+        ("band_high", np.int64),
+        ("child_max", np.int64),  # lots
+        ("share_ppm", np.int64),  # most participation over the window; 0: no limit
+        ("window_ns", np.int64),
+        ("seed", np.int64),  # of its latencies
+    ]
+)
+
+RESULT_RECORD = np.dtype(
+    [
+        ("filled_lots", np.int64),
+        ("maker_lots", np.int64),
+        ("children", np.int64),
+        ("replaces", np.int64),
+        ("fills", np.int64),
+        ("market_lots", np.int64),  # traded by everybody from start to end, as recorded
+        ("worked_until_ts", np.int64),  # when the last message had been answered
+    ]
+)
+
+
+class Plan(NamedTuple):
+    """How orders are worked: schedule, tactic, and what happens at the end."""
+
+    targets: NDArray[np.int64]  # [n_orders, n_slices + 1] lots to be left at each boundary
+    bounds: NDArray[np.int64]  # [n_orders, n_slices + 1] ns
+    pov_ppm: int  # above 0: `targets` is not read, the market's volume is
+    placement: int
+    repeg_ns: int  # 0: never
+    collar_bps: float
+    finish: int  # 1: what is left at the end takes the visible book
+
+
+class Log(NamedTuple):
+    """Room for what happened, filled from the front."""
+
+    result: NDArray[np.void]  # [n_orders] of RESULT_RECORD
+    order_parent: NDArray[np.int64]  # [max_orders]
+    orders: NDArray[np.void]  # [max_orders] of ORDER_RECORD
+    fill_parent: NDArray[np.int64]  # [max_fills]
+    fills: NDArray[np.void]  # [max_fills] of FILL_RECORD; `order` counts from the log's start
+    used: NDArray[np.int64]  # [2] orders, fills
+
+
+def new_log(n_orders: int, max_children: int, max_fills: int) -> Log:
+    """Room for `n_orders` parent orders and, over all of them, so many children and fills."""
+    return Log(
+        result=np.zeros(n_orders, RESULT_RECORD),
+        order_parent=np.zeros(max_children, np.int64),
+        orders=np.zeros(max_children, ORDER_RECORD),
+        fill_parent=np.zeros(max_fills, np.int64),
+        fills=np.zeros(max_fills, FILL_RECORD),
+        used=np.zeros(2, np.int64),
+    )
+
+
+@kernel
+def work(
+    floor: Floor, images: Images, parents: NDArray[np.void], plan: Plan, log: Log, first: int
+) -> int:
+    """Work the parent orders from `first` on; returns how many are done when the log is full."""
+    clock = floor.account.clock[0]
+    for i in range(first, len(parents)):
+        seek(floor, images, parents[i]["start_ts"], parents[i]["seed"])
+        _work_one(floor, parents, plan, i, log.result)
+        fits = (
+            clock["full"] == 0
+            and log.used[0] + clock["n_orders"] <= len(log.orders)
+            and log.used[1] + clock["n_fills"] <= len(log.fills)
+        )
+        if not fits:
+            return i
+        _write(floor, log, i)
+    return len(parents)
+
+
+@inner
+def _work_one(
+    floor: Floor, parents: NDArray[np.void], plan: Plan, i: int, results: NDArray[np.void]
+) -> None:
+    parent, result = parents[i], results[i]
+    account = floor.account
+    start_lots = _volume(floor)
+    result["replaces"] = 0
+    n_slices = plan.bounds.shape[1] - 1
+    for j in range(n_slices):
+        ts = plan.bounds[i, j]
+        bid, ask = look(floor, ts)
+        learn(account, ts)
+        result["replaces"] += _cross_rest(floor, parent, plan, bid, ask, ts)
+        _place(
+            floor, parent, plan, _due(floor, parent, plan, i, j, start_lots, ts), bid, ask, j, ts
+        )
+        if plan.repeg_ns > 0:
+            again = ts + plan.repeg_ns
+            while again < plan.bounds[i, j + 1]:
+                bid, ask = look(floor, again)
+                learn(account, again)
+                result["replaces"] += _repeg(floor, parent, plan, bid, ask, again)
+                again += plan.repeg_ns
+    _end(floor, parent, plan, result)
+    advance(floor, parent["end_ts"])
+    result["market_lots"] = _volume(floor) - start_lots
+    while next_arrival(account) != NEVER:
+        advance(floor, next_arrival(account))
+    result["worked_until_ts"] = account.clock[0]["now"]
+
+
+@inner
+def _volume(floor: Floor) -> int:
+    """Lots that everybody has traded since the tape began, as recorded."""
+    cursor = floor.account.clock[0]["cursor"]
+    return floor.events.volume[cursor - 1] if cursor > 0 else 0
+
+
+@inner
+def _working(floor: Floor, ts: int) -> int:
+    """Lots of ours that, for all we know at `ts`, may still trade."""
+    lots = 0
+    for k in range(floor.account.clock[0]["n_orders"]):
+        lots += open_lots(floor.account, k, ts)
+    return lots
+
+
+@inner
+def _due(
+    floor: Floor, parent: NDArray[np.void], plan: Plan, i: int, j: int, start_lots: int, ts: int
+) -> int:
+    """Lots to place at the start of slice `j`."""
+    clock = floor.account.clock[0]
+    filled, working = clock["told_lots"], _working(floor, ts)
+    if plan.pov_ppm > 0:
+        others = max(_volume(floor) - start_lots - clock["maker_lots"], 0)
+        due = lots_due(plan.pov_ppm, parent["lots"], others, filled, working)
+    else:
+        due = parent["lots"] - plan.targets[i, j + 1] - filled - working
+    return _allowed(floor, parent, due, working)
+
+
+@inner
+def _allowed(floor: Floor, parent: NDArray[np.void], due: int, working: int) -> int:
+    """`due`, cut to what the limits of the parent order allow now."""
+    due = min(due, parent["child_max"])
+    if parent["share_ppm"] == 0 or due <= 0:
+        return due
+    clock = floor.account.clock[0]
+    since = clock["now"] - parent["window_ns"]
+    before = rank(floor.events.ts, since + 1)
+    market = _volume(floor) - (floor.events.volume[before - 1] if before > 0 else 0)
+    own, own_maker = working, 0
+    at = clock["n_fills"] - 1
+    while at >= 0 and floor.account.fills[at]["ts"] > since:
+        own += floor.account.fills[at]["lots"]
+        own_maker += floor.account.fills[at]["lots"] * floor.account.fills[at]["maker"]
+        at -= 1
+    return min(due, allowed_lots(parent["share_ppm"], max(market - own_maker, 0)) - own)
+
+
+@inner
+def _place(
+    floor: Floor,
+    parent: NDArray[np.void],
+    plan: Plan,
+    lots: int,
+    bid: int,
+    ask: int,
+    slice_: int,
+    ts: int,
+) -> None:
+    """Send the child order of a slice, if there is something to send and a market to send it to."""
+    levels = floor.book.level_ticks
+    side, step = parent["side"], floor.rules.order_step
+    if lots <= 0 or bid < 0 or ask >= len(levels):
+        return
+    if plan.placement == CROSS:
+        other = levels[ask] if side > 0 else levels[bid]
+        ticks = crossing_ticks(side, other, plan.collar_bps, step)
+        type_ = IOC
+    else:
+        ticks = resting_ticks(plan.placement, side, levels[bid], levels[ask], step)
+        type_ = LIMIT
+    ticks = within(ticks, parent["band_low"], parent["band_high"])
+    submit(floor, side, type_, ticks, lots, 0, slice_, ts)
+
+
+@inner
+def _cross_rest(
+    floor: Floor, parent: NDArray[np.void], plan: Plan, bid: int, ask: int, ts: int
+) -> int:
+    """Turn what still rests into orders that take; returns how many were turned."""
+    levels = floor.book.level_ticks
+    side = parent["side"]
+    other = ask if side > 0 else bid
+    turned = 0
+    if plan.placement == CROSS or not 0 <= other < len(levels):
+        return 0
+    ticks = crossing_ticks(side, levels[other], plan.collar_bps, floor.rules.order_step)
+    ticks = within(ticks, parent["band_low"], parent["band_high"])
+    for k in range(floor.account.clock[0]["n_orders"]):
+        order = floor.account.orders[k]
+        if order["type"] == LIMIT and open_lots(floor.account, k, ts) > 0:
+            replace(floor, k, IOC, ticks, order["lots"], ts)
+            turned += 1
+    return turned
+
+
+@inner
+def _repeg(floor: Floor, parent: NDArray[np.void], plan: Plan, bid: int, ask: int, ts: int) -> int:
+    """Move what rests to where its placement would put it now; returns how many were moved."""
+    levels = floor.book.level_ticks
+    if bid < 0 or ask >= len(levels):
+        return 0
+    ticks = resting_ticks(
+        plan.placement, parent["side"], levels[bid], levels[ask], floor.rules.order_step
+    )
+    ticks = within(ticks, parent["band_low"], parent["band_high"])
+    moved = 0
+    for k in range(floor.account.clock[0]["n_orders"]):
+        order = floor.account.orders[k]
+        rests = order["type"] == LIMIT and open_lots(floor.account, k, ts) > 0
+        if rests and order["ticks"] != ticks:
+            replace(floor, k, LIMIT, ticks, order["lots"], ts)
+            moved += 1
+    return moved
+
+
+@inner
+def _end(floor: Floor, parent: NDArray[np.void], plan: Plan, result: NDArray[np.void]) -> None:
+    """The horizon is over: what rests crosses, and what is left takes the visible book, level by
+    level inside the band; or everything is called back."""
+    ts, side = parent["end_ts"], parent["side"]
+    clock = floor.account.clock[0]
+    bid, ask = look(floor, ts)
+    learn(floor.account, ts)
+    if plan.finish == 0:
+        for k in range(clock["n_orders"]):
+            if open_lots(floor.account, k, ts) > 0:
+                cancel(floor, k, ts)
+        return
+    result["replaces"] += _cross_rest(floor, parent, plan, bid, ask, ts)
+    bound = parent["band_high"] if side > 0 else parent["band_low"]
+    n_slices = plan.bounds.shape[1] - 1
+    while clock["full"] == 0:
+        working = _working(floor, ts)
+        left = parent["lots"] - clock["told_lots"] - working
+        lots = _allowed(floor, parent, left, working)
+        if lots <= 0:
+            break
+        submit(floor, side, IOC, bound, lots, 0, n_slices, ts)
+
+
+@kernel
+def _write(floor: Floor, log: Log, i: int) -> None:
+    """Copy what the account knows into the log."""
+    clock, account = floor.account.clock[0], floor.account
+    orders, fills = log.used[0], log.used[1]
+    for k in range(clock["n_orders"]):
+        log.orders[orders + k] = account.orders[k]
+        log.order_parent[orders + k] = i
+    for k in range(clock["n_fills"]):
+        log.fills[fills + k] = account.fills[k]
+        log.fills[fills + k]["order"] += orders
+        log.fill_parent[fills + k] = i
+    result = log.result[i]
+    result["children"] = clock["n_orders"]
+    result["fills"] = clock["n_fills"]
+    result["maker_lots"] = clock["maker_lots"]
+    filled = 0
+    for k in range(clock["n_fills"]):
+        filled += account.fills[k]["lots"]
+    result["filled_lots"] = filled
+    log.used[0] += clock["n_orders"]
+    log.used[1] += clock["n_fills"]
