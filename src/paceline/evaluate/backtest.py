@@ -12,14 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
-from paceline.config import Field, Settings
 from paceline.engine.account import new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
@@ -29,106 +27,17 @@ from paceline.evaluate.history import History, Lesson
 from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan, parse_policy
 from paceline.evaluate.results import BacktestResult, Run, TapeRuns
+from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.working import Log, Plan, new_log, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
-
-Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(gt=0, le=1)]
-FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
+from paceline.units import NS_PER_MS
 
 _CHUNK = 128
 _MOST_ORDERS = 1 << 16
 
 Progress = Callable[[int], None]
 """Told how many parent orders have been worked since it was last called."""
-
-
-class BacktestSettings(Settings):
-    """Everything a backtest assumes; the report repeats it."""
-
-    orders: Annotated[
-        int, Meta(ge=1), Field("Parent orders drawn, over all tapes together.", "orders")
-    ] = 500
-    qty: Annotated[
-        Positive | None, Field("Size of each parent order; excludes the two below.", "shares")
-    ] = None
-    qty_adv: Annotated[Share | None, Field("Size as a share of average daily volume.", "share")] = (
-        None
-    )
-    qty_volume: Annotated[
-        Share | None, Field("Size as a share of the volume expected over the horizon.", "share")
-    ] = None
-    horizon_s: Annotated[Positive, Field("Time each parent order has.", "s")] = 1800.0
-    slices: Annotated[
-        int, Meta(ge=1, le=10_000), Field("Slices of a policy that names none.", "slices")
-    ] = 30
-    seed: Annotated[int, Meta(ge=0), Field("Draws orders and latencies.", "")] = 0
-    fill_model: Annotated[
-        FillModels, Field("Queue model for resting orders; band runs all three.", "")
-    ] = "calibrated"
-    half_life_s: Annotated[
-        Positive | None,
-        Field("Almgren-Chriss: 1 / kappa; left out, half of the horizon.", "s"),
-    ] = None
-    risk_aversion: Annotated[
-        float | None,
-        Field("Almgren-Chriss: lambda, instead of a half-life; needs an impact fit.", "1/tick lot"),
-    ] = None
-    pov_rate: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)],
-        Field("POV: share of all volume; also the rate of the PWP benchmark.", "share"),
-    ] = 0.1
-    collar_bps: Annotated[
-        Annotated[float, Meta(ge=0)],
-        Field("Furthest a crossing child order goes through the touch.", "bps"),
-    ] = 100.0
-    finish: Annotated[
-        Literal["sweep", "leave"],
-        Field("At the horizon end: sweep the visible book, or leave the rest unfilled.", ""),
-    ] = "sweep"
-    decision_delay_s: Annotated[
-        Annotated[float, Meta(ge=0)],
-        Field("How long before its start the order was decided; sets the decision price.", "s"),
-    ] = 0.0
-    price_band_bps: Annotated[
-        Positive | None, Field("Children stay this close to the arrival price.", "bps")
-    ] = None
-    child_max: Annotated[Positive | None, Field("Largest child order.", "shares")] = None
-    participation: Annotated[
-        Share | None, Field("Most of all volume over the window that may be ours.", "share")
-    ] = None
-    participation_window_s: Annotated[Positive, Field("That window.", "s")] = 300.0
-    submit_ms: Annotated[
-        Annotated[float, Meta(ge=0)], Field("Delay of our messages to the exchange.", "ms")
-    ] = 1.0
-    ack_ms: Annotated[Annotated[float, Meta(ge=0)], Field("Delay of its answers.", "ms")] = 1.0
-    market_data_ms: Annotated[
-        Annotated[float, Meta(ge=0)], Field("Delay of market data.", "ms")
-    ] = 1.0
-    maker_fee: Annotated[
-        float, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
-    ] = 0.0
-    taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
-    recovery_half_life_s: Annotated[
-        Positive, Field("Until half of the liquidity we took is back.", "s")
-    ] = 10.0
-    impact: Annotated[
-        Literal["footprint", "fitted"],
-        Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
-    ] = "footprint"
-    cancel_exponent: Annotated[
-        Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
-    ] = 1.0
-    transient_half_life_s: Annotated[
-        Positive, Field("With fitted impact: until half of the transient shift is gone.", "s")
-    ] = 60.0
-
-    def models(self) -> list[FillModel]:
-        """The fill models to run."""
-        if self.fill_model == "band":
-            return list(FillModel)
-        return [FillModel[self.fill_model.upper()]]
 
 
 class Task(NamedTuple):
@@ -171,10 +80,10 @@ def backtest(
         Task(tape, lesson, parents, policy, model)
         for tape, lesson, parents in places
         for policy in parsed
-        for model in settings.models()
+        for model in fill_models(settings)
     ]
     runs = _run_all(tasks, settings, progress or (lambda done: None), jobs or os.cpu_count() or 1)
-    per_place = len(parsed) * len(settings.models())
+    per_place = len(parsed) * len(fill_models(settings))
     return BacktestResult(
         settings=msgspec.to_builtins(settings),
         pov_rate=settings.pov_rate,
@@ -187,9 +96,11 @@ def backtest(
     )
 
 
-def total_orders(result_or_tapes: int, n_policies: int, settings: BacktestSettings) -> int:
-    """Parent orders that will be worked in all, for a progress bar."""
-    return result_or_tapes * n_policies * len(settings.models())
+def fill_models(settings: BacktestSettings) -> list[FillModel]:
+    """The fill models that `settings` ask for."""
+    if settings.fill_model == "band":
+        return list(FillModel)
+    return [FillModel[settings.fill_model.upper()]]
 
 
 def _places(
@@ -378,9 +289,23 @@ def _venue(settings: BacktestSettings, task: Task) -> Venue:
     return Venue(
         fill_model=task.model,
         cancel_exponent=settings.cancel_exponent,
-        submit=Latency.constant(settings.submit_ms),
-        ack=Latency.constant(settings.ack_ms),
-        market_data=Latency.constant(settings.market_data_ms),
+        submit=_latency(settings, settings.submit_ms, settings.latency_sample),
+        ack=_latency(settings, settings.ack_ms, settings.latency_sample),
+        market_data=_latency(settings, settings.market_data_ms, None),
         fees=_fees(settings),
         footprint=footprint,
     )
+
+
+def _latency(settings: BacktestSettings, median_ms: float, sample: str | None) -> Latency:
+    if sample is not None:
+        try:
+            delays_ms = np.loadtxt(sample, dtype=np.float64, ndmin=1)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"latency_sample: {sample} cannot be read ({error}); give one delay in ms a line"
+            ) from None
+        return Latency.sample(np.rint(delays_ms * NS_PER_MS).astype(np.int64))
+    if settings.latency_p99_ms is None or median_ms == 0:
+        return Latency.constant(median_ms)
+    return Latency.lognormal(median_ms, settings.latency_p99_ms)

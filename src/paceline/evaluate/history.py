@@ -116,8 +116,8 @@ def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
         day=np.full(n, date.fromisoformat(tape.session.day).toordinal(), np.int64),
         open_mid=edge_mid[:-1],
         close_mid=edge_mid[1:],
-        net_lots=np.bincount(bar, bought, minlength=n),
-        lots=np.bincount(bar, lots, minlength=n),
+        net_lots=np.bincount(bar, bought, minlength=n).astype(np.float64),
+        lots=np.bincount(bar, lots, minlength=n).astype(np.float64),
         premium=np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0),
     )
 
@@ -158,4 +158,4 @@ def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     done = np.searchsorted(tape.events.ts, edges_ns + midnight, side="right") - 1
     volume = _at(tape.events.volume.astype(np.float64), done)
     volume = np.nan_to_num(volume, nan=0.0)
-    return volume - volume[0]
+    return np.asarray(volume - volume[0], dtype=np.float64)

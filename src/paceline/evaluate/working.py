@@ -162,7 +162,7 @@ def _working(floor: Floor, ts: int) -> int:
 
 @inner
 def _due(
-    floor: Floor, parent: NDArray[np.void], plan: Plan, i: int, j: int, start_lots: int, ts: int
+    floor: Floor, parent: np.void, plan: Plan, i: int, j: int, start_lots: int, ts: int
 ) -> int:
     """Lots to place at the start of slice `j`."""
     clock = floor.account.clock[0]
@@ -176,7 +176,7 @@ def _due(
 
 
 @inner
-def _allowed(floor: Floor, parent: NDArray[np.void], due: int, working: int) -> int:
+def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     """`due`, cut to what the limits of the parent order allow now."""
     due = min(due, parent["child_max"])
     if parent["share_ppm"] == 0 or due <= 0:
@@ -185,7 +185,8 @@ def _allowed(floor: Floor, parent: NDArray[np.void], due: int, working: int) -> 
     since = clock["now"] - parent["window_ns"]
     before = rank(floor.events.ts, since + 1)
     market = _volume(floor) - (floor.events.volume[before - 1] if before > 0 else 0)
-    own, own_maker = working, 0
+    own: int = working
+    own_maker: int = 0
     at = clock["n_fills"] - 1
     while at >= 0 and floor.account.fills[at]["ts"] > since:
         own += floor.account.fills[at]["lots"]
@@ -197,7 +198,7 @@ def _allowed(floor: Floor, parent: NDArray[np.void], due: int, working: int) -> 
 @inner
 def _place(
     floor: Floor,
-    parent: NDArray[np.void],
+    parent: np.void,
     plan: Plan,
     lots: int,
     bid: int,
@@ -222,9 +223,7 @@ def _place(
 
 
 @inner
-def _cross_rest(
-    floor: Floor, parent: NDArray[np.void], plan: Plan, bid: int, ask: int, ts: int
-) -> int:
+def _cross_rest(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: int) -> int:
     """Turn what still rests into orders that take; returns how many were turned."""
     levels = floor.book.level_ticks
     side = parent["side"]
@@ -243,7 +242,7 @@ def _cross_rest(
 
 
 @inner
-def _repeg(floor: Floor, parent: NDArray[np.void], plan: Plan, bid: int, ask: int, ts: int) -> int:
+def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: int) -> int:
     """Move what rests to where its placement would put it now; returns how many were moved."""
     levels = floor.book.level_ticks
     if bid < 0 or ask >= len(levels):
@@ -263,7 +262,7 @@ def _repeg(floor: Floor, parent: NDArray[np.void], plan: Plan, bid: int, ask: in
 
 
 @inner
-def _end(floor: Floor, parent: NDArray[np.void], plan: Plan, result: NDArray[np.void]) -> None:
+def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
     """The horizon is over: what rests crosses, and what is left takes the visible book, level by
     level inside the band; or everything is called back."""
     ts, side = parent["end_ts"], parent["side"]

@@ -1,0 +1,100 @@
+"""The demo: days to trade, a backtest on them, a report to open.
+
+Without data it simulates a few days of plain Poisson order flow; with data it ingests them. Earlier
+days teach, the last ones are traded.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.errors import ConfigError, InputError
+from paceline.evaluate.settings import BacktestSettings
+
+if TYPE_CHECKING:
+    from paceline.market.tape import Tape
+
+POLICIES = ("ac", "ac/mid", "ac/cross", "twap", "vwap", "pov")
+_FIRST_DAY = date(2026, 1, 5)
+_DAYS = 3
+_TRADED_DAYS = 5
+
+
+def run_demo(
+    out: Path, data: Path | None, orders: int | None, quick: bool, seed: int, bar: Any
+) -> Path:
+    """Run it all below folder `out`; returns the report's path.
+
+    `bar` has `say(what)`, `on(what, done, total)` and `to(what, at, total)` to show progress.
+    """
+    from paceline.evaluate.backtest import backtest, fill_models
+    from paceline.evaluate.report import write_report
+
+    settings = BacktestSettings(
+        orders=orders or (60 if quick else 500),
+        qty_volume=0.05,
+        horizon_s=600.0 if quick else 1800.0,
+        slices=10 if quick else 30,
+        fill_model="band",
+        seed=seed,
+    )
+    folder = out / "tapes"
+    tapes = _simulated(folder, quick, seed, bar) if data is None else _recorded(data, folder, bar)
+    trade = _to_trade(tapes, settings)
+    total = settings.orders * len(POLICIES) * len(fill_models(settings))
+    result = backtest(
+        tapes,
+        POLICIES,
+        settings,
+        trade=trade,
+        progress=lambda done: bar.on("orders worked", done, total),
+    )
+    bar.say("writing the report")
+    result.save(out)
+    return write_report(result, out / "report.html", examples=2 if quick else 6)
+
+
+def _simulated(folder: Path, quick: bool, seed: int, bar: Any) -> list[Tape]:
+    from paceline.engine.simulator import simulate_day
+
+    days = [(_FIRST_DAY + timedelta(days=i)).isoformat() for i in range(2 if quick else _DAYS)]
+    tapes = []
+    for i, day in enumerate(days):
+        bar.to(f"simulate {day}", i, len(days))
+        tape = simulate_day(day=day, seed=seed + i)
+        tape.save(folder / f"{tape.name}.tape")
+        tapes.append(tape)
+    return tapes
+
+
+def _recorded(data: Path, folder: Path, bar: Any) -> list[Tape]:
+    from paceline.ingest import ingest
+    from paceline.market.tape import Tape
+
+    if not data.exists():
+        raise ConfigError(f"data: {data} does not exist; give raw files or a folder of them")
+    done = ingest(data, folder, progress=lambda at, of, what: bar.to(f"ingest {what}", at, of))
+    for failure in done.failed:
+        print(f"left out: {failure.name}: {failure.error}")
+    tapes = [Tape.open(path) for path in done]
+    return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))
+
+
+def _to_trade(tapes: list[Tape], settings: BacktestSettings) -> list[Tape]:
+    """The last days of each symbol that are long enough; never the first if there is another."""
+    chosen: list[Tape] = []
+    for symbol in dict.fromkeys(tape.instrument.symbol for tape in tapes):
+        days = [
+            tape
+            for tape in tapes
+            if tape.instrument.symbol == symbol and not tape.manifest.quality.short_session
+        ]
+        chosen += days[max(1, len(days) - _TRADED_DAYS) :] or days
+    if not chosen:
+        raise InputError(
+            f"data: no whole session among {len(tapes)} tapes; give a day that is recorded to its "
+            "close"
+        )
+    return chosen[-settings.orders :]

@@ -1,0 +1,103 @@
+"""What a backtest assumes, in one place; the report repeats it and `paceline backtest` offers it.
+
+Kept apart from the backtest itself, so that the command line can explain it without loading a
+compiler.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from paceline.config import Field, Settings
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
+
+
+class BacktestSettings(Settings):
+    """Everything a backtest assumes; the report repeats it."""
+
+    orders: Annotated[
+        int, Meta(ge=1), Field("Parent orders drawn, over all tapes together.", "orders")
+    ] = 500
+    qty: Annotated[
+        Positive | None, Field("Size of each parent order; excludes the two below.", "shares")
+    ] = None
+    qty_adv: Annotated[Share | None, Field("Size as a share of average daily volume.", "share")] = (
+        None
+    )
+    qty_volume: Annotated[
+        Share | None, Field("Size as a share of the volume expected over the horizon.", "share")
+    ] = None
+    horizon_s: Annotated[Positive, Field("Time each parent order has.", "s")] = 1800.0
+    slices: Annotated[
+        int, Meta(ge=1, le=10_000), Field("Slices of a policy that names none.", "slices")
+    ] = 30
+    seed: Annotated[int, Meta(ge=0), Field("Draws orders and latencies.", "")] = 0
+    fill_model: Annotated[
+        FillModels, Field("Queue model for resting orders; band runs all three.", "")
+    ] = "calibrated"
+    half_life_s: Annotated[
+        Positive | None,
+        Field("Almgren-Chriss: 1 / kappa; left out, half of the horizon.", "s"),
+    ] = None
+    risk_aversion: Annotated[
+        float | None,
+        Field("Almgren-Chriss: lambda, instead of a half-life; needs an impact fit.", "1/tick lot"),
+    ] = None
+    pov_rate: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)],
+        Field("POV: share of all volume; also the rate of the PWP benchmark.", "share"),
+    ] = 0.1
+    collar_bps: Annotated[
+        NotNegative,
+        Field("Furthest a crossing child order goes through the touch.", "bps"),
+    ] = 100.0
+    finish: Annotated[
+        Literal["sweep", "leave"],
+        Field("At the horizon end: sweep the visible book, or leave the rest unfilled.", ""),
+    ] = "sweep"
+    decision_delay_s: Annotated[
+        NotNegative,
+        Field("How long before its start the order was decided; sets the decision price.", "s"),
+    ] = 0.0
+    price_band_bps: Annotated[
+        Positive | None, Field("Children stay this close to the arrival price.", "bps")
+    ] = None
+    child_max: Annotated[Positive | None, Field("Largest child order.", "shares")] = None
+    participation: Annotated[
+        Share | None, Field("Most of all volume over the window that may be ours.", "share")
+    ] = None
+    participation_window_s: Annotated[Positive, Field("That window.", "s")] = 300.0
+    submit_ms: Annotated[NotNegative, Field("Delay of our messages to the exchange.", "ms")] = 1.0
+    ack_ms: Annotated[NotNegative, Field("Delay of its answers.", "ms")] = 1.0
+    market_data_ms: Annotated[NotNegative, Field("Delay of market data.", "ms")] = 1.0
+    latency_p99_ms: Annotated[
+        Positive | None,
+        Field("Makes the three delays log-normal, with this 99th percentile.", "ms"),
+    ] = None
+    latency_sample: Annotated[
+        str | None,
+        Field("File of recorded delays in ms, one a line; replaces the first two delays.", ""),
+    ] = None
+    maker_fee: Annotated[
+        float, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
+    ] = 0.0
+    taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
+    recovery_half_life_s: Annotated[
+        Positive, Field("Until half of the liquidity we took is back.", "s")
+    ] = 10.0
+    impact: Annotated[
+        Literal["footprint", "fitted"],
+        Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
+    ] = "footprint"
+    cancel_exponent: Annotated[
+        Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
+    ] = 1.0
+    transient_half_life_s: Annotated[
+        Positive, Field("With fitted impact: until half of the transient shift is gone.", "s")
+    ] = 60.0
