@@ -1,0 +1,241 @@
+"""A tape's portrait as text and as a figure."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.market.portrait import Portrait, ThroughDay, round_edges, through_day
+from paceline.market.session import clock
+from paceline.market.tape import Tape
+from paceline.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_INK = "#1f2933"
+_GREY = "#9aa5b1"
+_BLUE = "#2b6cb0"
+_RED = "#c05621"
+_FINE_BINS = 390  # minutes of a US equity session
+
+
+def show_portrait(seen: Portrait, console: Console) -> None:
+    """Print a portrait on a rich console."""
+    console.print(_headline(seen))
+    for table in (_kinds(seen), _quality(seen), _day(seen)):
+        console.print(table)
+
+
+def portrait_text(seen: Portrait, width: int = 100) -> str:
+    """A portrait as plain text."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    show_portrait(seen, Console(file=out, width=width, no_color=True, highlight=False))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _headline(seen: Portrait) -> str:
+    tape = seen.tape
+    zone, instrument = tape.session.zone, tape.instrument
+    lines = [
+        f"[bold]{tape.name}[/bold]  {tape.manifest.depth}  {instrument.venue}  "
+        f"{clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}",
+        f"{len(tape):,} events · {tape.manifest.n_levels:,} prices · {tape.manifest.n_slots:,} slots · book tick "
+        f"{instrument.book_tick:f} · order tick {instrument.order_tick:f} · lot "
+        f"{instrument.lot:f}",
+        f"spread {_number(seen.spread, 4)} {instrument.currency} ({_number(seen.spread_bps, 2)} "
+        f"bps) · at the touch {_number(seen.touch_lots, 0)} lots · volume "
+        f"{seen.volume_lots:,} lots in {seen.trades:,} trades, hidden "
+        f"{_number(100 * seen.hidden_share, 1)} %",
+    ]
+    if seen.auction_lots:
+        lines.append(f"auctions {seen.auction_lots:,} lots")
+    warm = f"warm-up {seen.warmup_s:,.1f} s"
+    if seen.short_session:
+        warm += " · [bold]ends well before the announced close[/bold]"
+    lines.append(warm)
+    return "\n".join(lines)
+
+
+def _table(title: str, *columns: tuple[str, str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name, justify in columns:
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    return table
+
+
+def _kinds(seen: Portrait) -> Table:
+    table = _table("Events", ("kind", "left"), ("rows", "right"), ("share", "right"))
+    total = sum(seen.kinds.values())
+    for name, count in seen.kinds.items():
+        table.add_row(name, f"{count:,}", f"{100 * count / total:.1f} %")
+    return table
+
+
+def _quality(seen: Portrait) -> Table:
+    title = f"Quality: {seen.rows_read:,} rows read, {seen.rows_quarantined:,} left out"
+    table = _table(
+        title, ("finding", "left"), ("count", "right"), ("first row", "right"),
+        ("at", "left"), ("", "left"),
+    )  # fmt: skip
+    clean = []
+    for line in seen.quality:
+        if line.found == 0:
+            clean.append(line.name)
+            continue
+        table.add_row(
+            line.name,
+            f"{line.found:,}",
+            "" if line.first_row is None else f"{line.first_row:,}",
+            "" if line.first_ts is None else clock(line.first_ts, seen.tape.session.zone),
+            line.note,
+        )
+    if clean:
+        table.caption = "none of: " + ", ".join(clean)
+        table.caption_justify = "left"
+    return table
+
+
+def _day(seen: Portrait) -> Table:
+    day, zone = seen.day, seen.tape.session.zone
+    table = _table(
+        "Through the day", ("from", "left"), ("events", "right"), ("trades", "right"),
+        ("volume", "right"), ("spread", "right"), ("bps", "right"), ("bid lots", "right"),
+        ("ask lots", "right"), ("mid", "right"),
+    )  # fmt: skip
+    for k in range(len(day.volume)):
+        table.add_row(
+            clock(int(day.edges_ns[k]), zone),
+            f"{day.events[k]:,}",
+            f"{day.trades[k]:,}",
+            f"{day.volume[k]:,}",
+            _number(day.spread[k], 4),
+            _number(day.spread_bps[k], 2),
+            _number(day.bid_lots[k], 0),
+            _number(day.ask_lots[k], 0),
+            _number(day.mid[k], 3),
+        )
+    return table
+
+
+def _number(value: float, decimals: int) -> str:
+    return "–" if math.isnan(value) else f"{value:,.{decimals}f}"
+
+
+def draw_portrait(seen: Portrait, path: str | Path) -> Path:
+    """Draw mid, spread, depth at the touch and volume through the day; PNG, SVG or PDF by name."""
+    from matplotlib import dates
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tape = seen.tape
+    start, stop = _drawn_span(tape)
+    fine = through_day(tape, np.linspace(start, stop, _FINE_BINS + 1).astype(np.int64))
+    coarse = through_day(tape, round_edges(start, stop, _FINE_BINS // 4))
+    zone = ZoneInfo(tape.session.zone)
+    figure = Figure(figsize=(9.5, 8.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 2, 2))
+    figure.suptitle(tape.name, x=0.01, ha="left", color=_INK, fontsize=13, fontweight="bold")
+    _draw_mid(axes[0], fine, tape)
+    _draw_spread(axes[1], fine, tape)
+    _draw_depth(axes[2], fine)
+    _draw_volume(axes[3], coarse)
+    for axis in axes:
+        _restrain(axis)
+    clocks: Any = dates  # its constructors are untyped
+    axes[-1].xaxis.set_major_locator(clocks.AutoDateLocator(tz=zone, minticks=5, maxticks=10))
+    pattern = "%H:%M" if stop - start > 600 * NS_PER_S else "%H:%M:%S"
+    axes[-1].xaxis.set_major_formatter(clocks.DateFormatter(pattern, tz=zone))
+    axes[-1].set_xlim(_as_time(np.array([start, stop])))
+    axes[-1].set_xlabel(tape.session.zone, color=_GREY, fontsize=9)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=150, facecolor="white")
+    return target
+
+
+def _drawn_span(tape: Tape) -> tuple[int, int]:
+    """From the first event in the session to the last, or the whole tape if none is in it."""
+    inside = tape.events.ts[
+        (tape.events.ts >= tape.session.open_ns) & (tape.events.ts <= tape.session.close_ns)
+    ]
+    ts = inside if len(inside) else tape.events.ts
+    return int(ts[0]), max(int(ts[-1]), int(ts[0]) + _FINE_BINS)
+
+
+def _as_time(ns: NDArray[np.int64]) -> Any:
+    return ns.astype("datetime64[ns]")
+
+
+def _middles(day: ThroughDay) -> Any:
+    return _as_time((day.edges_ns[:-1] + day.edges_ns[1:]) // 2)
+
+
+def _draw_mid(axis: Any, day: ThroughDay, tape: Tape) -> None:
+    axis.plot(_middles(day), day.mid, color=_INK, linewidth=1.0)
+    axis.yaxis.set_major_formatter(_as_price)
+    _caption(axis, f"mid, {tape.instrument.currency}")
+
+
+def _draw_spread(axis: Any, day: ThroughDay, tape: Tape) -> None:
+    axis.stairs(day.spread, _as_time(day.edges_ns), color=_BLUE, linewidth=0.9, baseline=None)
+    axis.set_ylim(0.0, max(_reach(day.spread), float(tape.instrument.book_tick)))
+    _caption(axis, f"spread, {tape.instrument.currency}")
+
+
+def _draw_depth(axis: Any, day: ThroughDay) -> None:
+    edges = _as_time(day.edges_ns)
+    axis.stairs(day.bid_lots, edges, fill=True, color=_BLUE, alpha=0.55, linewidth=0)
+    axis.stairs(-day.ask_lots, edges, fill=True, color=_RED, alpha=0.55, linewidth=0)
+    axis.axhline(0.0, color=_INK, linewidth=0.6)
+    above, below = (_reach(lots) for lots in (day.bid_lots, day.ask_lots))
+    if max(above, below) > 0:
+        axis.set_ylim(-below, above)
+    axis.yaxis.set_major_formatter(lambda lots, _: f"{abs(lots):,.0f}")
+    _caption(axis, "lots at the touch: bid above, ask below")
+
+
+def _reach(values: NDArray[np.float64]) -> float:
+    """Where an axis ends: a single burst of ten times the usual would flatten the day."""
+    known = values[np.isfinite(values)]
+    return 1.15 * float(np.quantile(known, 0.99)) if len(known) else 0.0
+
+
+def _draw_volume(axis: Any, day: ThroughDay) -> None:
+    axis.stairs(day.volume, _as_time(day.edges_ns), fill=True, color=_GREY, linewidth=0)
+    axis.yaxis.set_major_formatter(lambda lots, _: f"{lots:,.0f}")
+    width_s = (day.edges_ns[1] - day.edges_ns[0]) / NS_PER_S
+    width = f"{width_s / 60:.3g} minutes" if width_s >= 90 else f"{width_s:.3g} seconds"
+    _caption(axis, f"lots traded in {width}")
+
+
+def _as_price(price: float, _: int) -> str:
+    """Thousands apart, and no more decimals than the axis needs."""
+    return f"{price:,.4f}".rstrip("0").rstrip(".")
+
+
+def _caption(axis: Any, text: str) -> None:
+    axis.set_title(text, loc="left", fontsize=9, color=_INK, pad=4)
+
+
+def _restrain(axis: Any) -> None:
+    for spine in ("top", "right", "left"):
+        axis.spines[spine].set_visible(False)
+    axis.spines["bottom"].set_color(_GREY)
+    axis.grid(axis="y", color="#e4e7eb", linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.tick_params(colors=_INK, labelsize=8, length=0)
+    axis.tick_params(axis="x", length=3, color=_GREY)
