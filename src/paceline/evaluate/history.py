@@ -28,6 +28,9 @@ BAR_S = 60.0
 
 _CURVE_BIN_S = 300
 
+_USUAL = 4.0
+"""A market has settled when its spread is at most so many times the day's median."""
+
 
 class Lesson(NamedTuple):
     """What may be known on the morning of one trading day."""
@@ -91,9 +94,23 @@ def trades_of(tape: Tape) -> Trades:
     )
 
 
-def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
-    """The market of one tape in bars of `bar_s` seconds, from the end of its warm-up on."""
+def settled_ts(tape: Tape) -> int:
+    """When the market of a tape had come to itself, ns: after the warm-up, and with a spread like
+    the rest of the day's.
+
+    A recording that starts with an empty book is two-sided long before its touch means anything:
+    on 2003 days the first minutes show spreads of dollars, and a mid in the middle of them.
+    """
     start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
+    spread = tape.ask_ticks() - tape.bid_ticks()
+    usual = float(np.nanmedian(spread)) if not np.all(np.isnan(spread)) else 0.0
+    like = np.flatnonzero((tape.events.ts >= start) & (spread > 0) & (spread <= _USUAL * usual))
+    return int(tape.events.ts[like[0]]) if len(like) else start
+
+
+def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
+    """The market of one tape in bars of `bar_s` seconds, once it had settled."""
+    start = settled_ts(tape)
     end = min(tape.session.close_ns, int(tape.events.ts[-1]))
     step = round(bar_s * NS_PER_S)
     n = max((end - start) // step, 0)

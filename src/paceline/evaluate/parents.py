@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import ConfigError
-from paceline.evaluate.history import Lesson
+from paceline.evaluate.history import Lesson, settled_ts
 from paceline.evaluate.working import PARENT_RECORD
 from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
@@ -17,7 +17,7 @@ from paceline.units import NS_PER_S
 
 _TRIES = 200
 _SETTLE_S = 60.0
-"""Seconds after the warm-up before the first order may start."""
+"""Seconds after the market has settled before the first order may start."""
 
 _FAR = 1 << 40
 """Ticks or lots no market reaches: no limit."""
@@ -40,8 +40,7 @@ def draw_parents(
     `qty_volume` times the volume that the curve expects over the horizon; one lot at least.
     """
     horizon = round(horizon_s * NS_PER_S)
-    opens = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
-    first = opens + round(_SETTLE_S * NS_PER_S)
+    first = settled_ts(tape) + round(_SETTLE_S * NS_PER_S)
     last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
     if last <= first:
         raise ConfigError(
@@ -180,4 +179,4 @@ def _sizes(
         start, end = parents["start_ts"] - midnight, parents["end_ts"] - midnight
         expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.adv_lots
         lots = float(qty_volume or 0.0) * expected
-    return np.maximum(np.rint(lots), 1).astype(np.int64)
+    return np.asarray(np.maximum(np.rint(lots), 1), dtype=np.int64)

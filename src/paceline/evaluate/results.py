@@ -352,7 +352,8 @@ def _child_orders(log: Log) -> ChildOrders:
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     """`part / whole`; NaN where there is no whole."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return np.asarray(share, dtype=np.float64)
 
 
 def _mean(values: NDArray[Any]) -> float:
