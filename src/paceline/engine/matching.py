@@ -34,8 +34,18 @@ from paceline.engine.footprint import available, press, take
 from paceline.engine.queue import PESSIMISTIC, after_level_drop, after_order_cancel
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner
-from paceline.market.book import Book, rank, row_of
-from paceline.market.events import ADD, DELETE, EXECUTE, HIDDEN, LEVEL, REDUCE, SEED, TRADE
+from paceline.market.book import NOBODY, Book, rank, row_of
+from paceline.market.events import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    HIDDEN,
+    LEVEL,
+    REDUCE,
+    SEED,
+    TRADE,
+    UNSEEN,
+)
 
 
 @inlined
@@ -275,8 +285,10 @@ def meet(
             _cross(account, rules, row, level, side, ticks, qty - shown, ts)
     elif kind == REDUCE or kind == DELETE:
         _cancel(book, account, rules, side, ticks, qty, slot)
+    elif kind == UNSEEN:
+        _go_unseen(book, account, side, ticks, qty, slot)
     elif kind == SEED:
-        _were_there(account, side, ticks, qty)
+        _were_there(account, side, ticks, qty, slot)
     _sweep_filled(book, account)
 
 
@@ -293,8 +305,9 @@ def _trade(
         if order["side"] != side:
             continue
         better = side * (order["ticks"] - ticks)
-        if better < 0 or left <= 0:
+        if better < 0:
             break
+        # With nothing left the loop still runs: the print at our price has to be remembered.
         lots = min(left, order["left"])
         if better == 0:
             if kind == HIDDEN:
@@ -315,7 +328,7 @@ def _cross(
     account: Account, rules: Rules, row: int, level: int, side: int, ticks: int, qty: int, ts: int
 ) -> None:
     """A recorded order of the other side comes in at a price that meets ours."""
-    left = qty
+    left = 0 if account.clock[0]["stopped"] else qty  # nobody trades in a halt
     for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
@@ -357,25 +370,57 @@ def _move_up(
         k = account.live[i]
         order = account.orders[k]
         if order["side"] == side and order["ticks"] == ticks:
-            cancelled = dropped - order["printed"]
+            printed = order["printed"]
             order["printed"] = 0
             order["ahead"] = after_level_drop(
                 rules.fill_model,
                 rules.cancel_exponent,
                 order["ahead"],
-                shown,
-                cancelled,
+                shown - printed,  # as the prints left it
+                dropped - printed,
             )
 
 
 @inlined
-def _were_there(account: Account, side: int, ticks: int, qty: int) -> None:
-    """Lots came into view at our price that had been there before: they are ahead of us."""
+def _were_there(account: Account, side: int, ticks: int, qty: int, slot: int) -> None:
+    """Lots came into view at our price that had been there before: they are ahead of us.
+
+    An order is ahead with all the others; a level is seeded whole, so no more than it is ahead.
+    """
     for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
         if order["side"] == side and order["ticks"] == ticks:
-            order["ahead"] += qty
+            if slot >= 0:
+                order["ahead"] += qty
+            else:
+                order["ahead"] = max(order["ahead"], float(qty))
+
+
+@inlined
+def _go_unseen(book: Book, account: Account, side: int, ticks: int, qty: int, slot: int) -> None:
+    """Lots at our price fell out of view: no cancel, so in every fill model they come back ahead
+    of us with a SEED row, and until then nothing can trade there unseen."""
+    seq = book.slots[slot]["seq"]
+    for i in range(account.clock[0]["n_live"]):
+        k = account.live[i]
+        order = account.orders[k]
+        if order["side"] == side and order["ticks"] == ticks and seq < order["seq"]:
+            order["ahead"] = max(order["ahead"] - qty, 0.0)
+
+
+@inner
+def start_again(book: Book, account: Account) -> None:
+    """The book is about to be cleared: the orders in it fall out of view, ours stay."""
+    for i in range(account.clock[0]["n_live"]):
+        order = account.orders[account.live[i]]
+        level = order["level"]
+        if _is_listed(book, level, order["ticks"]):
+            slot = book.levels[row_of(order["side"]), level]["head"]
+            while slot != NOBODY:
+                if book.slots[slot]["seq"] < order["seq"]:
+                    order["ahead"] = max(order["ahead"] - book.slots[slot]["lots"], 0.0)
+                slot = book.slots[slot]["next"]
 
 
 @inlined

@@ -24,13 +24,14 @@ from paceline.engine.account import (
     reset,
 )
 from paceline.engine.footprint import settle, touch
-from paceline.engine.matching import amend, arrive, finish, meet, withdraw
+from paceline.engine.matching import amend, arrive, finish, meet, start_again, withdraw
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, rank, row_of
 from paceline.market.compiler import IMAGE_EVERY, Images, load_image
 from paceline.market.events import (
     ADD,
+    CLEAR,
     EXECUTE,
     HALT,
     HIDDEN,
@@ -75,6 +76,17 @@ def seek(floor: Floor, images: Images, ts: int, seed: int) -> None:
     clock["last_seen"] = 0
 
 
+@inner
+def _interrupt(floor: Floor, kind: int) -> None:
+    """Trading stops or comes back, or the book is about to start again."""
+    if kind == HALT:
+        floor.account.clock[0]["stopped"] = 1
+    elif kind == RESUME:
+        floor.account.clock[0]["stopped"] = 0
+    elif kind == CLEAR:
+        start_again(floor.book, floor.account)
+
+
 @inlined
 def _roll(floor: Floor, until: int) -> None:
     """Let all recorded events up to and including `until` happen."""
@@ -104,13 +116,11 @@ def _roll(floor: Floor, until: int) -> None:
             bid_low, bid_high = clock["bid_low"], clock["bid_high"]
             ask_low, ask_high = clock["ask_low"], clock["ask_high"]
             took = clock["took"]
+        if (kind >= HALT) & (kind <= CLEAR):
+            _interrupt(floor, kind)
         apply(book, kind, side, level, qty, slot, i)
         if took != 0 and level >= 0 and account.taken[row_of(side), level]["lots"] > 0.0:
             settle(book, account, rules, row_of(side), level, events.ts[i])
-        if kind == HALT:
-            clock["stopped"] = 1
-        elif kind == RESUME:
-            clock["stopped"] = 0
         i += 1
     clock["cursor"] = i
 
