@@ -7,6 +7,7 @@ scalars that kernels read. What is unrealistic in each: docs/assumptions.md.
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -167,11 +168,18 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not self.cancel_exponent > 0:
             raise ConfigError(f"venue.cancel_exponent: {self.cancel_exponent!r} is not positive")
+        for field in ("band_low", "band_high"):
+            value = getattr(self, field)
+            if value is not None and not math.isfinite(value):
+                raise ConfigError(f"venue.{field}: {value!r} is not finite; None means no band")
+        low, high = self.band_low, self.band_high
+        if low is not None and high is not None and low > high:
+            raise ConfigError(f"venue.band_low: {low!r} is above band_high {high!r}")
 
     def rules(self, instrument: Instrument, session: Session) -> Rules:
         """The record kernels read."""
-        tick = float(instrument.book_tick)
-        foot = self.footprint
+        book_tick, foot = instrument.book_tick, self.footprint
+        low, high = self.band_low, self.band_high
         return Rules(
             submit_ns=self.submit.table(),
             ack_ns=self.ack.table(),
@@ -182,8 +190,8 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             transient_ticks=float(foot.transient_ticks_per_lot),
             transient_per_ns=_decay_per_ns(foot.transient_half_life_s),
             permanent_ticks=float(foot.permanent_ticks_per_lot),
-            band_low=-_ANYWHERE if self.band_low is None else math.ceil(self.band_low / tick),
-            band_high=_ANYWHERE if self.band_high is None else math.floor(self.band_high / tick),
+            band_low=-_ANYWHERE if low is None else _steps_at_or_above(low, book_tick),
+            band_high=_ANYWHERE if high is None else _steps_at_or_below(high, book_tick),
             open_ns=session.open_ns,
             close_ns=session.close_ns,
             order_step=instrument.order_step,
@@ -192,3 +200,13 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def _decay_per_ns(half_life_s: float) -> float:
     return math.log(2) / (half_life_s * NS_PER_S)
+
+
+def _steps_at_or_below(price: float, step: Decimal) -> int:
+    """Exact decimals, because 100.07 / 0.01 comes out below 10007 in binary."""
+    whole, rest = divmod(Decimal(str(price)), step)  # cut towards zero
+    return int(whole) - (rest < 0)
+
+
+def _steps_at_or_above(price: float, step: Decimal) -> int:
+    return -_steps_at_or_below(-price, step)
