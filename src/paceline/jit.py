@@ -30,6 +30,11 @@ def _cache_folder() -> str:
 os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
 
 import numba  # noqa: E402  (must follow the variable above)
+import numpy  # noqa: E402
+
+if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    # Compiled integers wrap around in silence; so shall plain ones.
+    numpy.seterr(over="ignore")
 
 
 def kernel(function: F) -> F:
