@@ -81,6 +81,9 @@ def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) ->
             return 2
         if qty <= 0:
             return 3
+        queue = book.levels[row_of(side), level]
+        if queue["head"] == NOBODY and queue["lots"] > 0:
+            return 8
     elif kind == REDUCE or kind == DELETE or kind == EXECUTE or (kind == UNSEEN and slot >= 0):
         if slot < 0 or book.slots[slot]["lots"] == 0:
             return 4
@@ -90,6 +93,8 @@ def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) ->
             return 5
         if book.slots[slot]["level"] != level or book.slots[slot]["row"] != row_of(side):
             return 6
+        if kind == DELETE and qty < book.slots[slot]["lots"]:
+            return 7
     elif kind == UNSEEN:
         return 4
     elif kind == LEVEL or kind == SEED:
@@ -97,6 +102,8 @@ def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) ->
             return 1
         if qty < 0:
             return 3
+        if book.levels[row_of(side), level]["head"] != NOBODY:
+            return 8
     elif (kind == TRADE or kind == HIDDEN or kind == CROSS) and qty <= 0:
         return 3
     return 0
@@ -109,6 +116,8 @@ _FAULTS = {
     4: "names an order that is not in the book",
     5: "takes more lots than the order has",
     6: "names another price or side than its order's",
+    7: "deletes a part of an order only (that is a reduce)",
+    8: "mixes orders and a level without orders at one price",
 }
 
 
