@@ -1,0 +1,133 @@
+"""Random numbers whose state is a record: saved, restored and split like any other array.
+
+The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014, figure 17): 64 bits of state and an odd step `gamma`. Streams differ in
+both, so that every day, episode and market has its own.
+
+Discrete laws are alias tables (Vose, "A linear algorithm for generating random numbers with a given
+distribution", 1991): any law costs one draw, and no logarithm.
+
+Kernels rely on integers that wrap around. With the JIT off NumPy warns of that; callers silence it
+with `wrapping()`.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.errors import InputError
+from paceline.jit import inlined
+
+DICE_RECORD = np.dtype([("state", np.uint64), ("gamma", np.uint64)])
+LAW_RECORD = np.dtype(
+    [
+        ("limit", np.uint64),  # of 2**32: below it the cell's own value is drawn
+        ("own", np.int64),
+        ("other", np.int64),
+    ]
+)
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_HALF = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+def wrapping() -> AbstractContextManager[None]:
+    """Silence NumPy's warning about integers that wrap around, which here is what they are for."""
+    return np.errstate(over="ignore")
+
+
+def new_dice(seed: int, *stream: int) -> NDArray[np.void]:
+    """A generator `[1]` of DICE_RECORD for `seed` and a path of streams, e.g. day, episode.
+
+    Any two different paths are independent. Raises `InputError` for what is no seed.
+    """
+    for name, value in (("seed", seed), *(("stream", key) for key in stream)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MASK:
+            raise InputError(f"{name}: {value!r} is not a whole number from 0 to 2**64 - 1")
+    state, gamma = _mix(seed), _GOLDEN
+    for key in stream:
+        state = _mix(state + _mix(key + _GOLDEN))
+        gamma = _mix_gamma(state + _GOLDEN)
+    dice = np.zeros(1, DICE_RECORD)
+    dice["state"], dice["gamma"] = state, gamma
+    return dice
+
+
+def _mix(z: int) -> int:
+    z &= _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def _mix_gamma(z: int) -> int:
+    """An odd step whose bits change often enough (figure 17, mixGamma)."""
+    z &= _MASK
+    z = ((z ^ (z >> 33)) * 0xFF51AFD7ED558CCD) & _MASK
+    z = ((z ^ (z >> 33)) * 0xC4CEB9FE1A85EC53) & _MASK
+    z = (z ^ (z >> 33)) | 1
+    return z ^ 0xAAAAAAAAAAAAAAAA if (z ^ (z >> 1)).bit_count() < 24 else z
+
+
+@inlined
+def bits(dice: NDArray[np.void]) -> np.uint64:
+    """64 random bits."""
+    z = dice[0]["state"] + dice[0]["gamma"]
+    dice[0]["state"] = z
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@inlined
+def uniform(dice: NDArray[np.void]) -> float:
+    """A number in (0, 1]: its logarithm is finite."""
+    return (float(bits(dice) >> np.uint64(11)) + 1.0) * 2.0**-53
+
+
+@inlined
+def exponential(dice: NDArray[np.void]) -> float:
+    """A waiting time of mean 1."""
+    return -math.log(uniform(dice))
+
+
+@inlined
+def below(dice: NDArray[np.void], n: int) -> int:
+    """A whole number from 0 to `n - 1`; `n` is positive and below 2**32."""
+    return int(np.int64(((bits(dice) >> _HALF) * np.uint64(n)) >> _HALF))
+
+
+@inlined
+def pick(dice: NDArray[np.void], law: NDArray[np.void]) -> int:
+    """A value drawn from an alias table."""
+    z = bits(dice)
+    cell = law[np.int64(((z >> _HALF) * np.uint64(len(law))) >> _HALF)]
+    return cell["own"] if (z & _LOW) < cell["limit"] else cell["other"]
+
+
+def alias_table(values: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.void]:
+    """The law that draws `values` `[n]` in proportion to `weights` `[n]`, as `[n]` of LAW_RECORD.
+
+    The weights must not be negative and must have a positive, finite sum.
+    """
+    n = len(values)
+    share = weights * (n / weights.sum())
+    table = np.zeros(n, LAW_RECORD)
+    table["own"] = table["other"] = values
+    table["limit"] = 2**32
+    small = [i for i in range(n) if share[i] < 1]
+    large = [i for i in range(n) if share[i] >= 1]
+    while small and large:
+        i, j = small.pop(), large[-1]
+        table[i]["limit"] = round(float(share[i]) * 2**32)
+        table[i]["other"] = values[j]
+        share[j] -= 1 - share[i]
+        if share[j] < 1:
+            small.append(large.pop())
+    return table

@@ -1,0 +1,211 @@
+"""A simulated day: an order flow, the market's own book, and the tape they make.
+
+    tape = simulate_day(MarketSettings(), day="2024-01-02", seed=7)
+
+The flow is only another source of events: it feeds the same book that a recording does, and what
+it makes is a tape like any other. A `Simulator` goes through the day step by step and can be saved
+half-way.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from paceline.engine.dice import new_dice, pick, wrapping
+from paceline.engine.flow import (
+    NOTHING,
+    FlowState,
+    follow,
+    new_flow,
+    next_event,
+    standing_orders,
+    wait,
+)
+from paceline.engine.market_settings import Laws, MarketSettings
+from paceline.errors import ExchangeError
+from paceline.jit import inlined, kernel
+from paceline.market.book import Book, join, leave, new_book, row_of
+from paceline.market.events import ADD, Rows
+from paceline.market.tape import Finding, Quality, Tape
+
+CHUNK = 1 << 16
+"""Rows that a kernel writes before it comes back for more room."""
+
+
+class Market(NamedTuple):
+    """A simulated market: what it is made of, where the flow stands, and the book."""
+
+    laws: Laws
+    flow: FlowState
+    book: Book
+
+
+class Simulator:
+    """One market, one session, step by step. The same seed and day make the same events."""
+
+    def __init__(self, settings: MarketSettings, day: str, seed: int) -> None:
+        """Stand before the open of `day` (YYYY-MM-DD).
+
+        Raises `InputError` for a day or a seed that is none.
+        """
+        self.settings = settings
+        self.session = settings.session(day)
+        lowest, highest = settings.grid()
+        laws = settings.laws()
+        n_slots = 256 + 2 * int(max(laws.standing.sum(), settings.resting_orders()))
+        self.market = Market(
+            laws=laws,
+            flow=new_flow(
+                new_dice(seed, date.fromisoformat(day).toordinal()), self.session.open_ns, n_slots
+            ),
+            book=new_book(np.arange(lowest, highest + 1, dtype=np.int64), n_slots),
+        )
+
+    def advance(self, until_ns: int) -> Rows:
+        """All that happens up to and including `until_ns`; where one stops changes nothing."""
+        parts = []
+        if self.market.flow.clock[0]["n_events"] == 0 and until_ns >= self.session.open_ns:
+            parts.append(self._open())
+        stop = min(until_ns, self.session.close_ns)
+        room = _room(CHUNK)
+        with wrapping():
+            while True:
+                n = _run(self.market, room, stop)
+                parts.append(Rows._make(column[:n].copy() for column in room))
+                if self.market.flow.clock[0]["n_live"] == len(self.market.flow.slots):
+                    self.market = _with_more_slots(self.market)
+                elif n < CHUNK:
+                    break
+        return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def save(self) -> Market:
+        """A copy of the whole state, to `restore` later."""
+        flow, book = self.market.flow, self.market.book
+        return self.market._replace(
+            flow=FlowState._make(column.copy() for column in flow),
+            book=Book._make(column.copy() for column in book),
+        )
+
+    def restore(self, saved: Market) -> None:
+        """Go back to where `saved` was; what follows is the same, bit for bit."""
+        if len(saved.book.level_ticks) != len(self.market.book.level_ticks):
+            raise ExchangeError("saved: is of a market with other prices; use the same settings")
+        self.market = saved
+        self.market = self.save()
+
+    def _open(self) -> Rows:
+        bid, ask = self.settings.opening_ticks()
+        laws, _, book = self.market
+        room = _room(int(np.ceil(laws.standing).sum()) + 2)
+        with wrapping():
+            n = _open(self.market, room, *np.searchsorted(book.level_ticks, (bid, ask)))
+        return Rows._make(column[:n] for column in room)
+
+
+def simulate_day(settings: MarketSettings, day: str, seed: int) -> Tape:
+    """One whole session as an L3 tape. Days of one seed are independent of one another.
+
+    Raises `InputError` for a day or a seed that is none.
+    """
+    simulator = Simulator(settings, day, seed)
+    rows = simulator.advance(simulator.session.close_ns)
+    return Tape.compile(
+        rows,
+        settings.instrument(),
+        simulator.session,
+        quality=_quality(rows),
+        made_by=f"paceline simulator, Poisson flow, seed {seed}",
+    )
+
+
+def _quality(rows: Rows) -> Quality:
+    note = "cannot happen by construction"
+    return Quality(
+        rows_read=len(rows.ts),
+        findings={name: Finding(count=0, note=note) for name in ("crossed_book", "negative_depth")},
+    )
+
+
+def _room(n: int) -> Rows:
+    return Rows(
+        ts=np.empty(n, np.int64),
+        kind=np.empty(n, np.uint8),
+        side=np.empty(n, np.int8),
+        ticks=np.empty(n, np.int64),
+        lots=np.empty(n, np.int64),
+        slot=np.empty(n, np.int32),
+    )
+
+
+def _with_more_slots(market: Market) -> Market:
+    """The same market with twice the room for orders."""
+    flow, book = market.flow, market.book
+    old, more = len(flow.slots), np.arange(len(flow.slots), 2 * len(flow.slots))
+    return market._replace(
+        flow=flow._replace(
+            slots=np.append(flow.slots, more.astype(np.int32)), place=np.append(flow.place, more)
+        ),
+        book=book._replace(slots=np.append(book.slots, np.zeros(old, book.slots.dtype))),
+    )
+
+
+@inlined
+def _write(
+    rows: Rows, at: int, ts: int, kind: int, side: int, ticks: int, lots: int, slot: int
+) -> None:
+    rows.ts[at] = ts
+    rows.kind[at] = kind
+    rows.side[at] = side
+    rows.ticks[at] = ticks
+    rows.lots[at] = lots
+    rows.slot[at] = slot
+
+
+@kernel
+def _run(market: Market, rows: Rows, until: int) -> int:
+    """Let events up to `until` happen while there is room for rows and orders; returns the rows."""
+    laws, flow, book = market
+    clock = flow.clock[0]
+    at = 0
+    while at < len(rows.ts) and clock["due"] <= until and clock["n_live"] < len(flow.slots):
+        kind, side, level, lots, slot = next_event(laws, flow, book)
+        if kind != NOTHING:
+            ticks = book.level_ticks[level]
+            _write(rows, at, clock["due"], kind, side, ticks, lots, slot)
+            if kind == ADD:
+                join(book, row_of(side), level, slot, lots, clock["n_events"])
+            elif slot >= 0:
+                leave(book, slot, lots)
+            clock["n_events"] += 1
+            at += 1
+        follow(laws, flow, book, kind, level, slot)
+    return at
+
+
+@kernel
+def _open(market: Market, rows: Rows, bid: int, ask: int) -> int:
+    """The book as the session opens, written as new orders; returns the rows."""
+    laws, flow, book = market
+    clock = flow.clock[0]
+    spread = ask - bid
+    at = 0
+    for row in range(2):
+        touch, step = (bid, -1) if row == 0 else (ask, 1)
+        for away in range(max(1, laws.standing.shape[1] - spread + 1)):
+            level = touch + step * away
+            if not row <= level <= len(book.level_ticks) - 2 + row:
+                break
+            for _ in range(standing_orders(laws, flow, row, spread + away, away == 0)):
+                lots = pick(flow.dice, laws.limit_size)
+                slot = flow.slots[clock["n_live"]]
+                join(book, row, level, slot, lots, at)
+                _write(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
+                clock["n_live"] += 1
+                at += 1
+        flow.reference[row] = touch
+    clock["n_events"] = at
+    wait(laws, flow)
+    return at
