@@ -200,7 +200,8 @@ def _add_inspect(verbs: Any) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> None:
-    from paceline.market.portrait import draw_portrait, portrait_of, portrait_text
+    from paceline.market.drawing import draw_portrait, portrait_text
+    from paceline.market.portrait import portrait_of
 
     tapes = open_tapes(args.tape)
     if args.plot and len(tapes) > 1:
@@ -211,8 +212,28 @@ def _inspect(args: argparse.Namespace) -> None:
             continue
         portrait = portrait_of(tape)
         print(portrait_text(portrait))
+        if tape.has_orders:
+            _print_queue_facts(tape)
         if args.plot:
             print(f"plot: {draw_portrait(portrait, args.plot)}")
+
+
+def _print_queue_facts(tape: Any) -> None:
+    """What the tape says of queues and recovery, for the settings of a backtest."""
+    from paceline.engine.queue import fit_cancels
+    from paceline.engine.recovery import fit_recovery
+    from paceline.errors import InputError
+
+    try:
+        exponent, error = fit_cancels(tape)
+        print(f"cancels in queues: exponent {exponent:.2f} ± {error:.2f} (1: anywhere)")
+        back = fit_recovery([tape])
+        print(
+            f"emptied touch: half back within {back.half_life_s:.1f} s "
+            f"({back.low_s:.1f} to {back.high_s:.1f}, n = {back.n:,})"
+        )
+    except InputError as error:
+        print(f"not measured: {error}")
 
 
 # --- backtest ---------------------------------------------------------------------------------

@@ -23,9 +23,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.errors import InputError
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, apply
 from paceline.market.events import DELETE, REDUCE, Events
+from paceline.market.tape import Tape
 
 PESSIMISTIC = 0
 CALIBRATED = 1
@@ -102,3 +104,17 @@ def fit_exponent(positions: NDArray[np.float64]) -> tuple[float, float]:
         raise ValueError("positions: there are none; fit on a tape with cancels in real queues")
     exponent = -n / float(np.log(positions).sum())
     return exponent, exponent / float(np.sqrt(n))
+
+
+def fit_cancels(tape: Tape) -> tuple[float, float]:
+    """The exponent for books without orders, measured on a tape with orders, and its error.
+
+    Raises `InputError` for a tape without orders or without cancels in real queues.
+    """
+    positions = np.empty(len(tape))
+    count = cancel_positions(tape.new_book(), tape.events, positions) if tape.has_orders else 0
+    if count == 0:
+        raise InputError(
+            f"cancel_exponent: {tape.name} has no cancels in queues of known orders; use an L3 tape"
+        )
+    return fit_exponent(positions[:count])

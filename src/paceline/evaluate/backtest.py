@@ -270,22 +270,6 @@ def _fees(settings: BacktestSettings) -> Fees:
 
 
 def _venue(settings: BacktestSettings, task: Task) -> Venue:
-    footprint = Footprint(recovery_half_life_s=settings.recovery_half_life_s)
-    if settings.impact == "fitted":
-        fit = task.lesson.impact
-        if fit is None:
-            raise ConfigError(
-                f"impact: fitted, but there is no fit for {task.tape.name}; give more days or "
-                "use footprint"
-            )
-        # What a lot pushes for good is gamma. What eta charges a lot for its own bar is taken as
-        # a push that fades; a negative estimate is no push.
-        footprint = Footprint(
-            recovery_half_life_s=settings.recovery_half_life_s,
-            permanent_ticks_per_lot=max(fit.gamma.value, 0.0),
-            transient_ticks_per_lot=max(fit.eta.value / fit.bar_s, 0.0),
-            transient_half_life_s=settings.transient_half_life_s,
-        )
     return Venue(
         fill_model=task.model,
         cancel_exponent=settings.cancel_exponent,
@@ -293,7 +277,33 @@ def _venue(settings: BacktestSettings, task: Task) -> Venue:
         ack=_latency(settings, settings.ack_ms, settings.latency_sample),
         market_data=_latency(settings, settings.market_data_ms, None),
         fees=_fees(settings),
-        footprint=footprint,
+        footprint=footprint_of(settings, task.lesson, task.tape.name),
+    )
+
+
+def footprint_of(settings: BacktestSettings, lesson: Lesson, name: str) -> Footprint:
+    """What our orders change: as set, else as fitted on the tapes that teach, else the default."""
+    recovery = settings.recovery_half_life_s
+    if recovery is None and lesson.recovery is not None:
+        recovery = lesson.recovery.half_life_s
+    plain = Footprint() if recovery is None else Footprint(recovery_half_life_s=recovery)
+    if settings.impact == "footprint":
+        return plain
+    fit, decay = lesson.impact, settings.transient_half_life_s
+    if decay is None and lesson.decay is not None:
+        decay = lesson.decay.value
+    if fit is None or decay is None:
+        raise ConfigError(
+            f"impact: fitted, but the fit failed for {name}; give more days, a "
+            "transient_half_life, or use footprint"
+        )
+    # What a lot pushes for good is gamma. What eta charges a lot for its own bar is taken as a
+    # push that fades; a negative estimate is no push.
+    return msgspec.structs.replace(
+        plain,
+        permanent_ticks_per_lot=max(fit.gamma.value, 0.0),
+        transient_ticks_per_lot=max(fit.eta.value / fit.bar_s, 0.0),
+        transient_half_life_s=decay,
     )
 
 

@@ -7,15 +7,17 @@ the only door, and it hands out earlier tapes only. Where there is no earlier da
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.cost.impact_fit import Bars, ImpactFit, fit_impact
+from paceline.cost.decay import fit_decay
+from paceline.cost.impact_fit import Bars, Estimate, ImpactFit, fit_impact
 from paceline.cost.measures import Trades
+from paceline.engine.recovery import Recovery, fit_recovery
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.session import midnight_ns
@@ -27,6 +29,9 @@ BAR_S = 60.0
 """Length of the bars that impact is fitted on: shorter ones see bounce, longer ones too little."""
 
 _CURVE_BIN_S = 300
+_DECAY_LAGS = 10
+
+T = TypeVar("T")
 
 _USUAL = 4.0
 """A market has settled when its spread is at most so many times the day's median."""
@@ -42,6 +47,10 @@ class Lesson(NamedTuple):
     """Average daily volume."""
     impact: ImpactFit | None
     """None where the days are too few or too quiet to fit; `notes` says why."""
+    decay: Estimate | None
+    """Half-life of transient impact, seconds; None as above."""
+    recovery: Recovery | None
+    """Half-life of an emptied touch; None as above."""
     notes: tuple[str, ...]
     """What a reader must know, e.g. that the volume curve is uniform for want of earlier days."""
 
@@ -70,16 +79,22 @@ class History:
                 "TWAP), and ADV and impact are those of the day itself"
             )
         taught = earlier or [tape]
-        try:
-            impact = fit_impact(_joined_bars(taught), BAR_S)
-        except InputError as error:
-            impact = None
-            notes.append(f"{tape.name}: impact was not fitted ({error})")
+        bars = _joined_bars(taught)
+
+        def fitted(what: str, fit: Callable[[], T]) -> T | None:
+            try:
+                return fit()
+            except InputError as error:
+                notes.append(f"{tape.name}: {what} was not fitted ({error})")
+                return None
+
         return Lesson(
             days=tuple(other.session.day for other in earlier),
             curve=_curve(earlier, tape),
             adv_lots=float(np.mean([other.events.volume[-1] for other in taught])),
-            impact=impact,
+            impact=fitted("impact", lambda: fit_impact(bars, BAR_S)),
+            decay=fitted("impact decay", lambda: fit_decay(bars, BAR_S, _DECAY_LAGS).half_life_s),
+            recovery=fitted("recovery", lambda: fit_recovery(taught)),
             notes=tuple(notes),
         )
 

@@ -96,9 +96,7 @@ def make_plan(
         midnight = midnight_ns(tape.session.day, tape.session.zone)
         targets = vwap.target(lots, lesson.curve.weights(start - midnight, end - midnight, n))
     elif policy.schedule == "ac":
-        horizon_s = (end - start) / NS_PER_S
-        impact, aversion = _urge(horizon_s, n, lesson, urgency)
-        targets = almgren_chriss.target(lots, horizon_s, n, impact, aversion)
+        targets = ac_targets(parents, n, lesson, urgency)
     else:
         targets = twap.target(lots, n)
     repeg_s = policy.tactic.repeg_s
@@ -111,6 +109,15 @@ def make_plan(
         collar_bps=float(policy.tactic.collar_bps),
         finish=int(finish),
     )
+
+
+def ac_targets(
+    parents: NDArray[np.void], n_slices: int, lesson: Lesson, urgency: Urgency
+) -> NDArray[np.int64]:
+    """Almgren-Chriss trajectory `[n, n_slices + 1]` of `parents`, lots to be left."""
+    horizon_s = (parents["end_ts"] - parents["start_ts"]) / NS_PER_S
+    impact, aversion = _urge(horizon_s, n_slices, lesson, urgency)
+    return almgren_chriss.target(parents["lots"], horizon_s, n_slices, impact, aversion)
 
 
 def _urge(

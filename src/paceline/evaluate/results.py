@@ -31,7 +31,8 @@ from paceline.engine.exchange import REASON_NAMES, STATE_NAMES
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees
 from paceline.evaluate.history import Lesson, trades_of
-from paceline.evaluate.policies import Policy
+from paceline.evaluate.on_schedule import ac_px
+from paceline.evaluate.policies import Policy, Urgency
 from paceline.evaluate.working import Log, Plan
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
@@ -81,6 +82,11 @@ class BacktestResult:
         for place in places:
             first.append(first[-1] + len(place.parents))
         self._first_parent = first
+        urgency = Urgency(settings.get("half_life_s"), settings.get("risk_aversion"))
+        self._ac_px = [
+            ac_px(place.tape, place.lesson, place.parents, urgency, settings.get("slices", 30))
+            for place in places
+        ]
         self.parents = _concatenate([self._parents_of(i) for i in range(len(places))])
         """One row for each parent order."""
         self.orders = _concatenate(
@@ -283,6 +289,7 @@ class BacktestResult:
             "participation": _share(cost.filled_lots, volume),
             "vs_vwap_bps": slippage_bps(side, cost.avg_px, vwap, arrival),
             "vs_pwp_bps": slippage_bps(side, cost.avg_px, pwp, arrival),
+            "vs_ac_bps": slippage_bps(side, cost.avg_px, self._ac_px[place], arrival),
             "children": child.children,
             "child_fill_rate": child.fill_rate,
             "time_to_fill_s": child.time_to_fill_s,
@@ -298,7 +305,7 @@ class BacktestResult:
 
 
 _MEANS = (
-    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps", "vs_vwap_bps", "vs_pwp_bps",
+    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps", "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
     "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
     "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
     "fill_rate", "maker_share", "participation", "children", "child_fill_rate", "time_to_fill_s",

@@ -18,7 +18,7 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
 
 
-class BacktestSettings(Settings):
+class BacktestSettings(Settings, frozen=True):
     """Everything a backtest assumes; the report repeats it."""
 
     orders: Annotated[
@@ -89,8 +89,9 @@ class BacktestSettings(Settings):
     ] = 0.0
     taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
     recovery_half_life_s: Annotated[
-        Positive, Field("Until half of the liquidity we took is back.", "s")
-    ] = 10.0
+        Positive | None,
+        Field("Until half of the liquidity we took is back; left out, fitted on the tapes.", "s"),
+    ] = None
     impact: Annotated[
         Literal["footprint", "fitted"],
         Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
@@ -99,5 +100,8 @@ class BacktestSettings(Settings):
         Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
     ] = 1.0
     transient_half_life_s: Annotated[
-        Positive, Field("With fitted impact: until half of the transient shift is gone.", "s")
-    ] = 60.0
+        Positive | None,
+        Field(
+            "With fitted impact: until half of its transient part is gone; left out, fitted.", "s"
+        ),
+    ] = None

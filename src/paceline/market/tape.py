@@ -224,6 +224,11 @@ class Tape:
         """Symbol and day, as in file names: AMZN-2012-06-21."""
         return f"{self.instrument.symbol}-{self.session.day}"
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether the book keeps orders (L3) and not levels only (L2)."""
+        return self.manifest.depth == "L3"
+
     def index_at(self, ts: int) -> int:
         """How many events had happened by `ts` (those at `ts` included)."""
         return int(np.searchsorted(self.events.ts, ts, side="right"))
