@@ -305,7 +305,8 @@ class BacktestResult:
 
 
 _MEANS = (
-    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps", "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
+    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps",
+    "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
     "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
     "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
     "fill_rate", "maker_share", "participation", "children", "child_fill_rate", "time_to_fill_s",
