@@ -41,9 +41,7 @@ help: ## What can be made
 setup: $(VENV)/.done ## .venv with the exact versions of constraints.txt
 
 demo: setup ## A day of parent orders, and a report to open
-	@mkdir -p $(OUT)/demo
 	@$(BIN)/paceline demo --out $(OUT)/demo $(if $(DATA),--data "$(DATA)")
-	@echo "Open $(CURDIR)/$(OUT)/demo/report.html"
 
 test: setup ## All tests, and those of the exchange again without the compiler
 	timeout $(TEST_LIMIT) $(BIN)/python -m pytest -q -n auto

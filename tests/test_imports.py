@@ -30,7 +30,10 @@ MAY_IMPORT = {
     "engine": GROUND | {"orders", "market", "cost"},
     "guard": GROUND | {"orders", "market"},
     "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine"},
-    "cli": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
+    "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
+    "cli": GROUND
+    | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate", "demo"},
+    "__main__": {"cli"},
 }
 """Room -> rooms it may import, besides itself. `docs/architecture.md` shows the same table."""
 
