@@ -57,6 +57,7 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     """
     name = f"{day.instrument.symbol} {day.session.day}"
     bad = np.flatnonzero(day.fault != OK)
+    _refuse_if_contradicted(day, limits, name)
     _refuse_if_bad(day, bad, limits, name)
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
@@ -90,6 +91,22 @@ def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
             "text": pa.array([day.text(int(row)) for row in bad], pa.string()),
         }
     )
+
+
+def _refuse_if_contradicted(day: RawDay, limits: Limits, name: str) -> None:
+    """The feed's own picture of its book, where it has one, must agree with ours."""
+    for check, source in (
+        ("orderbook_mismatch", "orderbook file"),
+        ("ticker_contradicted", "tickers"),
+    ):
+        found = day.findings.get(check)
+        n = len(day.fault)
+        if found is not None and found.count > limits.max_mismatch_share * n:
+            raise IngestError(
+                f"file: {name} is refused, its book differs from its {source} at {found.count:,} "
+                f"of {n:,} rows (limits.max_mismatch_share {limits.max_mismatch_share:g}), first "
+                f"at row {found.first_row}; are they of the same day and depth?"
+            )
 
 
 def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str) -> None:

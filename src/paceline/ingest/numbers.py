@@ -137,4 +137,4 @@ def _parse(text: NDArray[np.uint8], decimals: NDArray[np.int64], spare: int, tab
         while text[at] != _NEWLINE:
             at += 1
         at += 1
-    table.start[len(table.ok)] = len(text)
+    table.start[len(table.ok)] = len(text) - 1

@@ -112,7 +112,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_crossed_share: float = 0.05
     """Largest share of events after the warm-up with a crossed book."""
     max_mismatch_share: float = 0.01
-    """Largest share of rows whose book may differ from the orderbook file."""
+    """Largest share of rows whose book may differ from the orderbook file, or the tickers."""
     gap_s: float = 300.0
     """A silence longer than this, in seconds, is a gap."""
     short_s: float = 600.0
