@@ -30,9 +30,10 @@ def recorded_or_simulated() -> Tape:
         from paceline.ingest import load
 
         return load(days[0])
+    from paceline.engine.market_settings import MarketSettings
     from paceline.engine.simulator import simulate_day
 
-    return simulate_day(day="2026-01-05", seed=7)
+    return simulate_day(MarketSettings(), "2026-01-05", 7)
 
 
 def main() -> None:

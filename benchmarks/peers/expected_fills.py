@@ -96,10 +96,17 @@ def l3_fills(
     return fills
 
 
-def l2_fills(rows: Rows, when: Decisions, filled_by: frozenset[str] = EXACT) -> list[ExpectedFill]:
+def l2_fills(
+    rows: Rows,
+    when: Decisions,
+    filled_by: frozenset[str] = EXACT,
+    *,
+    no_credit: bool = False,
+) -> list[ExpectedFill]:
     """Fills on a feed of levels when only trades at our price advance us.
 
-    Never more is ahead of us than the level shows.
+    Never more is ahead of us than the level shows. With `no_credit` that is not believed either:
+    what stood ahead stays until it trades, and an ask at our very price meets it first.
     """
     shown: dict[tuple[int, int], int] = {}
     fills: list[ExpectedFill] = []
@@ -123,13 +130,18 @@ def l2_fills(rows: Rows, when: Decisions, filled_by: frozenset[str] = EXACT) -> 
                 ahead -= lots
                 why = "queue" if ahead < 0 else ""
         elif kind == LEVEL:
+            before = shown.get((side, ticks), 0)
             shown[side, ticks] = lots
             if lots == 0:
                 del shown[side, ticks]
             if side == BID and ticks == ours:
-                ahead = min(ahead, lots)
+                ahead = ahead if no_credit else min(ahead, lots)
             elif side != BID and lots > 0 and ticks <= ours:
                 why = "crossed"
+                if no_credit and ticks == ours:
+                    came = lots - before
+                    why = "crossed" if came > ahead else ""
+                    ahead -= min(ahead, max(came, 0))
         if is_open and why in filled_by:
             fills.append(ExpectedFill(number, ts, ours, why))
             is_open = False
