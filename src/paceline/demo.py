@@ -57,13 +57,14 @@ def run_demo(
 
 
 def _simulated(folder: Path, quick: bool, seed: int, bar: Any) -> list[Tape]:
+    from paceline.engine.market_settings import MarketSettings
     from paceline.engine.simulator import simulate_day
 
     days = [(_FIRST_DAY + timedelta(days=i)).isoformat() for i in range(2 if quick else _DAYS)]
     tapes = []
     for i, day in enumerate(days):
         bar.to(f"simulate {day}", i, len(days))
-        tape = simulate_day(day=day, seed=seed + i)
+        tape = simulate_day(MarketSettings(), day, seed)
         tape.save(folder / f"{tape.name}.tape")
         tapes.append(tape)
     return tapes
