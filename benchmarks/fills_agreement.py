@@ -39,7 +39,6 @@ from benchmarks.peers.expected_fills import (
 )
 from benchmarks.peers.run import run_hftbacktest
 from benchmarks.repost import Reposting
-
 from paceline.engine.queue import FillModel
 
 BAR = 1.0

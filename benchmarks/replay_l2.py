@@ -13,7 +13,6 @@ from benchmarks.feed import compile_tape, l2_rows, make_feed
 from benchmarks.peers.convert import decisions, l2_events
 from benchmarks.repost import Reposting
 from benchmarks.side_by_side import arguments, race
-
 from paceline.engine.queue import FillModel
 
 BAR = 3.0

@@ -12,7 +12,6 @@ from benchmarks.feed import compile_tape, make_feed
 from benchmarks.peers.convert import decisions, l3_events
 from benchmarks.repost import Reposting
 from benchmarks.side_by_side import arguments, race
-
 from paceline.engine.queue import FillModel
 
 BAR = 8.0

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from benchmarks.peers.convert import Decisions
 from numpy.typing import NDArray
 
+from benchmarks.peers.convert import Decisions
 from paceline.engine import replay
 from paceline.engine.account import LIMIT, RESTING, new_account
 from paceline.engine.queue import FillModel

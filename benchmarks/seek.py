@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.feed import MESSAGES, SEED, compile_tape, make_feed
 from benchmarks.figure import AT_MOST, announce, digits
-
 from paceline.engine.exchange import Exchange
 from paceline.market.tape import Tape
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from benchmarks.figure import announce, digits, median, seconds_of
 from benchmarks.peers.convert import Decisions
 from benchmarks.peers.run import run_hftbacktest
 from benchmarks.repost import Reposting
-from numpy.typing import NDArray
 
 
 def arguments(description: str | None) -> argparse.Namespace:

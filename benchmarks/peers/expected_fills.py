@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from benchmarks.peers.convert import Decisions
 from numpy.typing import NDArray
 
+from benchmarks.peers.convert import Decisions
 from paceline.market.events import ADD, BID, EXECUTE, LEVEL, TRADE, Rows
 
 EXACT = frozenset({"queue", "through", "crossed"})

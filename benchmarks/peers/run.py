@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from benchmarks.peers.convert import Decisions, save
 from numpy.typing import NDArray
+
+from benchmarks.peers.convert import Decisions, save
 
 FOLDER = Path(__file__).parent
 
