@@ -53,13 +53,15 @@ def same(left: Rows, right: Rows) -> bool:
 # --- one seed, one day ---------------------------------------------------------------------------
 
 
-def test_one_seed_makes_one_day(market: MarketSettings, tape: Tape) -> None:
-    assert simulate_day(market, DAY, seed=7).manifest == tape.manifest
+def test_one_seed_makes_one_day() -> None:
+    market = MarketSettings(**FEW_MINUTES)
+    first = simulate_day(market, DAY, seed=7)
+    assert simulate_day(market, DAY, seed=7).manifest == first.manifest
     others = {
         simulate_day(market, day, seed).manifest.tape_id
         for day, seed in ((DAY, 8), (DAY, 0), ("2024-01-03", 7))
     }
-    assert len(others | {tape.manifest.tape_id}) == 4
+    assert len(others | {first.manifest.tape_id}) == 4
 
 
 def test_where_one_stops_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +248,7 @@ def test_market_orders_walk_the_queue(tape: Tape) -> None:
 @pytest.mark.parametrize("hidden", [0.0, 0.3])
 def test_an_emptied_side_refills(hidden: float) -> None:
     market = MarketSettings(
-        market_buy_per_s=60.0, market_sell_per_s=40.0, hidden_share=hidden, close_s=35_000.0
+        market_buy_per_s=60.0, market_sell_per_s=40.0, hidden_share=hidden, close_s=34_400.0
     )
     tape = simulate_day(market, DAY, seed=2)
     bid, ask = tape.bid_ticks(), tape.ask_ticks()
@@ -261,13 +263,13 @@ def test_an_emptied_side_refills(hidden: float) -> None:
 def test_prices_stay_in_their_range() -> None:
     """One-sided flow drives the price to the edge, where it stays, and trading goes on."""
     market = MarketSettings(
-        start_price=0.5, price_range=1.5, market_buy_per_s=3.0, limit_bid_per_s=2.0, close_s=45_000
+        start_price=0.5, price_range=1.5, market_buy_per_s=3.0, limit_bid_per_s=2.0, close_s=36_000
     )
     tape = simulate_day(market, DAY, seed=2)
     assert_never_crossed(tape)
     assert tape.level_ticks[0] >= 33
     assert tape.level_ticks[-1] == 75
-    assert np.count_nonzero(tape.events.kind[-5_000:] == EXECUTE) > 100
+    assert np.count_nonzero(tape.events.kind[-2_000:] == EXECUTE) > 100
 
 
 # --- laws ----------------------------------------------------------------------------------------
@@ -319,9 +321,9 @@ def test_waiting_times_are_exponential(market: MarketSettings, tape: Tape) -> No
         + market.market_sell_per_s
         + market.cancel_per_s * live_orders(tape)[last]
     )
-    waits = np.sort((ts[last + 1] - ts[last]) / NS_PER_S * rate)
+    waits = (ts[last + 1] - ts[last]) / NS_PER_S * rate
     n = len(waits)
-    expected = 1 - np.exp(-waits)
+    expected = 1 - np.exp(-np.sort(waits))
     ranks = np.arange(n + 1) / n
     distance = max(np.abs(expected - ranks[1:]).max(), np.abs(expected - ranks[:-1]).max())
     assert n > 80_000
