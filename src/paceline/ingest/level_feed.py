@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.ingest.resolve import Emitted, as_rows, emitted, put, widened
-from paceline.jit import inlined, kernel
+from paceline.jit import inner, kernel
 from paceline.market.book import Book, new_book, row_of, show
 from paceline.market.compiler import price_table
 from paceline.market.events import CLEAR, LEVEL, NO_SLOT, SEED, TRADE, Rows
@@ -105,7 +105,7 @@ def _follow(
     return len(feed.what)
 
 
-@inlined
+@inner
 def _set(
     book: Book, out: Emitted, origin: int, kind: int, side: int, level: int, lots: int
 ) -> None:
@@ -116,7 +116,7 @@ def _set(
         show(book, row, level, lots)
 
 
-@inlined
+@inner
 def _trim(book: Book, out: Emitted, origin: int, row: int, level: int) -> int:
     """Take away levels that are better than the best one. Returns how many."""
     trimmed = 0
@@ -126,7 +126,7 @@ def _trim(book: Book, out: Emitted, origin: int, row: int, level: int) -> int:
     return trimmed
 
 
-@inlined
+@inner
 def _empty_side(book: Book, row: int) -> None:
     """Nothing is known of a side any more."""
     n = len(book.level_ticks)
@@ -135,7 +135,7 @@ def _empty_side(book: Book, row: int) -> None:
     book.best[row] = -1 if row == 0 else n
 
 
-@inlined
+@inner
 def _compare(
     feed: Feed, level: NDArray[np.int64], shown: NDArray[np.int64], tally: NDArray[np.int64], i: int
 ) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.jit import inlined, kernel
+from paceline.jit import inner, kernel
 
 _NEWLINE = 10
 _RETURN = 13
@@ -57,7 +57,7 @@ def line_at(data: bytes, table: Table, row: int) -> str:
     return line[:200].decode("utf-8", "replace")
 
 
-@inlined
+@inner
 def _number(text: NDArray[np.uint8], at: int, decimals: int) -> tuple[int, int, bool]:
     """Read one number. Returns (its value, the byte behind it, whether it was one)."""
     while text[at] == _SPACE:
@@ -98,7 +98,7 @@ def _number(text: NDArray[np.uint8], at: int, decimals: int) -> tuple[int, int, 
     return -value if negative else value, at, True
 
 
-@inlined
+@inner
 def _ends_well(text: NDArray[np.uint8], at: int, spare: int) -> bool:
     """Whether nothing but blanks and up to `spare` further fields follow on this line."""
     fields = 0

@@ -42,7 +42,7 @@ from paceline.ingest.slots import (
     release,
     release_all,
 )
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 from paceline.market.events import (
     ADD,
     CLEAR,
@@ -132,7 +132,7 @@ def put(out: Emitted, origin: int, kind: int, side: int, ticks: int, lots: int, 
     out.rows[0] = k + 1
 
 
-@inlined
+@inner
 def take_lots(slots: Slots, out: Emitted, i: int, slot: int, lots: int, executed: int) -> None:
     """`lots` of a live order leave, the first `executed` of them by trading."""
     side, ticks = slots.side[slot], slots.ticks[slot]
@@ -156,7 +156,7 @@ def _settle(slots: Slots, slot: int, leaving: int) -> int:
     return executed
 
 
-@inlined
+@inner
 def _modify(slots: Slots, out: Emitted, i: int, slot: int, ticks: int, lots: int) -> None:
     """The order has another price or size now; `lots` is what it has left."""
     had = slots.lots[slot]
@@ -171,7 +171,7 @@ def _modify(slots: Slots, out: Emitted, i: int, slot: int, ticks: int, lots: int
     put(out, i, ADD, side, ticks, lots, enter(slots, key, side, ticks, lots))
 
 
-@inlined
+@inner
 def message(ops: Ops, i: int, slots: Slots, out: Emitted, slot: int) -> int:
     """Let message `i`, which names the live order in `slot` (-1: none), act. Returns its fault."""
     op, side, ticks, lots = ops.op[i], ops.side[i], ops.ticks[i], ops.lots[i]
@@ -202,7 +202,7 @@ def message(ops: Ops, i: int, slots: Slots, out: Emitted, slot: int) -> int:
     return _leave(slots, out, i, slot, op, lots)
 
 
-@inlined
+@inner
 def _leave(slots: Slots, out: Emitted, i: int, slot: int, op: int, lots: int) -> int:
     """A REDUCE, DELETE or EXECUTE takes lots of a live order. Returns the fault."""
     had = slots.lots[slot]
@@ -221,7 +221,7 @@ def _leave(slots: Slots, out: Emitted, i: int, slot: int, op: int, lots: int) ->
     return fault
 
 
-@inlined
+@inner
 def _stranger(ops: Ops, i: int, slots: Slots, out: Emitted) -> int:
     """A message names an order that is not live. Returns the fault."""
     op, side, ticks, lots = ops.op[i], ops.side[i], ops.ticks[i], ops.lots[i]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.ingest.resolve import Emitted, as_rows, emitted, put, widened
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 from paceline.market.events import CLEAR, LEVEL, NO_SLOT, SEED, TRADE, Rows
 
 
@@ -86,7 +86,7 @@ def _lots_of(ticks: NDArray[np.int64], lots: NDArray[np.int64], row: int, price:
     return 0
 
 
-@inlined
+@inner
 def _show(
     ticks: NDArray[np.int64],
     lots: NDArray[np.int64],

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 
 LIVE = 0
 USED = 1
@@ -101,7 +101,7 @@ def find(slots: Slots, order_id: int) -> int:
     return slot
 
 
-@inlined
+@inner
 def enter(slots: Slots, order_id: int, side: int, ticks: int, lots: int) -> int:
     """Give a new order a slot. The id must not be live, and there must be room."""
     slot = enter_unnamed(slots, side, ticks, lots)
@@ -113,7 +113,7 @@ def enter(slots: Slots, order_id: int, side: int, ticks: int, lots: int) -> int:
     return slot
 
 
-@inlined
+@inner
 def enter_unnamed(slots: Slots, side: int, ticks: int, lots: int) -> int:
     """Give lots that nobody announced a slot."""
     n_free = slots.tally[USED] - slots.tally[LIVE]
@@ -131,7 +131,7 @@ def enter_unnamed(slots: Slots, side: int, ticks: int, lots: int) -> int:
     return slot
 
 
-@inlined
+@inner
 def release(slots: Slots, slot: int) -> None:
     """The order is gone: forget its id and hand the slot back."""
     if slots.named[slot] == 1:
@@ -141,7 +141,7 @@ def release(slots: Slots, slot: int) -> None:
     slots.free[slots.tally[USED] - slots.tally[LIVE] - 1] = slot
 
 
-@inlined
+@inner
 def _remove(slots: Slots, hole: int) -> None:
     """Empty a cell, and move those that had to step over it back towards their home."""
     mask = len(slots.cell_slot) - 1

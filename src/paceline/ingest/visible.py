@@ -45,7 +45,7 @@ from paceline.ingest.slots import (
     new_slots,
     release,
 )
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, new_book, row_of
 from paceline.market.compiler import price_table
 from paceline.market.events import ADD, DELETE, EXECUTE, REDUCE, SEED, UNSEEN, Rows
@@ -218,7 +218,7 @@ def _lots_at(book: Book, row: int, level: int) -> int:
     return lots
 
 
-@inlined
+@inner
 def _enter_book(view: View, book: Book, out: Emitted, row: int, level: int, first: int) -> None:
     """Let the rows emitted from `first` on, all at one level, change the book."""
     was = _lots_at(book, row, level)
@@ -231,7 +231,7 @@ def _enter_book(view: View, book: Book, out: Emitted, row: int, level: int, firs
         view.occupied[row] -= 1
 
 
-@inlined
+@inner
 def _act(ops: Ops, i: int, view: View, book: Book, slots: Slots, out: Emitted) -> int:
     """Message `i` acts on the book, through an anonymous lot if it names a stranger."""
     op, row, level = ops.op[i], row_of(ops.side[i]), view.message_level[i]
@@ -270,7 +270,7 @@ def _beyond(row: int, level: int, edge: int) -> bool:
     return level < edge if row == 0 else level > edge
 
 
-@inlined
+@inner
 def _seed(
     view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int, level: int, lots: int
 ) -> None:
@@ -284,7 +284,7 @@ def _seed(
     _enter_book(view, book, out, row, level, first)
 
 
-@inlined
+@inner
 def _start(ops: Ops, view: View, book: Book, slots: Slots, out: Emitted, row: int) -> None:
     """Seed what was there before message 0: what row 0 shows, with that message undone."""
     touched = view.message_level[0] if row_of(ops.side[0]) == row else _NO_LEVEL
@@ -309,7 +309,7 @@ def _start(ops: Ops, view: View, book: Book, slots: Slots, out: Emitted, row: in
         view.tally[SEEDED_AT_START] += 1
 
 
-@inlined
+@inner
 def _agrees(view: View, book: Book, i: int, row: int) -> bool:
     """Whether our side of the book is exactly what row `i` shows."""
     shown = 0
@@ -324,7 +324,7 @@ def _agrees(view: View, book: Book, i: int, row: int) -> bool:
     return shown == occupied
 
 
-@kernel
+@inner
 def _adjust(view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int) -> bool:
     """Make our side what row `i` shows. Returns whether the messages alone had got it wrong."""
     wrong = _withdraw(view, book, slots, out, i, row)
@@ -350,7 +350,7 @@ def _adjust(view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int
     return wrong
 
 
-@inlined
+@inner
 def _withdraw(view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int) -> bool:
     """Levels that row `i` does not show leave. Returns whether one of them should be in view."""
     wrong = False
@@ -379,7 +379,7 @@ def _is_shown(view: View, i: int, row: int, level: int) -> bool:
     return False
 
 
-@inlined
+@inner
 def _shed(
     view: View, book: Book, slots: Slots, out: Emitted, i: int, row: int, level: int, lots: int
 ) -> None:
