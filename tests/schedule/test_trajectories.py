@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paceline.cost.impact import Impact
@@ -54,6 +54,7 @@ def test_vwap(qty: list[int], data: st.DataObject) -> None:
     check(vwap.target(qty, weights), qty, weights / weights.sum(axis=1, keepdims=True))
 
 
+@example([825], 50, 1.0, 8.263167354794193e-120)  # TWAP but for the last digit
 @given(
     QTY,
     st.integers(1, 100),

@@ -47,7 +47,8 @@ def left(
     even = twap.left(n_slices)
     horizon = np.asarray(horizon_s, dtype=np.float64)
     urgency = np.atleast_1d(kappa(horizon / n_slices, impact, risk_aversion) * horizon)[:, None]
-    return np.where(urgency > 0.0, _sinh_ratio(urgency * even, urgency), even)
+    # Never above TWAP; where the two are nearly one, the last digit must not say otherwise.
+    return np.where(urgency > 0.0, np.minimum(_sinh_ratio(urgency * even, urgency), even), even)
 
 
 def trade_list(
