@@ -15,6 +15,8 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 OUT := out
 
+KERNEL_TESTS := $(addprefix tests/,market ingest schedule engine)
+
 DATA ?=
 BENCH ?=
 TEST_LIMIT ?= 10m
@@ -43,10 +45,10 @@ setup: $(VENV)/.done ## .venv with the exact versions of constraints.txt
 demo: setup ## A day of parent orders, and a report to open
 	@$(BIN)/paceline demo --out $(OUT)/demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## All tests, and those of the exchange again without the compiler
+test: setup ## All tests, and those of the kernels again without the compiler
 	timeout $(TEST_LIMIT) $(BIN)/python -m pytest -q -n auto
 	NUMBA_DISABLE_JIT=1 timeout $(TEST_LIMIT) \
-	    $(BIN)/python -m pytest -q -n auto -m "not recorded" tests/engine tests/market
+	    $(BIN)/python -m pytest -q -n auto -m "not recorded" $(KERNEL_TESTS)
 
 lint: setup ## Style, by ruff
 	$(BIN)/ruff check .
