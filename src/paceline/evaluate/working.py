@@ -187,7 +187,7 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     market = _volume(floor) - (floor.events.volume[before - 1] if before > 0 else 0)
     own: int = working
     own_maker: int = 0
-    at = clock["n_fills"] - 1
+    at = clock["n_told"] - 1  # a fill we were not told of still counts as working
     while at >= 0 and floor.account.fills[at]["ts"] > since:
         own += floor.account.fills[at]["lots"]
         own_maker += floor.account.fills[at]["lots"] * floor.account.fills[at]["maker"]
