@@ -31,15 +31,12 @@ ANYWHERE = 10**15
 MANY = float(os.environ.get("PACELINE_EXAMPLES", "1"))
 """How many times the usual number of examples to try."""
 
-WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
-
 
 def examples(usual: int) -> settings:
-    """Settings of a property test: fewer examples without the JIT, more if asked for."""
-    share = 0.1 if WITHOUT_JIT else 1.0
+    """Settings of a property test."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
     return settings(
-        max_examples=max(round(usual * share * MANY), 5), deadline=None, suppress_health_check=slow
+        max_examples=max(round(usual * MANY), 1), deadline=None, suppress_health_check=slow
     )
 
 
