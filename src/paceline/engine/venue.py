@@ -85,7 +85,8 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return cls(tuple(int(delay) for delay in delays_ns))
 
     def table(self) -> NDArray[np.int64]:
-        return np.array(self.table_ns, np.int64)
+        """The delays in ns, rising, so that the last is the longest."""
+        return np.sort(np.array(self.table_ns, np.int64))
 
 
 class Fees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

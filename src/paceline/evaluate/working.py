@@ -99,7 +99,9 @@ def work(
     """Work the parent orders from `first` on; returns how many are done when the log is full."""
     clock = floor.account.clock[0]
     for i in range(first, len(parents)):
-        seek(floor, images, parents[i]["start_ts"], parents[i]["seed"])
+        # The first look must not see more than its delay allows: stand as far back as it may be.
+        begin = parents[i]["start_ts"] - floor.rules.market_ns[-1]
+        seek(floor, images, begin, parents[i]["seed"])
         _work_one(floor, parents, plan, i, log.result)
         fits = (
             clock["full"] == 0
@@ -118,7 +120,6 @@ def _work_one(
 ) -> None:
     parent, result = parents[i], results[i]
     account = floor.account
-    start_lots = _volume(floor)
     result["replaces"] = 0
     n_slices = plan.bounds.shape[1] - 1
     for j in range(n_slices):
@@ -126,9 +127,7 @@ def _work_one(
         bid, ask = look(floor, ts)
         learn(account, ts)
         result["replaces"] += _cross_rest(floor, parent, plan, bid, ask, ts)
-        _place(
-            floor, parent, plan, _due(floor, parent, plan, i, j, start_lots, ts), bid, ask, j, ts
-        )
+        _place(floor, parent, plan, _due(floor, parent, plan, i, j, ts), bid, ask, j, ts)
         if plan.repeg_ns > 0:
             again = ts + plan.repeg_ns
             while again < plan.bounds[i, j + 1]:
@@ -137,18 +136,18 @@ def _work_one(
                 result["replaces"] += _repeg(floor, parent, plan, bid, ask, again)
                 again += plan.repeg_ns
     _end(floor, parent, plan, result)
-    advance(floor, parent["end_ts"])
-    result["market_lots"] = _volume(floor) - start_lots
+    start, end = parent["start_ts"], parent["end_ts"]
+    result["market_lots"] = _volume_by(floor, end) - _volume_by(floor, start)
     while next_arrival(account) != NEVER:
         advance(floor, next_arrival(account))
     result["worked_until_ts"] = account.clock[0]["now"]
 
 
 @inner
-def _volume(floor: Floor) -> int:
-    """Lots that everybody has traded since the tape began, as recorded."""
-    cursor = floor.account.clock[0]["cursor"]
-    return floor.events.volume[cursor - 1] if cursor > 0 else 0
+def _volume_by(floor: Floor, ts: int) -> int:
+    """Lots that everybody had traded by `ts` since the tape began, as recorded."""
+    done = rank(floor.events.ts, ts + 1)
+    return floor.events.volume[done - 1] if done > 0 else 0
 
 
 @inner
@@ -161,14 +160,13 @@ def _working(floor: Floor, ts: int) -> int:
 
 
 @inner
-def _due(
-    floor: Floor, parent: np.void, plan: Plan, i: int, j: int, start_lots: int, ts: int
-) -> int:
+def _due(floor: Floor, parent: np.void, plan: Plan, i: int, j: int, ts: int) -> int:
     """Lots to place at the start of slice `j`."""
     clock = floor.account.clock[0]
     filled, working = clock["told_lots"], _working(floor, ts)
     if plan.pov_ppm > 0:
-        others = max(_volume(floor) - start_lots - clock["maker_lots"], 0)
+        market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, parent["start_ts"])
+        others = max(market - clock["maker_lots"], 0)
         due = lots_due(plan.pov_ppm, parent["lots"], others, filled, working)
     else:
         due = parent["lots"] - plan.targets[i, j + 1] - filled - working
@@ -182,9 +180,8 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     if parent["share_ppm"] == 0 or due <= 0:
         return due
     clock = floor.account.clock[0]
-    since = clock["now"] - parent["window_ns"]
-    before = rank(floor.events.ts, since + 1)
-    market = _volume(floor) - (floor.events.volume[before - 1] if before > 0 else 0)
+    since = clock["last_seen"] - parent["window_ns"]
+    market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, since)
     own: int = working
     own_maker: int = 0
     at = clock["n_told"] - 1  # a fill we were not told of still counts as working
