@@ -153,6 +153,10 @@ class Exchange:
         type: OrderType | None = None,
     ) -> None:
         """Ask now for a new price, a new total size and, if given, a new type."""
+        if type is not None and type not in _TYPES:
+            raise OrderError(f"type: {type!r} is not one of {', '.join(_TYPES)}")
+        if isinstance(lots, bool) or not isinstance(lots, int | np.integer) or lots <= 0:
+            raise OrderError(f"lots: {lots!r} is not a positive whole number")
         ticks = self._order_ticks(price)
         old_type = self.floor.account.orders[self._known(order)]["type"]
         new_type = old_type if type is None else _TYPES[type]
