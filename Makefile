@@ -60,8 +60,9 @@ types: setup ## Types, by mypy
 bench: setup $(PEERS)/.done ## Every benchmark; a line of JSON each, kept in out/bench.jsonl
 	@mkdir -p $(OUT)
 	$(if $(BENCH),,@rm -f $(OUT)/bench.jsonl)
-	@for name in $(BENCHMARKS); do \
-	    $(BIN)/python -m "benchmarks.$$name" | tee -a $(OUT)/bench.jsonl; done
+	@failed=; for name in $(BENCHMARKS); do \
+	    $(BIN)/python -m "benchmarks.$$name" | tee -a $(OUT)/bench.jsonl || failed+=" $$name"; done; \
+	[ -z "$$failed" ] || { echo "bench: failed or below its bar:$$failed" >&2; exit 1; }
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) $(PEERS) $(OUT) build dist src/*.egg-info
