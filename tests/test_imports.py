@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "guard": GROUND | {"orders", "market"},
     "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine"},
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
+    "progress": set(),
     "cli": GROUND
-    | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate", "demo"},
+    | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate", "demo", "progress"},
     "__main__": {"cli"},
 }
 """Room -> rooms it may import, besides itself. `docs/architecture.md` shows the same table."""

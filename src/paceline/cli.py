@@ -10,8 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from paceline import __version__
 from paceline.config import describe, from_dict, load_yaml
 from paceline.errors import ConfigError, PacelineError
 from paceline.evaluate.settings import BacktestSettings
+from paceline.progress import progress_bar
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -110,7 +110,7 @@ def _add_demo(verbs: Any) -> None:
 def _demo(args: argparse.Namespace) -> None:
     from paceline.demo import run_demo
 
-    with _bar() as bar:
+    with progress_bar() as bar:
         report = run_demo(args.out, args.data, args.orders, args.quick, args.seed, bar)
     print(f"\nreport: {report}")
 
@@ -163,7 +163,7 @@ def _ingest(args: argparse.Namespace) -> None:
     }  # fmt: skip
     failed = False
     for path in args.path:
-        with _bar() as bar:
+        with progress_bar() as bar:
             done = ingest(
                 path,
                 args.out,
@@ -288,7 +288,7 @@ def _backtest(args: argparse.Namespace) -> None:
     policies = [name for name in args.policy.split(",") if name]
     count = settings.orders if orders is None else len(orders)
     total = count * len(policies) * len(fill_models(settings))
-    with _bar() as bar:
+    with progress_bar() as bar:
         result = backtest(
             tapes,
             policies,
@@ -379,52 +379,6 @@ def open_tapes(paths: Sequence[Path]) -> list[Any]:
         folders += inside if inside and not (path / "manifest.json").exists() else [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
     return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))
-
-
-class Bar:
-    """A progress bar on a terminal; silent elsewhere."""
-
-    def __init__(self, progress: Any) -> None:
-        self._progress = progress
-        self._task: Any = None
-        self._what = ""
-
-    def _show(self, what: str, total: float | None) -> None:
-        if self._task is None or what != self._what:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(what, total=total)
-            self._what = what
-
-    def say(self, what: str) -> None:
-        """Name a step of unknown length."""
-        self._show(what, None)
-
-    def on(self, what: str, done: float, total: float) -> None:
-        """`done` more of `total`."""
-        self._show(what, total)
-        self._progress.update(self._task, advance=done)
-
-    def to(self, what: str, at: float, total: float) -> None:
-        """`at` of `total`."""
-        if self._task is None:
-            self._task = self._progress.add_task(what, total=total)
-        self._progress.update(self._task, description=what, completed=at, total=total)
-
-
-@contextmanager
-def _bar() -> Iterator[Bar]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        Remaining(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
-        yield Bar(p)
 
 
 def _print_rich(what: Any) -> None:
