@@ -1,0 +1,172 @@
+"""Under which conditions a result holds: settings, models, and the data with its faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paceline.config import describe
+from paceline.evaluate.cells import DASH, Cell, Column, Table, duration, plain, plural
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.settings import BacktestSettings
+from paceline.market.session import clock
+
+_FILLS = {
+    "pessimistic": "Pessimistic: only trades at our price move a resting order up its queue.",
+    "calibrated": "Calibrated: the place in the queue is exact where the tape knows orders (L3), "
+    "and advances by a fitted share of cancels where it knows levels only (L2).",
+    "optimistic": "Optimistic: every cancel at our price was in front of us.",
+}
+
+
+def settings_table(result: BacktestResult) -> Table:
+    """Every setting with its value, its unit and its sentence."""
+    rows = []
+    for known in describe(BacktestSettings):
+        value = result.settings.get(known.path, known.default)
+        changed = value != known.default
+        rows.append(
+            [
+                Cell(known.path, kind="code"),
+                _value(value, changed),
+                Cell(known.unit if value is not None else ""),
+                Cell(known.sentence),
+            ]
+        )
+    columns = [
+        Column("setting", is_text=True),
+        Column("value"),
+        Column("unit", is_text=True),
+        Column("meaning", is_text=True),
+    ]
+    return Table("settings", columns, rows, caption="Bold: not the default.")
+
+
+def _value(value: Any, changed: bool) -> Cell:
+    kind = "changed" if changed else ""
+    if value is None:
+        return Cell(DASH, "not set", kind)
+    if isinstance(value, float):
+        return Cell(f"{value:,.6g}", kind=kind)
+    return Cell(str(value), kind=kind)
+
+
+def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
+    """The market models that were used: (name, sentence)."""
+    settings = result.settings
+    notes = [_FILLS[model] for model in result.fill_models]
+    notes.append(_latency(settings))
+    notes.append(_fees(settings))
+    notes.append(
+        "Footprint: what we take is gone from the recorded book and comes back over time; nobody "
+        "fills twice from the same liquidity."
+    )
+    if settings.get("impact") == "fitted":
+        notes.append(
+            "Impact: on top of the footprint, fills are shifted against us by a permanent and a "
+            "fading push per lot, as fitted on the tapes that teach."
+        )
+    else:
+        notes.append(
+            "Impact: off. Beyond the footprint the recorded market does not react to us, so large "
+            "orders look cheaper than they would be."
+        )
+    if settings.get("finish") == "leave":
+        notes.append(
+            "Horizon end: what is left stays unfilled and costs the way of the mid "
+            "(opportunity)."
+        )
+    else:
+        notes.append(
+            "Horizon end: what is left takes the visible book, level by level, and pays for "
+            "it; what the book does not hold is opportunity cost."
+        )
+    return [(name, text) for name, _, text in (note.partition(": ") for note in notes)]
+
+
+def _latency(settings: dict[str, Any]) -> str:
+    submit, ack, market = (
+        duration(float(settings.get(f"{what}_ms") or 0.0) / 1000.0)
+        for what in ("submit", "ack", "market_data")
+    )
+    if settings.get("latency_sample"):
+        return f"Latency: messages as in the recorded sample, market data {market}."
+    return f"Latency: {submit} to the exchange, {ack} back, market data {market}, always the same."
+
+
+def _fees(settings: dict[str, Any]) -> str:
+    maker, taker = settings.get("maker_fee", 0.0), settings.get("taker_fee", 0.0)
+    if not maker and not taker:
+        return "Fees: none."
+    return (
+        f"Fees: {plain(taker, 4)} a share for taking, {plain(maker, 4)} for resting (below 0 is a "
+        "rebate)."
+    )
+
+
+def data_table(result: BacktestResult) -> Table:
+    """The tapes that were traded."""
+    rows = []
+    for place in result.places:
+        tape, found = place.tape, place.tape.manifest.quality
+        zone = tape.session.zone
+        first, last = (clock(int(tape.events.ts[at]), zone) for at in (0, -1))
+        flaws = sum(1 for finding in found.findings.values() if finding.count)
+        rows.append(
+            [
+                Cell(tape.name),
+                Cell(tape.manifest.depth),
+                Cell(f"{len(tape):,}"),
+                Cell(f"{first}–{last}"),
+                Cell(clock(found.warmup_end_ts, zone) if found.warmup_end_ts else "none"),
+                Cell("ends early" if found.short_session else "whole"),
+                Cell(f"{found.rows_quarantined:,}"),
+                Cell(str(flaws)),
+                Cell(f"{len(place.parents):,}"),
+                Cell(str(len(place.lesson.days)), ", ".join(place.lesson.days)),
+                Cell(tape.manifest.tape_id[:12], tape.manifest.tape_id, "code"),
+            ]
+        )
+    columns = [
+        Column("tape", is_text=True),
+        Column("depth", is_text=True),
+        Column("events"),
+        Column("recorded", "venue's clock", is_text=True),
+        Column("warm-up to", is_text=True),
+        Column("session", is_text=True),
+        Column("quarantined", "rows"),
+        Column("findings", why="checks that found something; listed below"),
+        Column("orders"),
+        Column("earlier days", why="days that taught volume and impact"),
+        Column("tape id", is_text=True),
+    ]
+    return Table("data", columns, rows)
+
+
+def quality_tables(result: BacktestResult) -> Table | None:
+    """What ingest found in the tapes, over all of them; None if it found nothing."""
+    found: dict[str, list[tuple[str, int, str]]] = {}
+    for place in result.places:
+        for name, finding in place.tape.manifest.quality.findings.items():
+            if finding.count:
+                found.setdefault(name, []).append((place.tape.name, finding.count, finding.note))
+    if not found:
+        return None
+    rows = [
+        [
+            Cell(name.replace("_", " ")),
+            Cell(f"{sum(count for _, count, _ in cases):,}"),
+            Cell(
+                plural(len(cases), "tape"),
+                ", ".join(f"{tape}: {count:,}" for tape, count, _ in cases),
+            ),
+            Cell("; ".join(dict.fromkeys(note for _, _, note in cases if note))),
+        ]
+        for name, cases in sorted(found.items(), key=lambda case: -sum(c for _, c, _ in case[1]))
+    ]
+    columns = [
+        Column("finding at ingest", is_text=True),
+        Column("count"),
+        Column("where"),
+        Column("note", is_text=True),
+    ]
+    return Table("findings", columns, rows)

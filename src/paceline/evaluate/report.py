@@ -1,0 +1,249 @@
+"""The report of a backtest: one HTML file that stands alone, and a few lines for a terminal.
+
+write_report(result, "out/report.html")
+print(summary_text(result))            # with rich
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline import __version__
+from paceline.evaluate import plots
+from paceline.evaluate.cells import (
+    Cell,
+    Column,
+    Table,
+    duration,
+    interval,
+    listed,
+    number,
+    percent,
+    plain,
+    plural,
+)
+from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
+from paceline.evaluate.execution import markout_figure, quality_table, split_figure
+from paceline.evaluate.frontier_page import frontier_page
+from paceline.evaluate.ink import HUES
+from paceline.evaluate.orders_page import order_figures
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+_HERE = Path(__file__).parent
+_ONE = "one order has no standard error"
+
+
+def write_report(
+    result: BacktestResult, path: str | Path, *, examples: int = 6, title: str | None = None
+) -> Path:
+    """Write the report of `result` to `path`, one file that loads nothing from elsewhere.
+
+    `examples`: parent orders to draw. Folders are made; an older report is replaced.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = Markup
+    verdict = judge(result)
+    page = environment.get_template("report.html").render(
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        **_contents(result, verdict, examples, title),
+    )
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def summary_text(result: BacktestResult) -> Group:
+    """The answer and the table of costs, for `rich.print`."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    verdict = judge(result)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = summary_table(verdict)
+    kept = [i for i, column in enumerate(shown.columns) if column.name in _IN_TERMINAL]
+    for i in kept:
+        column = shown.columns[i]
+        head = f"{column.name}\n{column.unit}" if column.unit else column.name
+        table.add_column(head, justify="left" if column.is_text else "right", no_wrap=True)
+    last = None
+    for row in shown.rows:
+        if last not in (None, row[0].text):
+            table.add_section()
+        best = row[2].kind == "least"
+        cells = ["" if i == 0 and row[0].text == last else row[i].text for i in kept]
+        table.add_row(*cells, style="bold" if best else None)
+        last = row[0].text
+    answer = Text(verdict.headline, style="bold")
+    return Group(answer, Text(" ".join(verdict.details)), table)
+
+
+_IN_TERMINAL = (
+    "policy", "fills", "mean", "± s.e.", "p50", "p95", "p99", "CVaR95", "maker",
+)  # fmt: skip
+
+
+def summary_table(verdict: Verdict) -> Table:
+    """Cost of each policy under each fill model: `BacktestResult.summary` with its units."""
+    columns = [
+        Column("policy", is_text=True),
+        Column("fills", is_text=True, why="fill model"),
+        Column("mean", "bps", "mean shortfall"),
+        Column("± s.e.", "bps", "standard error of the mean, as if orders were independent"),
+        Column("p50", "bps"),
+        Column("p95", "bps"),
+        Column("p99", "bps"),
+        Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
+        Column("delay", "bps", "the market moved before the order was worked"),
+        Column("trading", "bps", "fills against the arrival price"),
+        Column("opportunity", "bps", "what was not traded, at the price of the end"),
+        Column("fees", "bps", "fees less rebates"),
+        Column("spread", "bps", "spread paid: fills against the mid just before; captured below 0"),
+        Column("fill rate", "%"),
+        Column("maker", "%", "share of filled shares that had rested"),
+        Column("particip.", "%", "own volume of all volume from start to end"),
+        Column("to fill", "s", "from sending a child order to its first fill"),
+    ]
+    return Table("summary", columns, [_summary_row(verdict, row) for row in verdict.summary])
+
+
+def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
+    least = verdict.ranking[row["fill_model"]][0] == row["policy"]
+    costs = [number(row[f"is_{name}_bps"]) for name in ("p50", "p95", "p99", "cvar95")]
+    parts = [number(row[f"{name}_bps"]) for name in ("delay", "trading", "opportunity", "fees")]
+    return [
+        Cell(row["policy"], kind="policy"),
+        Cell(row["fill_model"], kind="model"),
+        number(row["is_mean_bps"], kind="least" if least else ""),
+        number(row["is_std_error_bps"], missing=_ONE),
+        *costs,
+        *parts,
+        number(row["spread_paid_bps"], missing="nothing was filled"),
+        percent(row["fill_rate"]),
+        percent(row["maker_share"], missing="nothing was filled"),
+        percent(row["participation"], missing="nobody traded"),
+        number(row["time_to_fill_s"], 1, "nothing was filled"),
+    ]
+
+
+def difference_table(result: BacktestResult, verdict: Verdict) -> Table:
+    """Paired differences to the baseline."""
+    rows = []
+    for (policy, model), pair in verdict.differences.items():
+        cost, against = (
+            result.select(name, model)["shortfall_bps"] for name in (policy, verdict.baseline)
+        )
+        clear = pair.high_bps < 0 or pair.low_bps > 0
+        rows.append(
+            [
+                Cell(policy, kind="policy"),
+                Cell(model, kind="model"),
+                number(pair.mean_bps, kind="clear" if clear else ""),
+                interval(pair.low_bps, pair.high_bps, missing="one order has no interval"),
+                percent(float(np.mean(cost < against))),
+                percent(float(np.mean(cost == against))),
+                Cell(f"{pair.n:,}"),
+                Cell("days" if pair.by_cluster else "orders"),
+            ]
+        )
+    rows.sort(key=lambda row: result.policies.index(row[0].text))
+    columns = [
+        Column("policy", is_text=True),
+        Column("fills", is_text=True, why="fill model"),
+        Column(f"less {verdict.baseline}", "bps", "mean of the differences, order by order"),
+        Column("95 % interval", "bps"),
+        Column("cheaper on", "% of orders"),
+        Column("same on", "% of orders"),
+        Column("orders"),
+        Column("resampled", why="what the bootstrap draws", is_text=True),
+    ]
+    return Table("differences", columns, rows)
+
+
+def _contents(
+    result: BacktestResult, verdict: Verdict, examples: int, title: str | None
+) -> dict[str, Any]:
+    several = len(result.policies) > 1
+    costs = [plots.distribution(result, verdict), plots.parts(result, verdict),
+             plots.band(result, verdict)]  # fmt: skip
+    paired = [plots.forest(result, verdict), plots.uplift(result, verdict)] if several else []
+    execution = [markout_figure(result, verdict), split_figure(result, verdict)]
+    ac = next((p for p in result.policies if p.startswith("ac")), result.policies[0])
+    return {
+        "title": title or _title(result),
+        "lead": lead(result),
+        "verdict": verdict,
+        "policies": result.policies,
+        "hues": {policy: i % HUES for i, policy in enumerate(result.policies)},
+        "summary": summary_table(verdict),
+        "costs": costs,
+        "differences": difference_table(result, verdict) if several else None,
+        "paired": paired,
+        "quality": quality_table(result, verdict),
+        "execution": [figure for figure in execution if figure is not None],
+        "orders": order_figures(result, verdict, examples),
+        "frontier": frontier_page(result, result.policies.index(ac)),
+        "settings": settings_table(result),
+        "models": model_notes(result),
+        "notes": result.notes,
+        "data": data_table(result),
+        "data_quality": quality_tables(result),
+        "version": __version__,
+    }
+
+
+def _title(result: BacktestResult) -> str:
+    return f"Backtest of {listed(list(dict.fromkeys(result.parents['symbol'].tolist())))}"
+
+
+def lead(result: BacktestResult) -> str:
+    """What was done, in one sentence."""
+    parents = result.parents
+    n = len(parents["parent"])
+    qty = parents["qty"]
+    size = (
+        f"of {qty[0]:,.0f} shares"
+        if np.all(qty == qty[0])
+        else f"of {qty.min():,.0f} to {qty.max():,.0f} shares (median {np.median(qty):,.0f}"
+        f"{_rule(result.settings)})"
+    )
+    days = sorted(set(parents["day"].tolist()))
+    when = days[0] if len(days) == 1 else f"{plural(len(days), 'day')} from {days[0]} to {days[-1]}"
+    horizon = np.unique((parents["end_ts"] - parents["start_ts"]) / 1e9)
+    time = duration(float(np.median(horizon)))
+    models = result.fill_models
+    return (
+        f"{plural(n, 'parent order')} {size} in "
+        f"{listed(list(dict.fromkeys(parents['symbol'].tolist())))} on {when}, "
+        f"{'with' if len(horizon) == 1 else 'with about'} {time} for each, worked by "
+        f"{listed(result.policies)} under the {listed(models)} fill "
+        f"{'model' if len(models) == 1 else 'models'}."
+    )
+
+
+def _rule(settings: dict[str, Any]) -> str:
+    for name, what in (
+        ("qty_adv", "average daily volume"),
+        ("qty_volume", "the volume expected over the horizon"),
+    ):
+        if settings.get(name) is not None:
+            return f"; {plain(100 * settings[name], 2).rstrip('0').rstrip('.')} % of {what}"
+    return ""

@@ -1,0 +1,170 @@
+"""What a backtest says, in a sentence and with its doubt: which policy cost least, and how surely.
+
+Policies are compared on the same parent orders, so that the market's moves, which are most of the
+noise, cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.evaluate.cells import listed, plain, plural, signed
+from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
+from paceline.evaluate.results import BacktestResult
+
+
+class Verdict(NamedTuple):
+    """The comparison of all policies of one result."""
+
+    central: str
+    """The fill model that the text speaks of: calibrated, if it was run."""
+    baseline: str
+    """The policy the others are compared with: the first."""
+    summary: list[dict[str, Any]]
+    """`BacktestResult.summary()`."""
+    differences: dict[tuple[str, str], PairedDifference]
+    """(policy, fill model) -> its cost less the baseline's; the baseline itself is left out."""
+    ranking: dict[str, list[str]]
+    """Fill model -> policies, least mean shortfall first."""
+    headline: str
+    details: list[str]
+
+    def row(self, policy: str, model: str) -> dict[str, Any]:
+        """The summary row of one policy and fill model."""
+        for row in self.summary:
+            if (row["policy"], row["fill_model"]) == (policy, model):
+                return row
+        raise KeyError((policy, model))
+
+
+def judge(result: BacktestResult) -> Verdict:
+    """Compare the policies of `result`."""
+    summary = result.summary()
+    models, policies = result.fill_models, result.policies
+    central = "calibrated" if "calibrated" in models else models[0]
+    cost = {(row["policy"], row["fill_model"]): row["is_mean_bps"] for row in summary}
+    ranking = {
+        model: sorted(policies, key=lambda policy: cost[policy, model]) for model in models
+    }
+    verdict = Verdict(
+        central=central,
+        baseline=policies[0],
+        summary=summary,
+        differences={
+            (policy, model): compare(result, policy, policies[0], model)
+            for model in models
+            for policy in policies[1:]
+        },
+        ranking=ranking,
+        headline="",
+        details=[],
+    )
+    headline, details = _say(result, verdict)
+    return verdict._replace(headline=headline, details=details)
+
+
+def compare(result: BacktestResult, policy: str, other: str, model: str) -> PairedDifference:
+    """Shortfall of `policy` less that of `other`, on the same orders."""
+    rows, against = result.select(policy, model), result.select(other, model)
+    return paired_difference(
+        rows["shortfall_bps"], against["shortfall_bps"], clusters(rows["tape"])
+    )
+
+
+def clusters(tape: NDArray[Any]) -> NDArray[Any]:
+    """What orders share: the day and name they were worked on."""
+    return np.unique(tape, return_inverse=True)[1]
+
+
+def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
+    central, ranking = verdict.central, verdict.ranking
+    best = ranking[central][0]
+    row = verdict.row(best, central)
+    cost = f"{plain(row['is_mean_bps'])} bps"
+    if len(result.policies) == 1:
+        headline = f"{best} cost {cost} of arrival notional on average."
+        return headline, [_alone(row), *_other_models(result, verdict)]
+    headline = f"{best} cost least: {cost} of arrival notional on average."
+    runner_up = ranking[central][1]
+    details = [
+        _against(compare(result, best, runner_up, central), runner_up, central),
+        *_other_models(result, verdict),
+    ]
+    return headline, details
+
+
+def _alone(row: dict[str, Any]) -> str:
+    error = row["is_std_error_bps"]
+    if math.isnan(error):
+        return "One order has no standard error."
+    low, high = row["is_mean_bps"] - 1.96 * error, row["is_mean_bps"] + 1.96 * error
+    return (
+        f"With a standard error of {plain(error)} bps the 95 % interval runs from {signed(low)} to "
+        f"{signed(high)} bps."
+    )
+
+
+def _against(pair: PairedDifference, other: str, model: str) -> str:
+    if pair.n == 0:
+        return f"No order has a cost under both it and {other}."
+    if math.isnan(pair.low_bps):
+        return (
+            f"That is {plain(-pair.mean_bps)} bps less than {other}, on a single order: one order "
+            "shows no interval, and decides nothing."
+        )
+    if pair.low_bps == pair.high_bps == 0.0:
+        return f"The next, {other}, cost exactly the same under the {model} fill model."
+    bounds = f"95 % interval {plain(-pair.high_bps)} to {plain(-pair.low_bps)}"
+    if pair.high_bps < 0.0:
+        text = (
+            f"That is {plain(-pair.mean_bps)} bps less than the next, {other}, on the same "
+            f"{plural(pair.n, 'order')} ({bounds}), under the {model} fill model."
+        )
+    else:
+        text = (
+            f"The next, {other}, cost {plain(-pair.mean_bps)} bps more on the same "
+            f"{plural(pair.n, 'order')} ({bounds}), under the {model} fill model: too close to "
+            "call."
+        )
+    return text + _basis(pair)
+
+
+def _basis(pair: PairedDifference) -> str:
+    if pair.by_cluster:
+        return f" The interval resamples whole days ({pair.clusters} of them)."
+    return (
+        f" The interval resamples single orders, because {plural(pair.clusters, 'day')} "
+        f"{'is' if pair.clusters == 1 else 'are'} fewer than {FEWEST_CLUSTERS}: orders of one day "
+        "are alike, so it is too narrow."
+    )
+
+
+def _other_models(result: BacktestResult, verdict: Verdict) -> list[str]:
+    others = [model for model in result.fill_models if model != verdict.central]
+    if not others:
+        return [f"Only the {verdict.central} fill model was run; a band of all three shows more."]
+    best = verdict.ranking[verdict.central][0]
+
+    def cost(policy: str, model: str) -> str:
+        return f"{plain(verdict.row(policy, model)['is_mean_bps'])} bps"
+
+    same = [m for m in others if verdict.ranking[m][0] == best]
+    said = []
+    if len(result.policies) == 1:
+        parts = [f"{cost(best, m)} under {m}" for m in others]
+        return [f"It cost {listed(parts)} fills."]
+    if same:
+        parts = [f"{m} ({cost(best, m)})" for m in same]
+        said.append(f"It is also least under {listed(parts)} fills.")
+    for model in others:
+        if model not in same:
+            other = verdict.ranking[model][0]
+            said.append(
+                f"Under {model} fills {other} cost least ({cost(other, model)}; {best} "
+                f"{cost(best, model)})."
+            )
+    return said
