@@ -258,6 +258,14 @@ def test_an_emptied_side_refills(hidden: float) -> None:
         refilled = np.flatnonzero(empty[:-1] & ~empty[1:])
         assert len(refilled) > 10
         assert refilled[-1] > 0.9 * len(tape)
+    events = tape.events
+    for side, other in ((1, ask), (-1, bid)):
+        reference = other[np.maximum.accumulate(np.where(np.isnan(other), 0, np.arange(len(tape))))]
+        blind = 1 + np.flatnonzero(np.isnan(other[:-1]) & (events.side == side)[1:])
+        blind = blind[(events.kind[blind] == ADD) & (events.ts[blind] > tape.session.open_ns)]
+        distance = side * (reference[blind - 1] - tape.level_ticks[events.level[blind]])
+        assert len(blind) > 10
+        assert np.all((distance >= 1) & (distance <= market.placement.reach_ticks))
 
 
 def test_prices_stay_in_their_range() -> None:
@@ -295,7 +303,17 @@ def live_orders(tape: Tape) -> NDArray[np.int64]:
     return np.cumsum((events.kind == ADD).astype(np.int64) - gone)
 
 
-def test_arrivals_count_as_their_rates_say(market: MarketSettings, tape: Tape) -> None:
+def test_arrivals_count_as_their_rates_say() -> None:
+    market = MarketSettings(
+        limit_bid_per_s=6.0,
+        limit_ask_per_s=5.0,
+        market_buy_per_s=1.2,
+        market_sell_per_s=1.6,
+        cancel_per_s=0.1,
+        hidden_share=0.3,
+        close_s=38_000.0,
+    )
+    tape = simulate_day(market, DAY, seed=5)
     events, session = tape.events, tape.session
     later = events.ts > session.open_ns
     length = session.length_s

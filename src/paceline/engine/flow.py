@@ -81,8 +81,8 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
     """A limit order joins its side, at least one tick away from the other."""
     step = 2 * row - 1
     level = _anchor(state, book, 1 - row) + step * pick(state.dice, laws.distance)
-    # The outermost row of the price table is never given to the other side: there is always room.
-    level = min(max(level, row), len(book.level_ticks) - 2 + row)
+    # At the end of the price table there is still room: the other side's best is never the last.
+    level = min(max(level, 0), len(book.level_ticks) - 1)
     lots = pick(state.dice, laws.limit_size)
     return ADD, -step, level, lots, state.slots[state.clock[0]["n_live"]]
 

@@ -196,7 +196,7 @@ def _open(market: Market, rows: Rows, bid: int, ask: int) -> int:
         touch, step = (bid, -1) if row == 0 else (ask, 1)
         for away in range(max(1, laws.standing.shape[1] - spread + 1)):
             level = touch + step * away
-            if not row <= level <= len(book.level_ticks) - 2 + row:
+            if not 0 <= level < len(book.level_ticks):
                 break
             for _ in range(standing_orders(laws, flow, row, spread + away, away == 0)):
                 lots = pick(flow.dice, laws.limit_size)
