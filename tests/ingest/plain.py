@@ -113,7 +113,7 @@ class PlainDay:
 
 
 def picture(book: PlainBook, levels: int) -> list[int]:
-    """A row of an orderbook file: ask, size, bid, size of each level, dummies where there is none."""
+    """An orderbook row: ask, size, bid, size of each level; dummies where there is none."""
     asks, bids = book.levels(-1), book.levels(1)
     row: list[int] = []
     for k in range(levels):

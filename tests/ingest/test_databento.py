@@ -109,13 +109,31 @@ OPENED = [
             [("execute", -1, 100.50, 4), ("execute", -1, 100.50, 2)],
         ),
         (  # what no fill explains traded against something never shown
-            [("T", "B", 100.50, 6, 9, 0), ("F", "A", 100.50, 4, 2, 0), ("C", "A", 100.50, 4, 2, LAST)],
+            [("T", "B", 100.50, 6, 9, 0), ("F", "A", 100.50, 4, 2, 0),
+             ("C", "A", 100.50, 4, 2, LAST)],
             [("hidden", -1, 100.50, 2), ("execute", -1, 100.50, 4)],
         ),
         ([("T", "A", 100.25, 6, 0, LAST)], [("hidden", 1, 100.25, 6)]),
         (  # a fill and a cancel of the rest in one
-            [("T", "A", 100.25, 2, 0, 0), ("F", "B", 100.25, 2, 1, 0), ("C", "B", 100.25, 5, 1, LAST)],
+            [("T", "A", 100.25, 2, 0, 0), ("F", "B", 100.25, 2, 1, 0),
+             ("C", "B", 100.25, 5, 1, LAST)],
             [("execute", 1, 100.25, 2), ("delete", 1, 100.25, 3)],
+        ),
+        (  # a resting order was moved across the spread: its own fill is no execution of it
+            [("T", "B", 100.50, 4, 1, 0), ("F", "B", 100.50, 4, 1, 0),
+             ("F", "A", 100.50, 4, 2, 0), ("C", "B", 100.25, 5, 1, 0),
+             ("C", "A", 100.50, 4, 2, LAST)],
+            [("delete", 1, 100.25, 5), ("execute", -1, 100.50, 4)],
+        ),
+        (  # an iceberg shows its next part: the fill is an execution, the place is lost
+            [("T", "B", 100.50, 4, 9, 0), ("F", "A", 100.50, 4, 2, 0),
+             ("M", "A", 100.50, 4, 2, LAST)],
+            [("execute", -1, 100.50, 4), ("add", -1, 100.50, 4)],
+        ),
+        (  # and its reserve can trade before it was ever shown
+            [("T", "B", 100.50, 10, 9, 0), ("F", "A", 100.50, 10, 2, 0),
+             ("M", "A", 100.50, 2, 2, LAST)],
+            [("hidden", -1, 100.50, 6), ("execute", -1, 100.50, 4), ("add", -1, 100.50, 2)],
         ),
         (  # an auction: both sides filled, one print, nobody could have joined
             [("T", "N", 100.25, 3, 0, 0), ("F", "N", 100.25, 3, 1, 0), ("F", "N", 100.25, 3, 3, 0),
@@ -219,7 +237,8 @@ def test_ten_levels(tmp_path: Path) -> None:
         data += bytes(
             dbn.MBP10Msg(
                 publisher_id=1, instrument_id=7, ts_event=START + i, price=round(price * 1e9),
-                size=size, action=dbn.Action(action), side=dbn.Side(side), depth=0, ts_recv=START + i, flags=LAST,
+                size=size, action=dbn.Action(action), side=dbn.Side(side), depth=0,
+                ts_recv=START + i, flags=LAST,
                 levels=pairs(bids, asks),
             )
         )  # fmt: skip

@@ -276,6 +276,8 @@ def _read_day(file: RawFile, symbol: str, options: Options) -> RawDay:
         lots=capture.size // round(lot / _UNIT),
     )
     rows, origin, tally = follow_levels(feed, ts)
+    if len(rows.ts) == 0:
+        raise IngestError(f"file: {file.name} changes no level of {symbol} and holds no trade")
     day = options.day or day_of(int(rows.ts[0]), options.zone or "UTC")
     span = Session(
         day=day,

@@ -13,6 +13,12 @@ book (Databento standards and conventions, "actions"; one event ends with the F_
 | Fill | the Cancel or Modify that follows for that order is an EXECUTE |
 | None | nothing |
 
+A Modify that leaves an order larger than its Fills did is an iceberg showing its next part: an
+EXECUTE, then an ADD at the end of the queue. Fills beyond what it showed are HIDDEN.
+
+An order that was moved across the spread aggresses, though it rested before: the Fill on the
+Trade's own side is its own. It leaves with a DELETE or REDUCE at the price where it had rested.
+
 So a trade of 5 that fills one resting order makes one EXECUTE row of 5, and volume counts it once.
 A Trade without a side that comes with Fills is an auction: one CROSS row; the orders it took leave
 with DELETE or REDUCE, because nobody could have joined it and its Fills name both sides.
@@ -331,9 +337,10 @@ def _ops(records: NDArray[np.void], fault: NDArray[np.uint8], unit: int) -> Ops:
     op[(action == b"F") & (side != 0)] = FILL
     lots = size.copy()
     op[~_usable(fault)] = NOTHING
-    unexplained, auction = _explain_trades(records, side)
+    unexplained, auction, aggressors = _explain_trades(records, side)
     op[unexplained > 0] = HIDDEN
     op[auction] = CROSS
+    op[aggressors] = NOTHING
     traded = op == HIDDEN
     lots[traded] = unexplained[traded]
     side = np.where(action == b"T", -side, side).astype(np.int8)
@@ -345,10 +352,11 @@ def _ops(records: NDArray[np.void], fault: NDArray[np.uint8], unit: int) -> Ops:
 
 def _explain_trades(
     records: NDArray[np.void], side: NDArray[np.int8]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """For each Trade the lots that its Fills do not explain, and whether it was an auction.
 
-    The Fills of a Trade are those between it and the next Trade, or the end of the event.
+    The Fills of a Trade are those between it and the next Trade, or the end of the event. Third
+    come the Fills on the aggressor's own side: `[n]` records that no resting order has.
     """
     trade, fill = records["action"] == b"T", records["action"] == b"F"
     ends = (records["flags"] & _LAST) > 0
@@ -358,8 +366,10 @@ def _explain_trades(
     fills = np.flatnonzero(fill)
     fills, owner = fills[owner >= 0], owner[owner >= 0]
     mine = event[fills] == event[at[owner]]
+    fills, owner = fills[mine], owner[mine]
+    resting = (side[fills] != side[at[owner]]) | (side[fills] == 0)
     filled = np.bincount(
-        owner[mine], weights=records["size"][fills[mine]], minlength=len(at)
+        owner[resting], weights=records["size"][fills[resting]], minlength=len(at)
     ).astype(np.int64)
     size = records["size"][at].astype(np.int64)
     crossed = (side[at] == 0) & (filled > 0)
@@ -367,7 +377,7 @@ def _explain_trades(
     unexplained[at] = np.where(crossed, 0, np.maximum(size - filled, 0))
     auction = np.zeros(len(records), bool)
     auction[at] = crossed
-    return unexplained, auction
+    return unexplained, auction, fills[~resting]
 
 
 def _level_rows(

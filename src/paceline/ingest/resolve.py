@@ -149,25 +149,39 @@ def take_lots(slots: Slots, out: Emitted, i: int, slot: int, lots: int, executed
 
 
 @inlined
-def _settle(slots: Slots, slot: int, leaving: int) -> int:
-    """How many of the lots that leave now were reported as filled before."""
+def _settle(slots: Slots, out: Emitted, i: int, slot: int, leaving: int) -> int:
+    """How many of the lots that leave now were reported as filled before.
+
+    More may have been filled than the order showed: an iceberg's reserve. That part is HIDDEN.
+    """
     executed: int = min(slots.filled[slot], leaving)
+    reserve = slots.filled[slot] - executed
+    if reserve > 0:
+        put(out, i, HIDDEN, slots.side[slot], slots.ticks[slot], reserve, NO_SLOT)
     slots.filled[slot] = 0
     return executed
 
 
 @inner
 def _modify(slots: Slots, out: Emitted, i: int, slot: int, ticks: int, lots: int) -> None:
-    """The order has another price or size now; `lots` is what it has left."""
-    had = slots.lots[slot]
+    """The order has another price or size now; `lots` is what it has left.
+
+    Lots that were filled before go first. What then is larger than before, an iceberg that shows
+    its next part among them, has lost its place.
+    """
     side, key = slots.side[slot], slots.order_id[slot]
-    if ticks == slots.ticks[slot] and lots <= had:
+    same_price = ticks == slots.ticks[slot]
+    had = slots.lots[slot]
+    if slots.filled[slot] > 0:
+        executed = _settle(slots, out, i, slot, had)
+        take_lots(slots, out, i, slot, executed, executed)
+        had -= executed
+    if same_price and 0 < lots <= had:
         if lots < had:
-            take_lots(slots, out, i, slot, had - lots, _settle(slots, slot, had - lots))
+            take_lots(slots, out, i, slot, had - lots, 0)
         return
-    executed = min(slots.filled[slot], had)
-    slots.filled[slot] = 0
-    take_lots(slots, out, i, slot, had, executed)
+    if had > 0:
+        take_lots(slots, out, i, slot, had, 0)
     put(out, i, ADD, side, ticks, lots, enter(slots, key, side, ticks, lots))
 
 
@@ -217,7 +231,7 @@ def _leave(slots: Slots, out: Emitted, i: int, slot: int, op: int, lots: int) ->
         if 0 < lots < had:
             fault = SIZE_DIFFERS
         taken = had
-    take_lots(slots, out, i, slot, taken, _settle(slots, slot, taken))
+    take_lots(slots, out, i, slot, taken, _settle(slots, out, i, slot, taken))
     return fault
 
 

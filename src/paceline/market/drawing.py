@@ -49,7 +49,8 @@ def _headline(seen: Portrait) -> str:
     lines = [
         f"[bold]{tape.name}[/bold]  {tape.manifest.depth}  {instrument.venue}  "
         f"{clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}",
-        f"{len(tape):,} events · {tape.manifest.n_levels:,} prices · {tape.manifest.n_slots:,} slots · book tick "
+        f"{len(tape):,} events · {tape.manifest.n_levels:,} prices · "
+        f"{tape.manifest.n_slots:,} slots · book tick "
         f"{instrument.book_tick:f} · order tick {instrument.order_tick:f} · lot "
         f"{instrument.lot:f}",
         f"spread {_number(seen.spread, 4)} {instrument.currency} ({_number(seen.spread_bps, 2)} "

@@ -48,8 +48,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def midnight_ns(day: str, zone: str) -> int:
     """Midnight of `day` in `zone`, as ns since the epoch."""
+    where = _zone(zone)
     try:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), _zone(zone))
+        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), where)
     except ValueError:
         raise InputError(f"session.day: {day!r} is not a date; write YYYY-MM-DD") from None
     return int(start.timestamp()) * NS_PER_S

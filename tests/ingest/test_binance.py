@@ -1,0 +1,247 @@
+"""Binance captures: one sequence, gaps, snapshots, and tickers that know better."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paceline.errors import IngestError, PacelineError
+from paceline.ingest import load
+from paceline.ingest.quality import Limits
+from paceline.market.events import KIND_NAMES
+from paceline.market.tape import Tape
+
+from .plain import replay
+
+T0 = 1_717_767_000_000  # ms
+ANYTHING = Limits(max_bad_share=1.0, max_crossed_share=1.0, max_mismatch_share=1.0)
+Capture = list[tuple[int, dict[str, Any]]]
+Write = Callable[[Capture], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(lines: Capture) -> Path:
+        text = "".join(f"{(T0 + at) * 1_000_000 + 999} {json.dumps(m)}\n" for at, m in lines)
+        path = tmp_path / "capture.gz"
+        path.write_bytes(gzip.compress(text.encode()))
+        return path
+
+    return write
+
+
+def depth(at: int, first: int, last: int, previous: int, bids: str, asks: str) -> dict[str, Any]:
+    """A futures update; levels as "price:size price:size"."""
+
+    def pairs(text: str) -> list[list[str]]:
+        return [level.split(":") for level in text.split()]
+
+    data = {"e": "depthUpdate", "E": T0 + at + 1, "T": T0 + at, "s": "BTCUSDT", "U": first,
+            "u": last, "pu": previous, "b": pairs(bids), "a": pairs(asks)}  # fmt: skip
+    return {"stream": "btcusdt@depth", "data": data}
+
+
+def ticker(at: int, last: int, bid: str, ask: str) -> dict[str, Any]:
+    (b, bq), (a, aq) = bid.split(":"), ask.split(":")
+    data = {"e": "bookTicker", "u": last, "s": "BTCUSDT", "b": b, "B": bq, "a": a, "A": aq,
+            "T": T0 + at, "E": T0 + at}  # fmt: skip
+    return {"stream": "btcusdt@bookTicker", "data": data}
+
+
+def trade(at: int, price: str, size: str, maker_bought: bool) -> dict[str, Any]:
+    return {"e": "trade", "E": T0 + at, "T": T0 + at, "s": "BTCUSDT", "t": 1, "p": price,
+            "q": size, "X": "MARKET", "m": maker_bought}  # fmt: skip
+
+
+def told(tape: Tape) -> list[tuple[int, str, int, str, str]]:
+    """(ms, kind, side, price, size) of every event."""
+    e, i = tape.events, tape.instrument
+    out = []
+    for ts, kind, side, level, qty in zip(e.ts, e.kind, e.side, e.level, e.qty, strict=True):
+        price = str(i.price(int(tape.level_ticks[level]))) if level >= 0 else ""
+        size = str(i.quantity(int(qty)))
+        out.append((int(ts) // 1_000_000 - T0, KIND_NAMES[int(kind)], int(side), price, size))
+    return out
+
+
+def test_a_capture_becomes_levels_and_trades(write: Write) -> None:
+    path = write([
+        (5, depth(0, 1, 4, 0, "100.1:1.500 100.0:2", "100.3:0.250")),
+        (9, trade(7, "100.1", "0.5", True)),
+        (12, depth(9, 5, 6, 4, "100.1:1.000", "100.3:0.250")),
+        (13, {"stream": "btcusdt@markPrice", "data": {"e": "markPriceUpdate", "s": "BTCUSDT"}}),
+        (14, depth(10, 7, 7, 6, "100.1:0.000", "")),
+    ])  # fmt: skip
+    tape = load(path)
+    assert told(tape) == [
+        (0, "level", 1, "100.1", "1.50"),
+        (0, "level", 1, "100.0", "2.00"),
+        (0, "level", -1, "100.3", "0.25"),
+        (7, "trade", 1, "100.1", "0.50"),
+        (9, "level", 1, "100.1", "1.00"),
+        (10, "level", 1, "100.1", "0.00"),
+    ]
+    assert tape.instrument.book_tick == Decimal("0.1")
+    assert tape.instrument.lot == Decimal("0.25")
+    assert tape.instrument.currency == "USDT"
+    assert tape.manifest.depth == "L2"
+    assert tape.manifest.quality.findings["other_stream"].count == 1
+
+
+def test_the_sequence_decides_and_not_the_sockets(write: Write) -> None:
+    late = write([
+        (5, depth(0, 1, 4, 0, "100.1:1", "100.3:1")),
+        (6, ticker(3, 9, "100.2:7", "100.3:1")),
+        (7, depth(2, 5, 8, 4, "100.1:3", "")),
+    ])  # fmt: skip
+    assert told(load(late)) == [
+        (0, "level", 1, "100.1", "1"),
+        (0, "level", -1, "100.3", "1"),
+        (2, "level", 1, "100.1", "3"),
+        (3, "level", 1, "100.2", "7"),
+    ]
+
+
+def test_a_ticker_takes_stale_levels_away(write: Write) -> None:
+    tape = load(write([
+        (5, depth(0, 1, 4, 0, "100.1:1 100.0:1", "100.3:1 100.4:2")),
+        (6, ticker(3, 6, "100.3:7", "100.4:2")),
+        (7, depth(5, 5, 8, 4, "100.3:7", "100.3:0 100.4:2")),
+    ]))  # fmt: skip
+    assert told(tape)[4:] == [(3, "level", -1, "100.3", "0"), (3, "level", 1, "100.3", "7")]
+    findings = tape.manifest.quality.findings
+    assert findings["trimmed_by_ticker"].count == 1
+    assert findings["ticker_contradicted"].count == 0
+    assert findings["crossed_book"].count == 0
+
+
+def test_a_contradiction_is_counted(write: Write) -> None:
+    tape = load(write([
+        (5, ticker(0, 4, "100.1:1", "100.3:1")),
+        (6, depth(3, 5, 8, 4, "100.1:2", "")),
+    ]), limits=ANYTHING)  # fmt: skip
+    found = tape.manifest.quality.findings["ticker_contradicted"]
+    assert (found.count, found.first_row) == (1, 1)
+
+
+def test_a_gap_clears_the_book(write: Write) -> None:
+    tape = load(write([
+        (5, depth(0, 1, 4, 0, "100.1:1 100.0:1", "100.3:1")),
+        (6, depth(3, 7, 8, 6, "100.0:5", "100.2:5")),
+    ]), limits=ANYTHING)  # fmt: skip
+    *_, book = replay(tape)
+    assert book.side(1) == [(1000, 5)]
+    assert book.side(-1) == [(1002, 5)]
+    (aside,) = tape.quarantine.to_pylist()
+    assert (aside["row"], aside["finding"], aside["kept_as"]) == (
+        1,
+        "sequence_gap",
+        "after a clear",
+    )
+    assert tape.manifest.quality.rows_quarantined == 0
+
+
+def test_a_repeated_update_is_left_out(write: Write) -> None:
+    one = depth(0, 1, 4, 0, "100.1:1", "100.3:1")
+    tape = load(write([(5, one), (6, one)]), limits=ANYTHING)
+    assert tape.quarantine["finding"].to_pylist() == ["stale"]
+
+
+def test_a_snapshot_takes_its_place_in_the_sequence(write: Write) -> None:
+    snapshot = {
+        "lastUpdateId": 6,
+        "bids": [["100.1", "4"], ["99.9", "9"]],
+        "asks": [["100.3", "1"]],
+    }
+    tape = load(write([
+        (5, depth(0, 1, 4, 0, "100.1:1 100.0:8", "")),
+        (6, depth(2, 5, 6, 4, "100.1:4 100.0:0", "100.3:1")),
+        (7, depth(4, 7, 8, 6, "100.1:5", "")),
+        (9, snapshot),
+    ]))  # fmt: skip
+    assert [line[1] for line in told(tape)] == [
+        "level", "level", "level", "level", "level", "clear", "seed", "seed", "seed", "level",
+    ]  # fmt: skip
+    *_, book = replay(tape)
+    assert book.side(1) == [(1001, 5), (999, 9)]
+    assert tape.manifest.quality.findings["snapshot"].count == 1
+    assert tape.manifest.quality.findings["sequence_gap"].count == 0
+
+
+def test_spot_tickers_have_no_time(write: Write) -> None:
+    spot = {"e": "depthUpdate", "E": T0, "s": "BTCUSDT", "U": 1, "u": 4, "b": [["100.1", "1"]],
+            "a": [["100.3", "1"]]}  # fmt: skip
+    later = {**spot, "E": T0 + 100, "U": 5, "u": 9, "b": [["100.2", "2"]], "a": []}
+    bare = {"u": 7, "s": "BTCUSDT", "b": "100.2", "B": "2", "a": "100.3", "A": "1"}
+    tape = load(write([(5, spot), (45, bare), (105, later)]))
+    assert told(tape)[-1] == (40, "level", 1, "100.2", "2")
+    assert tape.instrument.venue == "BINANCE"
+    assert tape.manifest.quality.findings["time_moved"].count == 0
+
+
+@pytest.mark.parametrize("line", [
+    "x", "1717767000000000000", "1717767000000000000 {", '1717767000000000000 {"data":7}',
+    '1717767000000000000 {"e":"trade","T":1,"s":"BTCUSDT","p":"x","q":"1","m":true}',
+    '1717767000000000000 {"e":"trade","T":1,"s":"BTCUSDT","p":"1","q":"1"}',
+    '1717767000000000000 {"e":"depthUpdate","s":"BTCUSDT","T":1,"u":1,"b":[["1"]],"a":[]}',
+])  # fmt: skip
+def test_unreadable_lines_are_kept_aside(write: Write, line: str, tmp_path: Path) -> None:
+    good = gzip.decompress(write([(5, depth(0, 1, 4, 0, "100.1:1", "100.3:1"))]).read_bytes())
+    path = tmp_path / "capture.txt"
+    path.write_bytes(good + line.encode())
+    tape = load(path, limits=ANYTHING)
+    assert tape.quarantine["finding"].to_pylist() == ["unparsable"]
+    assert tape.quarantine["text"].to_pylist() == [line]
+
+
+def test_other_symbols(write: Write) -> None:
+    path = write([(5, depth(0, 1, 4, 0, "100.1:1", "100.3:1"))])
+    with pytest.raises(IngestError, match="it holds BTCUSDT"):
+        load(path, symbol="ETHUSDT")
+
+
+PAIR = st.tuples(st.integers(990, 1010), st.integers(0, 5)).map(
+    lambda p: [f"{p[0] / 10}", str(p[1])]
+)
+
+
+@given(
+    updates=st.lists(
+        st.tuples(st.lists(PAIR, max_size=3), st.lists(PAIR, max_size=3)), min_size=1, max_size=15
+    )
+)
+@settings(max_examples=60)
+def test_levels_are_the_last_that_was_said(
+    updates: list[tuple[list[list[str]], list[list[str]]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("b") / "capture"
+    said: dict[tuple[int, str], str] = {}
+    with path.open("w") as out:
+        for i, (bids, asks) in enumerate(updates):
+            message = depth(i, i, i, i - 1, "", "")
+            message["data"] |= {"b": bids, "a": asks}
+            out.write(f"{(T0 + i) * 1000} {json.dumps(message)}\n")
+            # A level named twice in one update: those that go act first, as in ingest.
+            for gone in (True, False):
+                for side, levels in ((1, bids), (-1, asks)):
+                    said |= {(side, p): q for p, q in levels if (q == "0") == gone}
+    try:
+        tape = load(path, limits=ANYTHING)
+    except PacelineError:
+        assert set(said.values()) <= {"0"}
+        return
+    books = list(replay(tape))
+    tick = float(tape.instrument.book_tick)
+    lot = float(tape.instrument.lot)
+    for side in (1, -1):
+        now = {round(p * tick, 1): q * lot for p, q in (books[-1].side(side) if books else [])}
+        assert now == {float(p): float(q) for (s, p), q in said.items() if s == side and q != "0"}

@@ -1,0 +1,95 @@
+"""A tape's portrait: sums that can be done by hand."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paceline.market.drawing import draw_portrait, portrait_text
+from paceline.market.events import ADD, CROSS, DELETE, EXECUTE, HIDDEN
+from paceline.market.portrait import portrait_of, round_edges, through_day, touch_lots
+from paceline.market.session import Session
+from paceline.market.tape import Finding, Quality, Tape
+from paceline.orders.instrument import Instrument
+
+from .test_tape import rows_of
+
+S = 10**9
+SESSION = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=20 * S)
+INSTRUMENT = Instrument(symbol="T", book_tick=Decimal("0.5"), order_tick=Decimal("0.5"))
+
+
+@pytest.fixture
+def tape() -> Tape:
+    rows = rows_of([
+        (0, ADD, 1, 100, 5, 0),
+        (2 * S, ADD, -1, 104, 8, 1),  # spread 2.00 from here
+        (6 * S, ADD, -1, 102, 3, 2),  # 1.00
+        (8 * S, EXECUTE, -1, 102, 3, 2),  # 2.00
+        (9 * S, HIDDEN, 1, 103, 1, -1),
+        (9 * S, CROSS, 0, 102, 40, -1),
+        (10 * S, DELETE, 1, 100, 5, 0),  # one side only
+        (12 * S, ADD, 1, 100, 7, 0),  # 2.00
+        (16 * S, DELETE, 1, 100, 7, 0),
+    ])  # fmt: skip
+    quality = Quality(rows_read=9, findings={"gap": Finding(count=0), "halt": Finding(count=2)})
+    return Tape.compile(rows, INSTRUMENT, SESSION, quality=quality)
+
+
+def test_means_are_weighted_by_time(tape: Tape) -> None:
+    day = through_day(tape, np.array([0, 4, 8, 16, 20]) * S)
+    np.testing.assert_allclose(day.spread, [2.0, 1.5, 2.0, np.nan])
+    np.testing.assert_allclose(day.mid, [51.0, 50.75, 51.0, np.nan])
+    np.testing.assert_allclose(day.bid_lots, [5.0, 5.0, (2 * 5 + 4 * 7) / 6, np.nan])
+    np.testing.assert_allclose(day.ask_lots, [8.0, (2 * 8 + 2 * 3) / 4, 8.0, np.nan])
+    assert day.volume.tolist() == [0, 0, 4, 0]
+    assert day.trades.tolist() == [0, 0, 2, 0]
+    assert day.events.tolist() == [2, 1, 5, 1]
+
+
+def test_lots_at_the_touch(tape: Tape) -> None:
+    bid, ask = touch_lots(tape)
+    assert bid.tolist() == [5, 5, 5, 5, 5, 5, 0, 7, 0]
+    assert ask.tolist() == [0, 8, 3, 8, 8, 8, 8, 8, 8]
+
+
+def test_portrait(tape: Tape) -> None:
+    seen = portrait_of(tape)
+    assert seen.kinds == {"add": 4, "delete": 2, "execute": 1, "hidden": 1, "cross": 1}
+    assert (seen.volume_lots, seen.auction_lots, seen.trades) == (4, 40, 2)
+    assert seen.hidden_share == 0.25
+    assert math.isclose(seen.spread, (4 * 2 + 2 * 1 + 2 * 2 + 4 * 2) / 12)
+    assert sum(seen.day.volume) == 4
+    assert sum(seen.day.events) == 9
+
+
+def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
+    seen = portrait_of(tape)
+    text = portrait_text(seen)
+    assert "T-1970-01-01" in text
+    assert "halt" in text
+    assert "none of: gap" in text
+    assert max(map(len, text.splitlines())) <= 100
+    for name, magic in (("x.png", b"\x89PNG"), ("deep/x.svg", b"<?xml")):
+        assert draw_portrait(seen, tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_a_tape_of_one_side_can_be_drawn(tmp_path: Path) -> None:
+    tape = Tape.compile(rows_of([(5, ADD, 1, 100, 5, 0)]), INSTRUMENT, SESSION)
+    seen = portrait_of(tape)
+    assert math.isnan(seen.spread)
+    assert "–" in portrait_text(seen)
+    assert draw_portrait(seen, tmp_path / "x.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("length_s", "width_s"), [(23_400, 1800), (86_400, 7200), (60, 5), (5, 1)])
+def test_edges_are_round(length_s: int, width_s: int) -> None:
+    edges = round_edges(7 * S, (7 + length_s) * S, 16)
+    assert edges[0] == 7 * S
+    assert edges[-1] == (7 + length_s) * S
+    assert set(np.diff(edges)) == {width_s * S}
+    assert len(edges) <= 17
