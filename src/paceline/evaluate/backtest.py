@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.account import new_account
+from paceline.engine.account import Account, new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
@@ -214,9 +214,7 @@ def work_all(
     """Work all `parents` as `plan` says, with as much room as it takes."""
     rules = venue.rules(tape.instrument, tape.session)
     room = 4 * plan.bounds.shape[1] + 64
-    floor = Floor(
-        tape.events, tape.new_book(), rules, new_account(len(tape.level_ticks), room, 4 * room)
-    )
+    floor = Floor(tape.events, tape.new_book(), rules, _account(tape, room))
     logs: list[Log] = []
     done = 0
     while done < len(parents):
@@ -232,13 +230,17 @@ def work_all(
                     f"parent {done}: needs more than {_MOST_ORDERS} child orders; use a larger "
                     "child_max or fewer slices"
                 )
-            account = new_account(len(tape.level_ticks), room, 4 * room)
-            floor = floor._replace(account=account)
+            floor = floor._replace(account=_account(tape, room))
             continue
         logs.append(_cut(log, done, reached))
         progress(reached - done)
         done = reached
-    return _join(logs)
+    return _join(logs) if logs else new_log(0, 0, 0)
+
+
+def _account(tape: Tape, room: int) -> Account:
+    """Room for `room` child orders, all of them at rest or on their way at once if need be."""
+    return new_account(len(tape.level_ticks), room, 4 * room, max_live=room)
 
 
 def _cut(log: Log, first: int, last: int) -> Log:

@@ -221,15 +221,20 @@ def _place(
 
 @inner
 def _cross_rest(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: int) -> int:
-    """Turn what still rests into orders that take; returns how many were turned."""
+    """At the end of a slice, let what still rests take, up to the collar; returns how many did."""
     levels = floor.book.level_ticks
     side = parent["side"]
     other = ask if side > 0 else bid
-    turned = 0
-    if plan.placement == CROSS or not 0 <= other < len(levels):
+    if not 0 <= other < len(levels):
         return 0
     ticks = crossing_ticks(side, levels[other], plan.collar_bps, floor.rules.order_step)
-    ticks = within(ticks, parent["band_low"], parent["band_high"])
+    return _turn(floor, within(ticks, parent["band_low"], parent["band_high"]), ts)
+
+
+@inner
+def _turn(floor: Floor, ticks: int, ts: int) -> int:
+    """Turn what still rests into orders that take up to `ticks`; returns how many were turned."""
+    turned = 0
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
         if order["type"] == LIMIT and open_lots(floor.account, k, ts) > 0:
@@ -260,19 +265,19 @@ def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: in
 
 @inner
 def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
-    """The horizon is over: what rests crosses, and what is left takes the visible book, level by
-    level inside the band; or everything is called back."""
+    """The horizon is over: what rests and what is left takes the visible book, level by
+    level inside the band and past any collar; or everything is called back."""
     ts, side = parent["end_ts"], parent["side"]
     clock = floor.account.clock[0]
-    bid, ask = look(floor, ts)
+    look(floor, ts)
     learn(floor.account, ts)
     if plan.finish == 0:
         for k in range(clock["n_orders"]):
             if open_lots(floor.account, k, ts) > 0:
                 cancel(floor, k, ts)
         return
-    result["replaces"] += _cross_rest(floor, parent, plan, bid, ask, ts)
     bound = parent["band_high"] if side > 0 else parent["band_low"]
+    result["replaces"] += _turn(floor, bound, ts)
     n_slices = plan.bounds.shape[1] - 1
     while clock["full"] == 0:
         working = _working(floor, ts)
