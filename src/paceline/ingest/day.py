@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.quality import CHECKS, KEPT_FROM, OK, SEQUENCE_GAP, Limits
+from paceline.ingest.quality import (
+    CHECKS,
+    KEPT_FROM,
+    OK,
+    SEQUENCE_GAP,
+    UNKNOWN_EXECUTED,
+    UNKNOWN_ORDER,
+    Limits,
+)
 from paceline.ingest.sources import RawFile
 from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, TRADE, Rows
 from paceline.market.session import Session
@@ -20,6 +28,9 @@ from paceline.units import NS_PER_S
 
 UNKNOWN_TS = np.iinfo(np.int64).min
 """Time of a raw row that has none."""
+
+_OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
+_REMEDIES = {UNKNOWN_ORDER: _OUTSIDE, UNKNOWN_EXECUTED: _OUTSIDE}
 
 _SHOWN = 40
 """Characters of a raw row that an error message shows."""
@@ -118,10 +129,11 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     codes, counts = np.unique(day.fault[bad], return_counts=True)
     worst = int(codes[np.argmax(counts)])
     first = int(np.argmax(day.fault == worst))
+    remedy = _REMEDIES.get(worst, "")
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
         f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first row {first}: {day.text(first)[:_SHOWN]!r}"
+        f"{CHECKS[worst].reason}, first row {first}: {day.text(first)[:_SHOWN]!r}{remedy}"
     )
 
 
