@@ -72,8 +72,7 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
         )
     if settings.get("finish") == "leave":
         notes.append(
-            "Horizon end: what is left stays unfilled and costs the way of the mid "
-            "(opportunity)."
+            "Horizon end: what is left stays unfilled and costs the way of the mid (opportunity)."
         )
     else:
         notes.append(
@@ -96,7 +95,7 @@ def _latency(settings: dict[str, Any]) -> str:
 def _fees(settings: dict[str, Any]) -> str:
     maker, taker = settings.get("maker_fee", 0.0), settings.get("taker_fee", 0.0)
     if not maker and not taker:
-        return "Fees: none."
+        return "Fees: nothing is charged."
     return (
         f"Fees: {plain(taker, 4)} a share for taking, {plain(maker, 4)} for resting (below 0 is a "
         "rebate)."

@@ -19,6 +19,8 @@ MINUTES = (1, 5, 30)
 _FEWEST = 5
 """Orders that a bucket needs before its mean is drawn."""
 
+_ADVERSE = "after fills that rested: how far the mid went against us so much later"
+_REVERSION = "after fills that took: how far the mid came back so much later"
 _NO_FILL = "nothing was filled"
 _NO_MAKER = "no resting order was filled, or no mid is known that much later in the session"
 _NO_TAKER = "no order took, or no mid is known that much later in the session"
@@ -44,16 +46,16 @@ def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
         Column("policy", is_text=True),
         Column("fills", is_text=True, why="fill model"),
         Column("fill rate", "%", "filled of ordered shares"),
-        Column("child fill rate", "%", "filled of sent shares, mean over parent orders"),
+        Column("child fill", "%", "filled of sent shares, mean over parent orders"),
         Column("children", "", "child orders of a parent order"),
         Column("moved", "", "times a child order was replaced: pegged anew, or made to cross"),
         Column("partial", "%", "child orders that ended filled in part"),
-        Column("to first fill", "s", "from sending a child order to its first fill"),
+        Column("to fill", "s", "from sending a child order to its first fill"),
         Column("vs VWAP", "bps", "average price less the market's VWAP over the horizon"),
         Column("vs PWP", "bps", "less the participation-weighted price"),
-        Column("vs AC path", "bps", "less the time-average mids along the Almgren-Chriss path"),
-        *[Column(f"adverse {m} min", "bps", "loss of maker fills to the mid later") for m in MINUTES],
-        *[Column(f"reversion {m} min", "bps", "price coming back after we took") for m in MINUTES],
+        Column("vs AC", "bps", "less the time-average mids along the Almgren-Chriss path"),
+        *[Column("adverse", f"{m} min, bps", _ADVERSE) for m in MINUTES],
+        *[Column("reversion", f"{m} min, bps", _REVERSION) for m in MINUTES],
     ]
     return Table("quality", columns, [_quality_row(row) for row in verdict.summary])
 
@@ -111,27 +113,28 @@ def markout_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
 
 
 def _markout_caption(values: dict[tuple[str, str], list[float]], policies: list[str]) -> str:
-    five = {
-        kind: [values[kind, policy][1] for policy in policies if values[kind, policy][1] == values[kind, policy][1]]
-        for kind in ("adverse", "reversion")
-    }
-    said = [
-        f"five minutes after a fill that {what} the mid stood {plain(abs(float(np.mean(v))))} bps "
-        f"{'against' if np.mean(v) > 0 else 'in favour of'} us"
-        for (kind, what) in (("adverse", "rested"), ("reversion", "took"))
-        if (v := five[kind])
-    ]
-    text = " and ".join(said) or "no mid is known five minutes after a fill"
-    return f"{text[0].upper()}{text[1:]}, on average over the policies. Above 0: the price moved against what had just been traded."
+    said = []
+    for kind, what in (("adverse", "rested"), ("reversion", "took")):
+        five = np.array([values[kind, policy][1] for policy in policies])
+        if np.isfinite(five).any():
+            mean = float(np.nanmean(five))
+            way = "against us" if mean > 0 else "in our favour"
+            said.append(f"{plain(abs(mean))} bps {way} after fills that {what}")
+    if not said:
+        return "No mid is known five minutes after a fill."
+    average = ", on average over the policies" if len(policies) > 1 else ""
+    return f"Five minutes later the mid stood {' and '.join(said)}{average}."
 
 
 def splits(result: BacktestResult) -> list[Split]:
     """The splits that say something: at least two buckets of at least five orders."""
     parents = result.parents
-    side = [
-        Bucket(name, parents["side"] == sign) for name, sign in (("buy", 1), ("sell", -1))
+    side = [Bucket(name, parents["side"] == sign) for name, sign in (("buy", 1), ("sell", -1))]
+    found = [
+        Split("side", side),
+        Split("start time", _by_time(result)),
+        Split("size", _by_size(result)),
     ]
-    found = [Split("side", side), Split("start", _by_time(result)), Split("size", _by_size(result))]
     return [
         Split(split.name, kept)
         for split in found

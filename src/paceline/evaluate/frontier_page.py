@@ -53,8 +53,8 @@ class FrontierPage(NamedTuple):
     notes: list[str]
 
 
-def frontier_page(result: BacktestResult, policy: int) -> FrontierPage:
-    """Frontier and fit for the median order; `policy` is whose colour the chosen point has."""
+def frontier_page(result: BacktestResult, policy: int | None) -> FrontierPage:
+    """Frontier and fit for the median order; the chosen point has the colour of `policy`."""
     place, row = _median_order(result)
     fit = place.lesson.impact
     notes: list[str] = [note for note in result.notes if "fit" in note]
@@ -126,9 +126,7 @@ def _bend(result: BacktestResult, place: TapeRuns, row: np.void, fit: ImpactFit)
     )
 
 
-def _speed_error(
-    lots: int, slice_s: float, curve: Frontier, fit: ImpactFit
-) -> NDArray[np.float64]:
+def _speed_error(lots: int, slice_s: float, curve: Frontier, fit: ImpactFit) -> NDArray[np.float64]:
     """Standard error of the last term of (8) in tick lots, from that of eta~."""
     squares = np.sum((lots * np.diff(curve.left, axis=1)) ** 2, axis=1)
     return np.asarray(squares / slice_s * fit.eta.std_error, dtype=np.float64)
@@ -143,8 +141,8 @@ def _level_error(lots: int, slice_s: float, point: Frontier, fit: ImpactFit) -> 
     )
 
 
-def _figure(bend: Bend, policy: int) -> Figure:
-    color = policy_color(policy)
+def _figure(bend: Bend, policy: int | None) -> Figure:
+    color = INK if policy is None else policy_color(policy)
     risk, cost = bend.curve.std * bend.bps, bend.curve.expected * bend.bps
     at = (float(bend.chosen.std[0]) * bend.bps, float(bend.chosen.expected[0]) * bend.bps)
     with sheet(3.1) as figure:
@@ -160,6 +158,7 @@ def _figure(bend: Bend, policy: int) -> Figure:
         left.set_xlabel("risk: standard deviation of the cost, bps of notional")
         left.set_ylabel("expected cost, bps")
         left.legend(loc="upper right")
+        left.margins(y=0.14)
 
         minutes = np.linspace(0.0, bend.horizon_s / 60.0, bend.n_slices + 1)
         for share in bend.table.left:
@@ -306,5 +305,3 @@ def _doubts(fit: ImpactFit) -> list[str]:
         f"The 95 % interval of {' and '.join(open_)} holds 0: on these days the fit cannot tell it "
         "from no impact, and the frontier is as uncertain as its band is wide."
     ]
-
-

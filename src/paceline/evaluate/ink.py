@@ -1,7 +1,8 @@
 """Figures that take their colours and their type from the page they stand on.
 
-Matplotlib draws with stand-in colours, and `svg` writes the page's CSS variables in their place. One
-figure then serves a light page, a dark one and paper, and a policy has the same colour everywhere.
+Matplotlib draws with stand-in colours, and `svg` writes the page's CSS variables in their place.
+One figure then serves a light page, a dark one and paper, and a policy has the same colour
+everywhere.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 INK, MUTED, LINE, PAPER = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04"
 """Text, lesser text, hairlines, background."""
@@ -27,7 +28,7 @@ _VARIABLES = {
     **{f"#0c0c{i:02x}": f"c{i}" for i in range(6)},
 }  # fmt: skip
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": LINE,
     "axes.facecolor": "none",
@@ -86,7 +87,7 @@ def part_color(i: int) -> str:
 
 
 @contextmanager
-def sheet(height: float, layout: str | None = "constrained") -> Iterator[Any]:
+def sheet(height: float, layout: Literal["constrained"] | None = "constrained") -> Iterator[Any]:
     """An empty figure as wide as the text and so many inches high, with the report's style while it
     is drawn. Without a `layout` its margins are set by hand, which draws in half the time."""
     import matplotlib
@@ -135,9 +136,11 @@ def _from_page(found: re.Match[str]) -> str:
 def _with_own_ids(text: str, name: str) -> str:
     """Keep only ids that something refers to, and make them the figure's own."""
     used = set(re.findall(r'(?:href="|url\()#([\w.-]+)', text))
-    text = re.sub(
-        r' id="([\w.-]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text
-    )
+
+    def own(found: re.Match[str]) -> str:
+        return f' id="{name}-{found[1]}"' if found[1] in used else ""
+
+    text = re.sub(r' id="([\w.-]+)"', own, text)
     return re.sub(r'((?:href="|url\()#)', rf"\g<1>{name}-", text)
 
 

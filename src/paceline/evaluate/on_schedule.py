@@ -55,7 +55,6 @@ def time_average(
     area_at = np.where(inside, area[last] + excess[last] * since, 0.0)
     time_at = np.where(inside, time[last] + since, 0)
     span = np.diff(time_at, axis=1)
-    mean = np.divide(
-        np.diff(area_at, axis=1), span, out=np.full(span.shape, np.nan), where=span > 0
-    )
+    mean = np.full(span.shape, np.nan)
+    np.divide(np.diff(area_at, axis=1), span, out=mean, where=span > 0)
     return centre + mean

@@ -239,12 +239,8 @@ def _dress(
 
     zone = tape.session.zone
     start, end = int(parent["start_ts"]), int(parent["end_ts"])
-    low, high = upper.get_ylim()
-    if seen:
-        # A collar or a thin book may show prices far away; the drawing stays with what we touched.
-        reach = 1.2 * max(np.ptp(seen), high - low if high - low < 3 * np.ptp(seen) else 0.0)
-        middle = (max(seen) + min(seen)) / 2
-        upper.set_ylim(max(low, middle - reach), min(high, middle + reach))
+    low, high = _price_limits(tape, start, end, seen)
+    upper.set_ylim(low, high)
     upper.yaxis.set_major_locator(MaxNLocator(6))
     upper.set_ylabel(f"price, {tape.instrument.currency}")
     lower.set_ylabel("inventory")
@@ -256,11 +252,25 @@ def _dress(
     lower.set_xticks(_at(ticks), [clock(int(t), zone)[: 8 if end - start < 600e9 else 5]
                                   for t in ticks])  # fmt: skip
     pad = (end - start) / 60 / NS_PER_S
-    lower.set_xlim(_at(start) - 2.6 * pad, _at(end) + pad)
+    lower.set_xlim(_at(start) - 4.2 * pad, _at(end) + pad)
     figure.legend(
         handles=list(_keys(int(parent["side"]))), loc="upper left", ncols=7, borderaxespad=0.2,
         handletextpad=0.4, columnspacing=1.3, fontsize=7.5,
     )  # fmt: skip
+
+
+def _price_limits(tape: Tape, start: int, end: int, seen: list[float]) -> tuple[float, float]:
+    """All that was ours, and the touch but for the moments when a thin book shows any price."""
+    tick = float(tape.instrument.book_tick)
+    inside = slice(max(tape.index_at(start) - 1, 0), tape.index_at(end))
+    both = np.r_[tape.bid_ticks()[inside], tape.ask_ticks()[inside]] * tick
+    low, high = np.nanquantile(both, [0.005, 0.995])
+    own = np.r_[seen, low, high] if not seen else np.array(seen)
+    reach = 3 * max(float(np.ptp(own)), 0.002 * float(own.mean()))
+    low = min(max(low, own.min() - reach), own.min())
+    high = max(min(high, own.max() + reach), own.max())
+    margin = 0.05 * (high - low) or tick
+    return float(low - margin), float(high + margin)
 
 
 def _round_times(start: int, end: int, tape: Tape) -> NDArray[np.int64]:
@@ -279,7 +289,7 @@ def _keys(side: int) -> Iterator[Any]:
 
     yield Patch(color=BOOK, alpha=0.3, linewidth=0, label="bid to ask")
     yield Line2D([], [], color=MAKER, linewidth=1.8, label="rested, filled")
-    yield Line2D([], [], color=MISSED, linewidth=1.8, label="rested, rest crossed")
+    yield Line2D([], [], color=MISSED, linewidth=1.8, label="rested, left over")
     for mark, color, text in (("o", MAKER, "maker fill"), ("^v"[side < 0], TAKER, "taker fill")):
         yield Line2D([], [], linestyle="none", marker=mark, color=color, label=text,
                      markeredgecolor=PAPER, markersize=6.5)  # fmt: skip
@@ -325,5 +335,3 @@ def _words(
     if np.isfinite(own["time_to_fill_s"]):
         text += f" First fill of a child after {duration(float(own['time_to_fill_s']))} on average."
     return Layer(run.policy.name, f"{signed(float(own['shortfall_bps']))} bps", text)
-
-

@@ -28,6 +28,9 @@ MODEL_MARKS = {"pessimistic": "v", "calibrated": "o", "optimistic": "^"}
 PARTS = ("delay", "spread", "own impact", "price moves", "opportunity", "fees")
 """Parts of shortfall as drawn: trading is split into its three causes."""
 
+_FEWEST = 5
+"""Orders that a distribution needs."""
+
 
 class Figure(NamedTuple):
     """A plot and what to see in it."""
@@ -36,10 +39,15 @@ class Figure(NamedTuple):
     caption: str
 
 
-def distribution(result: BacktestResult, verdict: Verdict) -> Figure:
-    """Density of shortfall for each policy, with its mean and tail, and the tail on its own."""
+def distribution(result: BacktestResult, verdict: Verdict) -> Figure | None:
+    """Density of shortfall for each policy, with its mean and tail, and the tail on its own.
+
+    None for so few orders that they have no distribution.
+    """
     policies, model = result.policies, verdict.central
     costs = [result.select(policy, model)["shortfall_bps"] for policy in policies]
+    if len(costs[0]) < _FEWEST:
+        return None
     low, high = _window(costs)
     with sheet(1.3 + 0.52 * len(policies)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.7, 1.0])
@@ -47,6 +55,7 @@ def distribution(result: BacktestResult, verdict: Verdict) -> Figure:
             _ridge(left, i, cost, low, high)
         _policy_rows(left, policies)
         left.axvline(0.0, color=MUTED, linewidth=0.8, zorder=0)
+        left.set_ylim(top=-0.9)
         left.set_xlim(low, high)
         left.set_xlabel("shortfall, bps of arrival notional")
         left.legend(
@@ -69,15 +78,22 @@ def distribution(result: BacktestResult, verdict: Verdict) -> Figure:
         right.set_xlabel("shortfall, bps")
         right.set_title("Share of orders that cost more")
         drawn = svg(figure, "distribution", "Distribution of shortfall for each policy")
+    return Figure(drawn, _distribution_caption(policies, costs, model))
+
+
+def _distribution_caption(
+    policies: Sequence[str], costs: Sequence[NDArray[np.float64]], model: str
+) -> str:
+    spread = float(np.median([cost.std(ddof=1) for cost in costs]))
+    text = f"Single orders differ by {plain(spread)} bps (standard deviation)"
+    if len(policies) > 1:
+        text += f", the means of the policies by {plain(float(np.ptp([c.mean() for c in costs])))}"
     tail = {policy: summarize(cost).cvar95 for policy, cost in zip(policies, costs, strict=True)}
-    mildest, worst_policy = min(tail, key=tail.__getitem__), max(tail, key=tail.__getitem__)
-    caption = (
-        f"Single orders spread far wider than the policies differ. The worst 5 % of orders cost "
-        f"{plain(tail[mildest])} bps on average with {mildest}"
-    )
-    if worst_policy != mildest:
-        caption += f", {plain(tail[worst_policy])} bps with {worst_policy}"
-    return Figure(drawn, f"{caption} ({model} fills).")
+    mildest, worst = min(tail, key=tail.__getitem__), max(tail, key=tail.__getitem__)
+    text += f". The worst 5 % of orders cost {plain(tail[mildest])} bps on average with {mildest}"
+    if worst != mildest:
+        text += f", {plain(tail[worst])} bps with {worst}"
+    return f"{text} ({model} fills)."
 
 
 def parts(result: BacktestResult, verdict: Verdict) -> Figure:
@@ -116,10 +132,11 @@ def parts(result: BacktestResult, verdict: Verdict) -> Figure:
     if not shown:
         return Figure(drawn, "Every part is 0 to two decimals.")
     largest = max(shown, key=lambda k: float(np.abs(table[:, k]).mean()))
+    average = " on average over the policies" if len(policies) > 1 else ""
     return Figure(
         drawn,
-        f"Largest part: {PARTS[largest]}, {plain(float(table[:, largest].mean()))} bps on average "
-        f"over the policies ({model} fills). Trading cost is shown as the spread paid, the shift "
+        f"Largest part: {PARTS[largest]}, {plain(float(table[:, largest].mean()))} bps{average} "
+        f"({model} fills). Trading cost is shown as the spread paid, the shift "
         "of our own modelled impact, and the way of the mid from arrival to the fills.",
     )
 
@@ -136,9 +153,12 @@ def mean_parts(result: BacktestResult, policy: str, model: str) -> NDArray[np.fl
     return np.array([column.mean() for column in columns])
 
 
-def band(result: BacktestResult, verdict: Verdict) -> Figure:
-    """Mean shortfall of each policy from the optimistic to the pessimistic fill model."""
+def band(result: BacktestResult, verdict: Verdict) -> Figure | None:
+    """Mean shortfall of each policy from the optimistic to the pessimistic fill model; None for one
+    policy under one model."""
     policies, models = result.policies, result.fill_models
+    if len(policies) == len(models) == 1:
+        return None
     with sheet(1.0 + 0.36 * len(policies)) as figure:
         axes = figure.subplots()
         for i, policy in enumerate(policies):
@@ -175,8 +195,13 @@ def band(result: BacktestResult, verdict: Verdict) -> Figure:
     return Figure(
         drawn,
         f"What is not known about the queue is worth at most {plain(float(width[widest]))} bps "
-        f"({widest}). The intervals of the mean share the market's moves, so compare policies by "
-        "their paired differences below and not by these.",
+        f"({widest}). "
+        + (
+            "The intervals of the mean share the market's moves, so compare policies by their "
+            "paired differences below and not by these."
+            if len(policies) > 1
+            else ""
+        ),
     )
 
 
@@ -338,5 +363,3 @@ def _thin(n: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.r_[np.arange(most // 2), np.geomspace(most // 2, n - 1, most // 2)]).astype(
         np.int64
     )
-
-

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paceline import __version__
 from paceline.evaluate import plots
@@ -126,7 +127,8 @@ def summary_table(verdict: Verdict) -> Table:
 
 
 def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
-    least = verdict.ranking[row["fill_model"]][0] == row["policy"]
+    ranking = verdict.ranking[row["fill_model"]]
+    least = len(ranking) > 1 and ranking[0] == row["policy"]
     costs = [number(row[f"is_{name}_bps"]) for name in ("p50", "p95", "p99", "cvar95")]
     parts = [number(row[f"{name}_bps"]) for name in ("delay", "trading", "opportunity", "fees")]
     return [
@@ -186,7 +188,7 @@ def _contents(
              plots.band(result, verdict)]  # fmt: skip
     paired = [plots.forest(result, verdict), plots.uplift(result, verdict)] if several else []
     execution = [markout_figure(result, verdict), split_figure(result, verdict)]
-    ac = next((p for p in result.policies if p.startswith("ac")), result.policies[0])
+    ac = next((i for i, name in enumerate(result.policies) if name.startswith("ac")), None)
     return {
         "title": title or _title(result),
         "lead": lead(result),
@@ -194,13 +196,13 @@ def _contents(
         "policies": result.policies,
         "hues": {policy: i % HUES for i, policy in enumerate(result.policies)},
         "summary": summary_table(verdict),
-        "costs": costs,
+        "costs": [figure for figure in costs if figure is not None],
         "differences": difference_table(result, verdict) if several else None,
         "paired": paired,
         "quality": quality_table(result, verdict),
         "execution": [figure for figure in execution if figure is not None],
         "orders": order_figures(result, verdict, examples),
-        "frontier": frontier_page(result, result.policies.index(ac)),
+        "frontier": frontier_page(result, ac),
         "settings": settings_table(result),
         "models": model_notes(result),
         "notes": result.notes,
@@ -231,12 +233,17 @@ def lead(result: BacktestResult) -> str:
     time = duration(float(np.median(horizon)))
     models = result.fill_models
     return (
-        f"{plural(n, 'parent order')} {size} in "
+        f"{plural(n, 'parent order')} ({_sides(parents['side'])}) {size} in "
         f"{listed(list(dict.fromkeys(parents['symbol'].tolist())))} on {when}, "
-        f"{'with' if len(horizon) == 1 else 'with about'} {time} for each, worked by "
-        f"{listed(result.policies)} under the {listed(models)} fill "
+        f"with {'' if len(horizon) == 1 else 'about '}{time}{' for each' if n > 1 else ''}, worked "
+        f"by {listed(result.policies)} under the {listed(models)} fill "
         f"{'model' if len(models) == 1 else 'models'}."
     )
+
+
+def _sides(side: NDArray[np.int64]) -> str:
+    counts = ((int((side > 0).sum()), "buy"), (int((side < 0).sum()), "sell"))
+    return ", ".join(plural(count, name) for count, name in counts if count)
 
 
 def _rule(settings: dict[str, Any]) -> str:

@@ -47,9 +47,7 @@ def judge(result: BacktestResult) -> Verdict:
     models, policies = result.fill_models, result.policies
     central = "calibrated" if "calibrated" in models else models[0]
     cost = {(row["policy"], row["fill_model"]): row["is_mean_bps"] for row in summary}
-    ranking = {
-        model: sorted(policies, key=lambda policy: cost[policy, model]) for model in models
-    }
+    ranking = {model: sorted(policies, key=lambda policy: cost[policy, model]) for model in models}
     verdict = Verdict(
         central=central,
         baseline=policies[0],
@@ -86,7 +84,8 @@ def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
     row = verdict.row(best, central)
     cost = f"{plain(row['is_mean_bps'])} bps"
     if len(result.policies) == 1:
-        headline = f"{best} cost {cost} of arrival notional on average."
+        average = " on average" if row["orders"] > 1 else ""
+        headline = f"{best} cost {cost} of arrival notional{average}."
         return headline, [_alone(row), *_other_models(result, verdict)]
     headline = f"{best} cost least: {cost} of arrival notional on average."
     runner_up = ranking[central][1]

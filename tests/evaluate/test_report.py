@@ -1,0 +1,352 @@
+"""The report stands alone, says what the numbers say, and has a word for what is not there."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from paceline.config import describe
+from paceline.engine.market_settings import MarketSettings
+from paceline.engine.simulator import simulate_day
+from paceline.evaluate import plots
+from paceline.evaluate.backtest import backtest
+from paceline.evaluate.cells import (
+    DASH,
+    MINUS,
+    duration,
+    interval,
+    listed,
+    number,
+    plain,
+    signed,
+    significant,
+)
+from paceline.evaluate.orders_page import choose, schedule_path
+from paceline.evaluate.report import summary_table, summary_text, write_report
+from paceline.evaluate.resting import stretches
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.settings import BacktestSettings
+from paceline.evaluate.verdict import judge
+from paceline.market.tape import Tape
+from paceline.units import NS_PER_MS
+
+SECTIONS = ("answer", "costs", "paired", "execution", "orders", "frontier", "assumptions")
+VOID = {"meta", "input", "br", "link", "img", "hr", "path", "use"}
+
+
+class Page(HTMLParser):
+    """What a browser would find: ids, links, text, tables. Fails where tags do not close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.tables: dict[str, list[list[str]]] = {}
+        self._open: list[str] = []
+        self._rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if known.get("id"):
+            self.ids.append(str(known["id"]))
+        self.links += [str(known[key]) for key in ("href", "src", "data") if known.get(key)]
+        self.words += [str(known["title"])] if known.get("title") else []
+        if tag == "table":
+            self._rows = self.tables.setdefault(str(known.get("id")), [])
+        if tag == "tr":
+            self._rows.append([])
+        if tag in ("td", "th"):
+            self._rows[-1].append("")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        assert self._open, f"</{tag}> closes nothing"
+        assert self._open[-1] == tag, f"</{tag}> closes <{self._open[-1]}>"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in ("style", "script"):
+            self.words.append(data)
+        if self._open and "table" in self._open and self._rows and self._rows[-1]:
+            self._rows[-1][-1] += data.strip()
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+@pytest.fixture(scope="module")
+def tapes() -> list[Tape]:
+    """Two quiet hours on two days."""
+    market = MarketSettings(
+        open_s=34_200.0, close_s=37_200.0, limit_bid_per_s=0.6, limit_ask_per_s=0.6,
+        market_buy_per_s=0.1, market_sell_per_s=0.1, cancel_per_s=0.02,
+    )  # fmt: skip
+    return [simulate_day(market, day, seed=3) for day in ("2026-01-05", "2026-01-06")]
+
+
+def worked(tapes: list[Tape], policies: list[str], **settings: object) -> BacktestResult:
+    chosen = {"orders": 14, "qty": 800.0, "horizon_s": 240.0, "slices": 6, **settings}
+    return backtest(tapes, policies, BacktestSettings(**chosen), jobs=1)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def result(tapes: list[Tape]) -> BacktestResult:
+    policies = ["ac", "twap/cross", "pov", "vwap/mid+20s"]
+    return worked(tapes, policies, fill_model="band", decision_delay_s=5.0, taker_fee=0.003)
+
+
+@pytest.fixture(scope="module")
+def page(result: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = write_report(result, tmp_path_factory.mktemp("report") / "deep" / "r.html", examples=3)
+    return path.read_text(encoding="utf-8")
+
+
+def test_page_is_whole_and_stands_alone(page: str) -> None:
+    parsed = Page(page)
+    assert len(page) < 3_000_000
+    assert not re.search(r"https?:|//[a-z]|url\((?!#)|@import|<script src|<link", page)
+    assert all(link.startswith("#") for link in parsed.links)
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids)), "ids are used twice"
+
+
+def test_page_has_every_section_policy_and_model(page: str, result: BacktestResult) -> None:
+    parsed = Page(page)
+    assert set(SECTIONS) <= set(parsed.ids)
+    for word in (*result.policies, *result.fill_models, *(row.path for row in SETTINGS)):
+        assert word in parsed.text
+    for place in result.places:
+        assert place.tape.name in parsed.text
+        assert place.tape.manifest.tape_id in parsed.text
+    for row in SETTINGS:
+        assert row.sentence in parsed.text
+
+
+SETTINGS = list(describe(BacktestSettings))
+
+
+def test_nothing_is_called_nan(page: str) -> None:
+    assert not re.search(r"\b(nan|inf)\b|None", Page(page).text)
+    assert not re.search(r"\bnan\b", page.lower())
+
+
+def test_table_says_what_summary_says(page: str, result: BacktestResult) -> None:
+    rows = Page(page).tables["summary"][1:]
+    columns = {
+        2: ("is_mean_bps", 1, 2), 3: ("is_std_error_bps", 1, 2), 4: ("is_p50_bps", 1, 2),
+        5: ("is_p95_bps", 1, 2), 6: ("is_p99_bps", 1, 2), 7: ("is_cvar95_bps", 1, 2),
+        8: ("delay_bps", 1, 2), 9: ("trading_bps", 1, 2), 10: ("opportunity_bps", 1, 2),
+        11: ("fees_bps", 1, 2), 12: ("spread_paid_bps", 1, 2), 13: ("fill_rate", 100, 1),
+        14: ("maker_share", 100, 1), 15: ("participation", 100, 1), 16: ("time_to_fill_s", 1, 1),
+    }  # fmt: skip
+    assert len(rows) == len(result.summary()) == 12
+    for shown, true in zip(rows, result.summary(), strict=True):
+        assert shown[:2] == [true["policy"], true["fill_model"]]
+        for at, (name, factor, digits) in columns.items():
+            value = float(shown[at].replace(MINUS, "-").replace(",", ""))
+            assert abs(value - factor * true[name]) <= 0.5 * 10**-digits + 1e-9, name
+
+
+def test_the_least_is_marked_once_for_each_model(result: BacktestResult) -> None:
+    verdict = judge(result)
+    marked = [row for row in summary_table(verdict).rows if row[2].kind == "least"]
+    assert {row[1].text for row in marked} == set(result.fill_models)
+    for row in marked:
+        cost = {r["policy"]: r["is_mean_bps"] for r in verdict.summary
+                if r["fill_model"] == row[1].text}  # fmt: skip
+        assert cost[row[0].text] == min(cost.values())
+
+
+def test_every_example_has_a_layer_for_each_policy(page: str, result: BacktestResult) -> None:
+    articles = re.findall(r'<article class="order".*?</article>', page, re.DOTALL)
+    assert len(articles) == 3
+    for article in articles:
+        for i in range(len(result.policies)):
+            assert f'class="layer l{i}"' in article
+            assert f'class="w{i}"' in article
+            assert f"nth-of-type({i + 1}):checked ~ .plots .l{i}" in page
+
+
+def test_parts_as_drawn_sum_to_the_shortfall(result: BacktestResult) -> None:
+    for row in result.summary():
+        parts = plots.mean_parts(result, row["policy"], row["fill_model"])
+        assert parts.sum() == pytest.approx(row["is_mean_bps"], abs=1e-9)
+
+
+def test_examples_are_the_extremes_of_the_baseline(result: BacktestResult) -> None:
+    verdict = judge(result)
+    rows = result.select("ac", "calibrated")
+    chosen = choose(result, verdict, 6)
+    assert len({one.parent for one in chosen}) == 6
+    side = result.parents["side"]
+    for one in chosen:
+        sign = 1 if " buy " in one.why else -1
+        cost = rows["shortfall_bps"][side == sign]
+        if one.why.startswith("dearest"):
+            assert rows["shortfall_bps"][one.parent] == cost.max()
+        if one.why.startswith("cheapest"):
+            assert rows["shortfall_bps"][one.parent] == cost.min()
+    assert len(choose(result, verdict, 1)) == 1
+    assert len(choose(result, verdict, 100)) == len(side)
+
+
+def test_resting_stretches_are_where_maker_fills_were(result: BacktestResult) -> None:
+    """Retold from plan and tape, the stretches explain every maker fill: its price and its time."""
+    submit = round(result.settings["submit_ms"] * NS_PER_MS)
+    seen = round(result.settings["market_data_ms"] * NS_PER_MS)
+    explained = 0
+    for place in result.places:
+        for run in place.runs:
+            for row in range(len(place.parents)):
+                fills = run.log.fills[run.log.fill_parent == row]
+                stood = stretches(place, run, row, submit, seen)
+                for stretch in stood:
+                    assert stretch.start_ts <= stretch.end_ts
+                for fill in fills[fills["maker"] == 1]:
+                    assert any(
+                        s.start_ts <= fill["ts"] <= s.end_ts and s.ticks == fill["ticks"]
+                        for s in stood
+                    ), (run.policy.name, row, fill)
+                    explained += 1
+    assert explained > 50
+
+
+def test_schedules_as_drawn_start_whole_and_never_rise(result: BacktestResult) -> None:
+    for place in result.places:
+        for run in place.runs:
+            for row in range(len(place.parents)):
+                ts, left = schedule_path(place, run, row)
+                assert ts[0] == place.parents["start_ts"][row]
+                assert left[0] == place.parents["lots"][row]
+                assert np.all(np.diff(left) <= 0)
+                assert left[-1] >= 0
+
+
+def test_same_result_same_page(result: BacktestResult, tmp_path: Path) -> None:
+    first = write_report(result, tmp_path / "1.html", examples=1).read_bytes()
+    assert write_report(result, tmp_path / "2.html", examples=1).read_bytes() == first
+
+
+def test_title_cannot_write_html(result: BacktestResult, tmp_path: Path) -> None:
+    page = write_report(result, tmp_path / "r.html", examples=0, title="<b>&</b>").read_text()
+    assert "<b>&</b>" not in page
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in page
+    Page(page)
+
+
+@pytest.mark.parametrize(
+    ("policies", "settings"),
+    [
+        (["twap"], {"fill_model": "pessimistic"}),
+        (["ac", "pov"], {"orders": 1, "fill_model": "optimistic"}),
+        (["ac"], {"orders": 2}),
+        (["ac", "twap/cross"], {"participation": 1e-6, "finish": "leave"}),
+        (["pov", "ac/mid/3"], {"finish": "leave", "price_band_bps": 3.0, "qty": 3.0}),
+        ([f"twap/touch/{n}" for n in range(1, 11)], {"orders": 4}),
+    ],
+    ids=["one policy", "one order", "two orders", "no fills", "hardly a fill", "ten policies"],
+)
+def test_odd_results_have_a_report(
+    tapes: list[Tape], policies: list[str], settings: dict[str, object], tmp_path: Path
+) -> None:
+    odd = worked(tapes, policies, **settings)
+    text = write_report(odd, tmp_path / "r.html", examples=2).read_text(encoding="utf-8")
+    parsed = Page(text)
+    assert set(SECTIONS) - {"paired"} <= set(parsed.ids)
+    assert ("paired" in parsed.ids) == (len(policies) > 1)
+    assert not re.search(r"\bnan\b", text.lower())
+    assert all(policy in parsed.text for policy in policies)
+    shown = rendered(odd)
+    assert judge(odd).headline in shown
+    assert not re.search(r"\bnan\b", shown.lower())
+
+
+def test_no_fills_are_dashes_with_a_reason(tapes: list[Tape], tmp_path: Path) -> None:
+    idle = worked(tapes, ["twap/cross"], participation=1e-6, finish="leave")
+    assert all(math.isnan(row["time_to_fill_s"]) for row in idle.summary())
+    text = write_report(idle, tmp_path / "r.html").read_text(encoding="utf-8")
+    row = Page(text).tables["summary"][1]
+    assert row[13] == "0.0"
+    assert row[14] == row[16] == row[12] == DASH
+    assert f'title="nothing was filled">{DASH}</td>' in text
+
+
+def test_without_a_fit_the_page_says_why(tapes: list[Tape], tmp_path: Path) -> None:
+    place = worked(tapes, ["ac"], orders=4)
+    why = ("impact was not fitted (why)",)
+    unfit = [
+        one._replace(lesson=one.lesson._replace(impact=None, notes=why)) for one in place.places
+    ]
+    result = BacktestResult(place.settings, 0.1, 0.0, place._fees, unfit)
+    text = Page(write_report(result, tmp_path / "r.html", examples=0).read_text()).text
+    assert "no impact fit" in text
+    assert "impact was not fitted (why)" in text
+
+
+def rendered(result: BacktestResult, width: int = 80) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, no_color=True, highlight=False).print(summary_text(result))
+    return out.getvalue()
+
+
+def test_terminal_shows_the_answer_and_whole_numbers(result: BacktestResult) -> None:
+    shown = rendered(result)
+    assert judge(result).headline in shown
+    for row in result.summary():
+        assert plain(row["is_mean_bps"]) in shown
+    assert "…" not in shown
+
+
+def test_headline_names_the_cheapest(result: BacktestResult) -> None:
+    cost = {r["policy"]: r["is_mean_bps"] for r in result.summary()
+            if r["fill_model"] == "calibrated"}  # fmt: skip
+    best = min(cost, key=cost.__getitem__)
+    assert judge(result).headline.startswith(f"{best} cost least: {plain(cost[best])} bps")
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (plain(-0.001), "0.00"),
+        (plain(-1234.5), f"{MINUS}1,234.50"),
+        (plain(float("nan")), DASH),
+        (signed(0.004), "0.00"),
+        (signed(1.25, 1), "+1.2"),
+        (signed(-1.0), f"{MINUS}1.00"),
+        (number(float("nan"), missing="why").why, "why"),
+        (interval(-1.0, 2.0).text, f"{MINUS}1.00 to +2.00"),
+        (interval(float("nan"), 2.0).text, DASH),
+        (significant(0.00123456), "0.00123"),
+        (significant(1.5e-9), "1.50·10⁻⁹"),
+        (significant(0.0), "0"),
+        (duration(1800.0), "30 min"),
+        (duration(3599.9999999999), "1 h"),
+        (duration(90.0), "1.5 min"),
+        (duration(0.0015), "1.5 ms"),
+        (duration(0.0), "0 s"),
+        (duration(float("inf")), "∞"),
+        (listed(["a", "b", "c"]), "a, b and c"),
+    ],
+)
+def test_numbers_as_a_reader_wants_them(shown: str, expected: str) -> None:
+    assert shown == expected
