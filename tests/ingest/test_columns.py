@@ -11,7 +11,7 @@ import pytest
 
 from paceline.errors import ConfigError, IngestError
 from paceline.ingest import ingest, load
-from paceline.ingest.columns import ColumnMapping
+from paceline.ingest.mapping import ColumnMapping
 from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
 

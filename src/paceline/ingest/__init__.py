@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from paceline.errors import IngestError, PacelineError, TapeError
 
 if TYPE_CHECKING:
-    from paceline.ingest.columns import ColumnMapping
     from paceline.ingest.day import Recording
+    from paceline.ingest.mapping import ColumnMapping
     from paceline.ingest.quality import Limits
     from paceline.ingest.sources import RawFile
     from paceline.market.tape import Source, Tape
@@ -147,7 +147,7 @@ def _find(
         raise IngestError("mapping: format columns needs one, and no other format takes one")
     digest = options.digest
     if mapping is not None:
-        from paceline.ingest.columns import mapping_from
+        from paceline.ingest.mapping import mapping_from
 
         mapping = mapping_from(mapping)
         digest = f"{mapping.digest} {digest}".rstrip()
