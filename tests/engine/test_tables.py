@@ -132,15 +132,27 @@ def test_queue_with_levels_only(model, exponent, ahead, traded):
     assert [(lots, ts) for _, ts, _, lots, _ in fills(exchange)] == traded
 
 
+def test_the_very_next_order_stands_behind_us():
+    exchange = stage(
+        ORDERS,
+        (10, ev.ADD, ev.BID, 100, 25, 4),
+        (20, ev.DELETE, ev.BID, 100, 25, 4),
+    )
+    buy(exchange, 100, 20)
+    assert walk(exchange, (0, 10, 20)) == [80, 80, 80]
+
+
 def test_no_more_is_ahead_than_the_level_shows():
-    """80 ahead of 80; 30 trade, so 50 of 50; the level shows 35, so 15 of those 50 cancelled."""
+    """80 ahead of 80; 30 trade, so 50 of 50; the level shows 35, so 15 of those 50 cancelled; then
+    5 more of them."""
     exchange = stage(
         LEVELS,
         (10, ev.TRADE, ev.BID, 100, 30, NOBODY),
         (10, ev.LEVEL, ev.BID, 100, 35, NOBODY),
+        (20, ev.LEVEL, ev.BID, 100, 30, NOBODY),
     )
     buy(exchange, 100, 20)
-    assert walk(exchange, (0, 10)) == [80, 35]
+    assert walk(exchange, (0, 10, 20)) == [80, 35, 30]
 
 
 def test_a_print_that_our_better_order_took_is_no_cancel():
