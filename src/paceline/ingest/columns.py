@@ -171,9 +171,9 @@ def _sheet(file: RawFile, day: str | None, mapping_text: bytes) -> Sheet:
     sides = {value: _SIDES[name] for value, name in mapping.sides.items()}
     signs = np.array([sides.get(value, 2 if mapping.side else 0) for value in side], np.int64)
     op = np.where(code < 0, NOTHING, code).astype(np.uint8)
-    ids, id_ok = (
-        whole_numbers(table[mapping.order]) if mapping.order else (np.zeros(n, np.int64), True)
-    )
+    ids, id_ok = np.zeros(n, np.int64), np.ones(n, bool)
+    if mapping.order is not None:
+        ids, id_ok = whole_numbers(table[mapping.order])
     fault[code < 0] = UNKNOWN_KIND
     fault[(signs == 2) & np.isin(op, _SIDED)] = BAD_SIDE
     unpriced = np.isin(op, _PRICELESS)
