@@ -31,10 +31,17 @@ from paceline.engine.account import (
     told_at,
 )
 from paceline.engine.footprint import available, press, take
-from paceline.engine.queue import PESSIMISTIC, after_level_drop, after_order_cancel
+from paceline.engine.places import (
+    came_into_view,
+    cancelled,
+    fell_out_of_view,
+    is_listed,
+    shown_anew,
+)
+from paceline.engine.queue import PESSIMISTIC
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner
-from paceline.market.book import NOBODY, Book, rank, row_of
+from paceline.market.book import Book, rank, row_of
 from paceline.market.events import (
     ADD,
     DELETE,
@@ -46,12 +53,6 @@ from paceline.market.events import (
     TRADE,
     UNSEEN,
 )
-
-
-@inlined
-def _is_listed(book: Book, level: int, ticks: int) -> bool:
-    """Whether the price table has `ticks`, given the first level at or above."""
-    return level < len(book.level_ticks) and book.level_ticks[level] == ticks
 
 
 @inner
@@ -68,7 +69,7 @@ def watch(book: Book, account: Account) -> None:
     for i in range(clock["n_live"]):
         order = account.orders[account.live[i]]
         at_or_above = order["level"]
-        at_or_below = at_or_above - 1 + _is_listed(book, at_or_above, order["ticks"])
+        at_or_below = at_or_above - 1 + is_listed(book, at_or_above, order["ticks"])
         if order["side"] > 0:
             clock["bid_low"] = min(clock["bid_low"], at_or_above)
             clock["bid_high"] = max(clock["bid_high"], at_or_below)
@@ -135,7 +136,7 @@ def rest(book: Book, account: Account, k: int) -> bool:
     row = row_of(side)
     level = rank(book.level_ticks, order["ticks"])
     order["level"] = level
-    listed = _is_listed(book, level, order["ticks"])
+    listed = is_listed(book, level, order["ticks"])
     order["ahead"] = book.levels[row, level]["lots"] if listed else 0
     watch(book, account)
     return True
@@ -280,15 +281,15 @@ def meet(
         _cross(account, rules, row, level, side, ticks, qty, ts)
     elif kind == LEVEL:
         shown = book.levels[row, level]["lots"]
-        _move_up(account, rules, side, ticks, shown, shown - qty)
+        shown_anew(account, rules, side, ticks, shown, shown - qty)
         if qty > shown:
             _cross(account, rules, row, level, side, ticks, qty - shown, ts)
     elif kind == REDUCE or kind == DELETE:
-        _cancel(book, account, rules, side, ticks, qty, slot)
+        cancelled(book, account, rules, side, ticks, qty, slot)
     elif kind == UNSEEN:
-        _go_unseen(book, account, side, ticks, qty, slot)
+        fell_out_of_view(book, account, side, ticks, qty, slot)
     elif kind == SEED:
-        _were_there(account, side, ticks, qty, slot)
+        came_into_view(account, side, ticks, qty, slot)
     _sweep_filled(book, account)
 
 
@@ -346,81 +347,6 @@ def _cross(
             fill(account, rules, k, order["ticks"], lots, True, ts)
             take(account, rules, row, level, lots, ts)
             left -= lots
-
-
-@inlined
-def _cancel(
-    book: Book, account: Account, rules: Rules, side: int, ticks: int, qty: int, slot: int
-) -> None:
-    """A recorded cancel at our price may move us on."""
-    for i in range(account.clock[0]["n_live"]):
-        k = account.live[i]
-        order = account.orders[k]
-        if order["side"] == side and order["ticks"] == ticks:
-            was_ahead = book.slots[slot]["seq"] < order["seq"]
-            order["ahead"] = after_order_cancel(rules.fill_model, order["ahead"], qty, was_ahead)
-
-
-@inlined
-def _move_up(
-    account: Account, rules: Rules, side: int, ticks: int, shown: int, dropped: int
-) -> None:
-    """A level of ours is shown anew: what went without a print was cancelled."""
-    for i in range(account.clock[0]["n_live"]):
-        k = account.live[i]
-        order = account.orders[k]
-        if order["side"] == side and order["ticks"] == ticks:
-            printed = order["printed"]
-            order["printed"] = 0
-            order["ahead"] = after_level_drop(
-                rules.fill_model,
-                rules.cancel_exponent,
-                order["ahead"],
-                shown - printed,  # as the prints left it
-                dropped - printed,
-            )
-
-
-@inlined
-def _were_there(account: Account, side: int, ticks: int, qty: int, slot: int) -> None:
-    """Lots came into view at our price that had been there before: they are ahead of us.
-
-    An order is ahead with all the others; a level is seeded whole, so no more than it is ahead.
-    """
-    for i in range(account.clock[0]["n_live"]):
-        k = account.live[i]
-        order = account.orders[k]
-        if order["side"] == side and order["ticks"] == ticks:
-            if slot >= 0:
-                order["ahead"] += qty
-            else:
-                order["ahead"] = max(order["ahead"], float(qty))
-
-
-@inlined
-def _go_unseen(book: Book, account: Account, side: int, ticks: int, qty: int, slot: int) -> None:
-    """Lots at our price fell out of view: no cancel, so in every fill model they come back ahead
-    of us with a SEED row, and until then nothing can trade there unseen."""
-    seq = book.slots[slot]["seq"]
-    for i in range(account.clock[0]["n_live"]):
-        k = account.live[i]
-        order = account.orders[k]
-        if order["side"] == side and order["ticks"] == ticks and seq < order["seq"]:
-            order["ahead"] = max(order["ahead"] - qty, 0.0)
-
-
-@inner
-def start_again(book: Book, account: Account) -> None:
-    """The book is about to be cleared: the orders in it fall out of view, ours stay."""
-    for i in range(account.clock[0]["n_live"]):
-        order = account.orders[account.live[i]]
-        level = order["level"]
-        if _is_listed(book, level, order["ticks"]):
-            slot = book.levels[row_of(order["side"]), level]["head"]
-            while slot != NOBODY:
-                if book.slots[slot]["seq"] < order["seq"]:
-                    order["ahead"] = max(order["ahead"] - book.slots[slot]["lots"], 0.0)
-                slot = book.slots[slot]["next"]
 
 
 @inlined

@@ -24,7 +24,8 @@ from paceline.engine.account import (
     reset,
 )
 from paceline.engine.footprint import settle, touch
-from paceline.engine.matching import amend, arrive, finish, meet, start_again, withdraw
+from paceline.engine.matching import amend, arrive, finish, meet, withdraw
+from paceline.engine.places import book_starts_again
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, rank, row_of
@@ -84,7 +85,7 @@ def _interrupt(floor: Floor, kind: int) -> None:
     elif kind == RESUME:
         floor.account.clock[0]["stopped"] = 0
     elif kind == CLEAR:
-        start_again(floor.book, floor.account)
+        book_starts_again(floor.book, floor.account)
 
 
 @inlined
