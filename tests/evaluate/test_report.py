@@ -28,13 +28,16 @@ from paceline.evaluate.cells import (
     signed,
     significant,
 )
+from paceline.evaluate.on_schedule import ac_px, time_average
 from paceline.evaluate.orders_page import choose, schedule_path
+from paceline.evaluate.policies import Urgency, ac_targets
 from paceline.evaluate.report import summary_table, summary_text, write_report
 from paceline.evaluate.resting import stretches
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.verdict import judge
 from paceline.market.tape import Tape
+from paceline.schedule.trajectory import slice_bounds
 from paceline.units import NS_PER_MS
 
 SECTIONS = ("answer", "costs", "paired", "execution", "orders", "frontier", "assumptions")
@@ -322,6 +325,40 @@ def test_headline_names_the_cheapest(result: BacktestResult) -> None:
             if r["fill_model"] == "calibrated"}  # fmt: skip
     best = min(cost, key=cost.__getitem__)
     assert judge(result).headline.startswith(f"{best} cost least: {plain(cost[best])} bps")
+
+
+def test_time_average_against_a_slow_twin() -> None:
+    """Steps of random length and height, some unknown, summed nanosecond by nanosecond."""
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        ts = np.sort(rng.integers(10, 60, 8))
+        ts = ts[np.r_[np.diff(ts) > 0, True]]
+        mid = np.where(rng.random(len(ts)) < 0.2, np.nan, rng.integers(100, 110, len(ts)))
+        bounds = np.sort(rng.integers(0, 80, (3, 4)), axis=1)
+        found = time_average(ts, mid, bounds)
+        for i, k in np.ndindex(found.shape):
+            instants = range(bounds[i, k], bounds[i, k + 1])
+            at = [np.searchsorted(ts, t, side="right") - 1 for t in instants]
+            seen = [mid[j] for j in at if j >= 0 and not np.isnan(mid[j])]
+            slow = float(np.mean(seen)) if seen else float("nan")
+            assert found[i, k] == pytest.approx(slow, nan_ok=True)
+
+
+def test_slippage_to_the_path_is_measured_from_its_own_mids(result: BacktestResult) -> None:
+    place = result.places[0]
+    urgency = Urgency(None, None)
+    px = ac_px(place.tape, place.lesson, place.parents, urgency, 6)
+    left = ac_targets(place.parents, 6, place.lesson, urgency)
+    bounds = slice_bounds(place.parents["start_ts"], place.parents["end_ts"], 6)
+    mids = time_average(place.tape.events.ts, place.tape.mid_ticks(), bounds)
+    n = len(px)
+    by_hand = [(-np.diff(left[i]) * mids[i]).sum() / left[i, 0] for i in range(n)]
+    assert px == pytest.approx(np.array(by_hand), rel=1e-12)
+    rows = result.select("ac", "calibrated")
+    tick = float(place.tape.instrument.book_tick)
+    side, arrival = result.parents["side"][:n], result.parents["arrival_px"][:n]
+    expected = 1e4 * side * (rows["avg_px"][:n] - px * tick) / arrival
+    assert rows["vs_ac_bps"][:n] == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize(

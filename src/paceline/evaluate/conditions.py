@@ -89,6 +89,12 @@ def _latency(settings: dict[str, Any]) -> str:
     )
     if settings.get("latency_sample"):
         return f"Latency: messages as in the recorded sample, market data {market}."
+    if settings.get("latency_p99_ms") is not None:
+        slow = duration(float(settings["latency_p99_ms"]) / 1000.0)
+        return (
+            f"Latency: log-normal, with medians of {submit} to the exchange, {ack} back and "
+            f"{market} for market data, and a 99th percentile of {slow}."
+        )
     return f"Latency: {submit} to the exchange, {ack} back, market data {market}, always the same."
 
 
@@ -168,4 +174,6 @@ def quality_tables(result: BacktestResult) -> Table | None:
         Column("where"),
         Column("note", is_text=True),
     ]
+    if not any(row[3].text for row in rows):
+        columns, rows = columns[:3], [row[:3] for row in rows]
     return Table("findings", columns, rows)

@@ -34,7 +34,8 @@ def stretches(
 ) -> list[Stretch]:
     """Every resting stretch of parent order `row` of a run, in the order of its child orders.
 
-    `submit_ns` and `market_data_ns` are the delays of our messages and of what we saw.
+    `submit_ns` and `market_data_ns` are the delays of our messages and of what we saw. Where delays
+    were drawn these are their medians, and a stretch may begin or end that little off.
     """
     if run.plan.placement == CROSS:
         return []
