@@ -133,7 +133,7 @@ class Account(NamedTuple):
     orders: NDArray[np.void]  # [max_orders] of ORDER_RECORD
     live: NDArray[np.int64]  # [max_live] resting orders: bids, then offers; best and earliest first
     fills: NDArray[np.void]  # [max_fills] of FILL_RECORD
-    inbox: NDArray[np.void]  # [max_live] of MESSAGE_RECORD, a ring of messages on their way
+    inbox: NDArray[np.void]  # [a power of two] of MESSAGE_RECORD, a ring of messages on their way
     taken: NDArray[np.void]  # [2, n_levels] of TAKEN_RECORD, our footprint
 
 
@@ -146,7 +146,7 @@ def new_account(
         orders=np.zeros(max_orders, ORDER_RECORD),
         live=np.zeros(max_live, np.int64),
         fills=np.zeros(max_fills, FILL_RECORD),
-        inbox=np.zeros(max_live, MESSAGE_RECORD),
+        inbox=np.zeros(1 << (max_live - 1).bit_length(), MESSAGE_RECORD),
         taken=np.zeros((2, n_levels), TAKEN_RECORD),
     )
     reset(account, 0)

@@ -203,7 +203,7 @@ def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
     if order["left"] <= 0:
         return NOT_POSITIVE
     if order["type"] != MARKET:
-        if order["ticks"] % rules.order_step != 0:
+        if rules.order_step > 1 and order["ticks"] % rules.order_step != 0:
             return OFF_TICK
         if order["ticks"] < rules.band_low or order["ticks"] > rules.band_high:
             return OUTSIDE_BAND

@@ -132,7 +132,7 @@ def _deliver(floor: Floor, ts: int) -> None:
     book, account, rules = floor.book, floor.account, floor.rules
     clock = account.clock[0]
     while next_arrival(account) <= ts:
-        message = account.inbox[clock["inbox_head"] % len(account.inbox)]
+        message = account.inbox[clock["inbox_head"] & (len(account.inbox) - 1)]
         clock["inbox_head"] += 1
         k, when = message["order"], message["arrives_ts"]
         arrives = message["kind"] == SUBMIT
@@ -169,7 +169,7 @@ def next_arrival(account: Account) -> int:
     clock = account.clock[0]
     if clock["inbox_head"] == clock["inbox_tail"]:
         return NEVER
-    return int(account.inbox[clock["inbox_head"] % len(account.inbox)]["arrives_ts"])
+    return int(account.inbox[clock["inbox_head"] & (len(account.inbox) - 1)]["arrives_ts"])
 
 
 @kernel
@@ -197,7 +197,7 @@ def _send(floor: Floor, kind: int, k: int, type_: int, ticks: int, lots: int, ts
         return False
     arrives = max(ts + draw(account, floor.rules.submit_ns), clock["last_arrival"])
     clock["last_arrival"] = arrives
-    message = account.inbox[clock["inbox_tail"] % len(account.inbox)]
+    message = account.inbox[clock["inbox_tail"] & (len(account.inbox) - 1)]
     message["arrives_ts"] = arrives
     message["kind"] = kind
     message["order"] = k
