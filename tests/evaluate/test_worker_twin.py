@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.engine.exchange import Exchange
-from paceline.engine.queue import FillModel
+from paceline.engine.replay import look
+from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.market import events as ev
 from paceline.schedule.tactic import CROSS, INSIDE, MID
 
-from .orders import FAR, Case, cases, no_delay, of_parent, plan_of, tape_of, worked
+from .orders import Case, cases, of_parent, plan_of, tape_of, venues, worked
 
 
 class Twin:
@@ -78,9 +79,10 @@ class Twin:
         self.exchange.submit(self.case.side, lots, price, type=type_)
 
     def best(self) -> dict[int, int | None]:
-        ladder = self.exchange.ladder(1)
-        bid = ladder.bids[0][0] if ladder.bids else None
-        return {1: bid, -1: ladder.asks[0][0] if ladder.asks else None}
+        """The touch by side, what we took left out."""
+        ticks = self.exchange.tape.level_ticks
+        bid, ask = look(self.exchange.floor, self.exchange.now)
+        return {1: ticks[bid] if bid >= 0 else None, -1: ticks[ask] if ask < len(ticks) else None}
 
     def open(self):
         orders = [self.exchange.order(k) for k in range(len(self.sent))]
@@ -120,6 +122,7 @@ class Twin:
 
 
 TWINNED = cases(schedule=st.sampled_from(("twap", "front")), share_ppm=st.just(0))
+NO_DELAY = {name: st.just(Latency()) for name in ("submit", "ack", "market_data")}
 
 
 @flows.examples(300)
@@ -128,12 +131,12 @@ TWINNED = cases(schedule=st.sampled_from(("twap", "front")), share_ppm=st.just(0
     st.sampled_from((1, 1, 2)),
     flows.steps(),
     TWINNED,
-    st.sampled_from(tuple(FillModel)),
+    venues(**NO_DELAY),
 )
-def test_the_kernel_does_what_plain_calls_would(depth, step, steps, case, model):
+def test_the_kernel_does_what_plain_calls_would(depth, step, steps, case, venue):
     low, high = case.band
     case = Case(**{**case.__dict__, "band": (low + -low % step, high - high % step)})
-    tape, venue = tape_of(flows.market(steps, depth), step), no_delay(fill_model=model)
+    tape = tape_of(flows.market(steps, depth), step)
     plan = plan_of([case])
     twin = Twin(Exchange(tape, venue, max_orders=256), case, step)
     twin.work(plan.targets[0].tolist(), plan.bounds[0].tolist())
@@ -156,9 +159,8 @@ def test_a_static_book_costs_what_a_pencil_says():
     flow.join(ev.ADD, 1, 99, 100)
     for ticks, lots in ((101, 10), (102, 10), (103, 100)):
         flow.join(ev.ADD, -1, ticks, lots)
-    case = Case(lots=40, placement=CROSS, collar_bps=500.0, band=(-FAR, FAR))
-    forever = no_delay().footprint.__class__(recovery_half_life_s=float("inf"))
-    venue = no_delay().__class__(footprint=forever)
+    case = Case(lots=40, placement=CROSS, collar_bps=500.0)
+    venue = Venue(footprint=Footprint(recovery_half_life_s=float("inf")))
     _, fills = of_parent(worked(tape_of(flows.rows_of(flow.rows)), venue, case), 0)
     assert [(int(f["ts"]), int(f["ticks"]), int(f["lots"])) for f in fills] == [
         (1000, 101, 10), (1015, 102, 10), (1030, 103, 10), (1045, 103, 10),

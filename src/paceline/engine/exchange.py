@@ -93,7 +93,9 @@ class Exchange:
             events=tape.events,
             book=tape.new_book(),
             rules=self.venue.rules(tape.instrument, tape.session),
-            account=acc.new_account(len(tape.level_ticks), max_orders, 4 * max_orders),
+            account=acc.new_account(
+                len(tape.level_ticks), max_orders, 4 * max_orders, max_live=max_orders
+            ),
         )
         self.seek(int(tape.events.ts[0]) - 1)
 
