@@ -33,8 +33,14 @@ Schedule = Literal["twap", "vwap", "pov", "ac"]
 SCHEDULES: tuple[Schedule, ...] = ("twap", "vwap", "pov", "ac")
 
 _FORM = re.compile(
-    r"(?P<schedule>[a-z]+)(/(?P<placement>[a-z]+)(\+(?P<repeg>[0-9.]+)s)?(/(?P<slices>[0-9]+))?)?\Z"
+    r"(?P<schedule>[a-z]+)(/(?P<placement>[a-z]+)"
+    r"(\+(?P<repeg>[0-9]{1,6}(\.[0-9]{1,9})?)s)?(/(?P<slices>[0-9]{1,6}))?)?\Z"
 )
+
+_STEEPEST = 350.0
+"""kappa tau / 2 above which all of an order is in the first slice, and a sinh squared overflows."""
+
+_FASTEST_REPEG_S = 0.001
 
 
 class Policy(NamedTuple):
@@ -68,6 +74,8 @@ def parse_policy(text: str, n_slices: int, collar_bps: float) -> Policy:
     slices = int(found["slices"] or n_slices)
     if not 1 <= slices <= 10_000:
         raise ConfigError(f"policy: {text!r} has {slices} slices; give 1 to 10000")
+    if found["repeg"] and float(found["repeg"]) < _FASTEST_REPEG_S:
+        raise ConfigError(f"policy: {text!r} looks too often; give +{_FASTEST_REPEG_S:g}s or more")
     return Policy(
         name=text,
         schedule=schedule,
@@ -146,4 +154,5 @@ def aversion_for(
     """lambda that gives this half-life when sigma and eta~ are 1: the equation for kappa, read
     backwards, with cosh x - 1 = 2 sinh(x / 2)^2."""
     kappa = 1.0 / np.asarray(half_life_s, dtype=np.float64)
-    return np.asarray((2.0 / slice_s * np.sinh(kappa * slice_s / 2)) ** 2, dtype=np.float64)
+    steep = np.minimum(kappa * slice_s / 2, _STEEPEST)
+    return np.asarray((2.0 / slice_s * np.sinh(steep)) ** 2, dtype=np.float64)

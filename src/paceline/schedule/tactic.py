@@ -25,6 +25,7 @@ import msgspec
 
 from paceline.errors import ConfigError
 from paceline.jit import kernel
+from paceline.units import BPS
 
 CROSS = 0
 TOUCH = 1
@@ -58,8 +59,8 @@ class Tactic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ConfigError(
                 "tactic.repeg_s: placement cross leaves nothing to move; leave it out"
             )
-        if not 0 <= self.collar_bps < math.inf:
-            raise ConfigError(f"tactic.collar_bps: {self.collar_bps!r} must be finite, 0 or more")
+        if not 0 <= self.collar_bps <= BPS:
+            raise ConfigError(f"tactic.collar_bps: {self.collar_bps!r} is not in 0 to {BPS:g}")
 
 
 @kernel
