@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -27,7 +28,7 @@ from paceline.evaluate.history import History, Lesson
 from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan, parse_policy
 from paceline.evaluate.results import BacktestResult, Run, TapeRuns
-from paceline.evaluate.settings import BacktestSettings
+from paceline.evaluate.settings import LONGEST_MS, BacktestSettings
 from paceline.evaluate.working import Log, Plan, new_log, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
@@ -71,6 +72,8 @@ def backtest(
 
     Raises `ConfigError` for settings that do not go together.
     """
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"jobs: {jobs} is no count of threads; give 1 or more")
     settings = settings or BacktestSettings(qty_adv=0.02)
     parsed = [parse_policy(text, settings.slices, settings.collar_bps) for text in policies]
     if len({policy.name for policy in parsed}) != len(parsed) or not parsed:
@@ -112,10 +115,21 @@ def _places(
     """Each tape to trade with what may be known there and the orders to work."""
     if not trade:
         raise ConfigError("tapes: none; give at least one")
+    if orders is not None and not orders:
+        raise ConfigError("orders: none; give at least one parent order")
     histories = {
         symbol: History([tape for tape in tapes if tape.instrument.symbol == symbol])
         for symbol in {tape.instrument.symbol for tape in tapes}
     }
+    for tape in trade:
+        if tape.instrument.symbol not in histories:
+            raise ConfigError(f"trade: {tape.name} is not among the tapes; give it there too")
+    for order in orders if orders is not None else ():
+        if not any(_belongs(order, tape) for tape in trade):
+            raise ConfigError(
+                f"parent.start_ts: order {order.order_id!r} ({order.symbol}) starts in no session "
+                "of the tapes to trade; give its day"
+            )
     share, extra = divmod(settings.orders, len(trade))
     for i, tape in enumerate(trade):
         lesson = histories[tape.instrument.symbol].before(tape)
@@ -128,7 +142,7 @@ def _places(
             here = [order for order in orders if _belongs(order, tape)]
             if not here:
                 continue
-            parents = given_parents(tape, here, settings.seed)
+            parents = given_parents(tape, here, settings.seed, settings.decision_delay_s)
         yield tape, lesson, parents
 
 
@@ -149,6 +163,7 @@ def _drawn(tape: Tape, lesson: Lesson, settings: BacktestSettings, count: int) -
         qty_adv=settings.qty_adv,
         qty_volume=settings.qty_volume,
         seed=settings.seed,
+        decision_delay_s=settings.decision_delay_s,
     )
     at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
     child_max = settings.child_max
@@ -311,13 +326,23 @@ def footprint_of(settings: BacktestSettings, lesson: Lesson, name: str) -> Footp
 
 def _latency(settings: BacktestSettings, median_ms: float, sample: str | None) -> Latency:
     if sample is not None:
-        try:
-            delays_ms = np.loadtxt(sample, dtype=np.float64, ndmin=1)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"latency_sample: {sample} cannot be read ({error}); give one delay in ms a line"
-            ) from None
-        return Latency.sample(np.rint(delays_ms * NS_PER_MS).astype(np.int64))
+        return Latency.sample(np.rint(_recorded_ms(sample) * NS_PER_MS).astype(np.int64))
     if settings.latency_p99_ms is None or median_ms == 0:
         return Latency.constant(median_ms)
     return Latency.lognormal(median_ms, settings.latency_p99_ms)
+
+
+def _recorded_ms(path: str) -> NDArray[np.float64]:
+    """The delays in a file, one a line."""
+    try:
+        words = Path(path).read_text(encoding="utf-8").split()
+        delays = np.array([float(word) for word in words])
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"latency_sample: {path} cannot be read ({error}); give one delay in ms a line"
+        ) from None
+    if not len(delays) or not np.all((delays >= 0) & (delays <= LONGEST_MS)):
+        raise ConfigError(
+            f"latency_sample: {path} holds no delays of 0 to {LONGEST_MS:g} ms; give one a line"
+        )
+    return delays

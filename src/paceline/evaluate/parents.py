@@ -33,19 +33,23 @@ def draw_parents(
     qty_adv: float | None,
     qty_volume: float | None,
     seed: int,
+    decision_delay_s: float = 0.0,
 ) -> NDArray[np.void]:
     """`[count]` of PARENT_RECORD: random starts, sides in turn, on a two-sided, open market.
 
     The size is `qty` (in the instrument's own unit), or `qty_adv` times average daily volume, or
     `qty_volume` times the volume that the curve expects over the horizon; one lot at least.
+    An order starts so late that the market had settled when it was decided, `decision_delay_s`
+    before.
     """
     horizon = round(horizon_s * NS_PER_S)
-    first = settled_ts(tape) + round(_SETTLE_S * NS_PER_S)
+    first = settled_ts(tape) + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S)
     last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
     if last <= first:
         raise ConfigError(
-            f"horizon: {horizon_s:g} s does not fit into {tape.name}; use a shorter one or leave "
-            "this tape out"
+            f"horizon: {horizon_s:g} s does not fit into {tape.name}"
+            + (f" after a decision_delay of {decision_delay_s:g} s" if decision_delay_s else "")
+            + "; use a shorter one or leave this tape out"
         )
     rng = np.random.default_rng([seed, _number_of(tape)])
     start = np.sort(_tradable_starts(tape, rng, count, first, last))
@@ -57,23 +61,23 @@ def draw_parents(
     return parents
 
 
-def given_parents(tape: Tape, orders: Sequence[ParentOrder], seed: int) -> NDArray[np.void]:
+def given_parents(
+    tape: Tape, orders: Sequence[ParentOrder], seed: int, decision_delay_s: float = 0.0
+) -> NDArray[np.void]:
     """PARENT_RECORD of parent orders as users write them, with their constraints.
 
     The price band is counted from `arrival_px`. Raises `OrderError` for an order that does not fit
-    the instrument or the session.
+    the instrument, and `ConfigError` for one that leaves the session or has no price.
     """
+    mid = tape.mid_ticks()
     parents = np.zeros(len(orders), PARENT_RECORD)
     for row, order in zip(parents, orders, strict=True):
         order.check(tape.instrument)
-        if order.symbol != tape.instrument.symbol:
-            raise ConfigError(
-                f"parent.symbol: {order.symbol!r} is not the tape's {tape.instrument.symbol!r}"
-            )
         if not tape.session.open_ns <= order.start_ts < order.end_ts <= tape.session.close_ns:
             raise ConfigError(
                 f"parent.start_ts: order {order.order_id!r} leaves the session of {tape.name}"
             )
+        _check_priced(tape, mid, order, decision_delay_s)
         row["side"] = order.side.sign
         row["lots"] = order.lots(tape.instrument)
         row["start_ts"], row["end_ts"] = order.start_ts, order.end_ts
@@ -90,6 +94,24 @@ def given_parents(tape: Tape, orders: Sequence[ParentOrder], seed: int) -> NDArr
         0, 2**62, len(orders)
     )
     return parents
+
+
+def _check_priced(
+    tape: Tape, mid: NDArray[np.float64], order: ParentOrder, decision_delay_s: float
+) -> None:
+    """Raises `ConfigError` unless there is an arrival price, and a decision price before it."""
+    at = tape.index_at(order.start_ts) - 1
+    if at < 0 or np.isnan(mid[at]):
+        raise ConfigError(
+            f"parent.start_ts: order {order.order_id!r} starts while {tape.name} has no two-sided "
+            "book, so it has no arrival price; start it at another time"
+        )
+    first_ts = int(tape.events.ts[np.argmax(~np.isnan(mid))])
+    if order.start_ts - round(decision_delay_s * NS_PER_S) < first_ts:
+        raise ConfigError(
+            f"decision_delay: {decision_delay_s:g} s before order {order.order_id!r} {tape.name} "
+            "had no price yet; use a shorter one"
+        )
 
 
 def set_limits(
@@ -111,6 +133,7 @@ def set_limits(
     step = tape.instrument.order_step
     tick = float(tape.instrument.book_tick)
     width = _FAR if band_bps is None else reference_ticks * np.asarray(band_bps) / 10_000.0
+    width = np.minimum(width, _FAR)
     low, high = reference_ticks - width, reference_ticks + width
     venue_low, venue_high = venue_band
     if venue_low is not None:

@@ -217,13 +217,10 @@ class BacktestResult:
 
     def _parents_of(self, place: int) -> Columns:
         tape, _, parents, _ = self.places[place]
-        mid = tape.mid_ticks()
         tick, lot = float(tape.instrument.book_tick), float(tape.instrument.lot)
-        end = tape.session.close_ns
-        start_ts, end_ts = parents["start_ts"], parents["end_ts"]
-        at = np.searchsorted(tape.events.ts, start_ts, side="right") - 1
+        at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
         spread = tape.ask_ticks()[at] - tape.bid_ticks()[at]
-        arrival = mid_at(start_ts, tape.events.ts, mid, end)
+        decision, arrival, end = self._mids_of(place)
         n = len(parents)
         return {
             "parent": np.arange(n) + self._first_parent[place],
@@ -232,21 +229,35 @@ class BacktestResult:
             "day": np.full(n, tape.session.day),
             "side": parents["side"],
             "qty": parents["lots"] * lot,
-            "start_ts": start_ts,
-            "end_ts": end_ts,
+            "start_ts": parents["start_ts"],
+            "end_ts": parents["end_ts"],
             "arrival_px": arrival * tick,
-            "end_px": mid_at(end_ts, tape.events.ts, mid, end) * tick,
-            "decision_px": mid_at(
-                start_ts - self._decision_delay_ns, tape.events.ts, mid, end
-            ) * tick,
+            "end_px": end * tick,
+            "decision_px": decision * tick,
             "spread_bps": BPS * spread / arrival,
-        }  # fmt: skip
+        }
+
+    def _mids_of(self, place: int) -> tuple[NDArray[np.float64], ...]:
+        """Mids at decision, arrival and end of each parent order, in ticks.
+
+        Nobody starts on a one-sided book. If an order ends on one, its rest is worth the last mid
+        that there was.
+        """
+        tape, _, parents, _ = self.places[place]
+        ts, close = tape.events.ts, tape.session.close_ns
+        mid = tape.mid_ticks()
+        held = mid[np.maximum.accumulate(np.where(np.isnan(mid), 0, np.arange(len(mid))))]
+        arrival = mid_at(parents["start_ts"], ts, mid, close)
+        end = mid_at(parents["end_ts"], ts, held, close)
+        if self._decision_delay_ns == 0:
+            return arrival, arrival, end
+        return mid_at(parents["start_ts"] - self._decision_delay_ns, ts, held, close), arrival, end
 
     def _orders_of(self, place: int, run: Run) -> Columns:
         tape, _, parents, _ = self.places[place]
         known = self._parents_of(place)
         tick = float(tape.instrument.book_tick)
-        arrival = known["arrival_px"] / tick
+        decision, arrival, end = self._mids_of(place)
         log, n = run.log, len(parents)
         fills, parent = log.fills, log.fill_parent
         side = parents["side"]
@@ -254,9 +265,9 @@ class BacktestResult:
         cost = shortfall(
             side,
             parents["lots"],
-            known["decision_px"] / tick,
+            decision,
             arrival,
-            known["end_px"] / tick,
+            end,
             parent,
             paid,
             fills["lots"],

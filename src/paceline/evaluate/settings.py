@@ -13,7 +13,9 @@ from msgspec import Meta
 from paceline.config import Field, Settings
 
 Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]  # whose ns an int64 holds
+LONGEST_MS = 3.6e6
+Milliseconds = Annotated[float, Meta(ge=0, le=LONGEST_MS)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
 
@@ -22,7 +24,9 @@ class BacktestSettings(Settings, frozen=True):
     """Everything a backtest assumes; the report repeats it."""
 
     orders: Annotated[
-        int, Meta(ge=1), Field("Parent orders drawn, over all tapes together.", "orders")
+        int,
+        Meta(ge=1, le=1_000_000),
+        Field("Parent orders drawn, over all tapes together.", "orders"),
     ] = 500
     qty: Annotated[
         Positive | None, Field("Size of each parent order; excludes the two below.", "shares")
@@ -33,7 +37,7 @@ class BacktestSettings(Settings, frozen=True):
     qty_volume: Annotated[
         Share | None, Field("Size as a share of the volume expected over the horizon.", "share")
     ] = None
-    horizon_s: Annotated[Positive, Field("Time each parent order has.", "s")] = 1800.0
+    horizon_s: Annotated[Seconds, Field("Time each parent order has.", "s")] = 1800.0
     slices: Annotated[
         int, Meta(ge=1, le=10_000), Field("Slices of a policy that names none.", "slices")
     ] = 30
@@ -42,7 +46,7 @@ class BacktestSettings(Settings, frozen=True):
         FillModels, Field("Queue model for resting orders; band runs all three.", "")
     ] = "calibrated"
     half_life_s: Annotated[
-        Positive | None,
+        Seconds | None,
         Field("Almgren-Chriss: 1 / kappa; left out, half of the horizon.", "s"),
     ] = None
     risk_aversion: Annotated[
@@ -54,7 +58,7 @@ class BacktestSettings(Settings, frozen=True):
         Field("POV: share of all volume; also the rate of the PWP benchmark.", "share"),
     ] = 0.1
     collar_bps: Annotated[
-        NotNegative,
+        Annotated[float, Meta(ge=0, le=10_000)],
         Field("Furthest a crossing child order goes through the touch.", "bps"),
     ] = 100.0
     finish: Annotated[
@@ -62,7 +66,7 @@ class BacktestSettings(Settings, frozen=True):
         Field("At the horizon end: sweep the visible book, or leave the rest unfilled.", ""),
     ] = "sweep"
     decision_delay_s: Annotated[
-        NotNegative,
+        Annotated[float, Meta(ge=0, le=1e9)],
         Field("How long before its start the order was decided; sets the decision price.", "s"),
     ] = 0.0
     price_band_bps: Annotated[
@@ -72,12 +76,12 @@ class BacktestSettings(Settings, frozen=True):
     participation: Annotated[
         Share | None, Field("Most of all volume over the window that may be ours.", "share")
     ] = None
-    participation_window_s: Annotated[Positive, Field("That window.", "s")] = 300.0
-    submit_ms: Annotated[NotNegative, Field("Delay of our messages to the exchange.", "ms")] = 1.0
-    ack_ms: Annotated[NotNegative, Field("Delay of its answers.", "ms")] = 1.0
-    market_data_ms: Annotated[NotNegative, Field("Delay of market data.", "ms")] = 1.0
+    participation_window_s: Annotated[Seconds, Field("That window.", "s")] = 300.0
+    submit_ms: Annotated[Milliseconds, Field("Delay of our messages to the exchange.", "ms")] = 1.0
+    ack_ms: Annotated[Milliseconds, Field("Delay of its answers.", "ms")] = 1.0
+    market_data_ms: Annotated[Milliseconds, Field("Delay of market data.", "ms")] = 1.0
     latency_p99_ms: Annotated[
-        Positive | None,
+        Milliseconds | None,
         Field("Makes the three delays log-normal, with this 99th percentile.", "ms"),
     ] = None
     latency_sample: Annotated[
@@ -89,7 +93,7 @@ class BacktestSettings(Settings, frozen=True):
     ] = 0.0
     taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
     recovery_half_life_s: Annotated[
-        Positive | None,
+        Seconds | None,
         Field("Until half of the liquidity we took is back; left out, fitted on the tapes.", "s"),
     ] = None
     impact: Annotated[
@@ -100,7 +104,7 @@ class BacktestSettings(Settings, frozen=True):
         Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
     ] = 1.0
     transient_half_life_s: Annotated[
-        Positive | None,
+        Seconds | None,
         Field(
             "With fitted impact: until half of its transient part is gone; left out, fitted.", "s"
         ),
