@@ -11,8 +11,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -42,27 +43,41 @@ the baseline of the comparison.
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
     args = build_parser().parse_args(argv)
     try:
         args.run(args)
     except PacelineError as error:
-        print(f"paceline {args.verb}: {error}", file=sys.stderr)
-        return 2
+        return _fail(args.verb, str(error))
     except KeyboardInterrupt:
-        print(f"paceline {args.verb}: interrupted; what was finished is kept", file=sys.stderr)
+        _fail(args.verb, "interrupted; tapes and results that were written are whole")
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file of the user's
+        return _fail(args.verb, f"{error.filename}: {error.strerror}; give another path")
     return 0
+
+
+def _fail(verb: str, message: str) -> int:
+    print(f"paceline {verb}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="paceline",
         description="Work a parent order at little cost, under hard limits, and prove it.",
         epilog="Start with `paceline demo`; `paceline VERB --help` teaches each verb.",
@@ -281,11 +296,10 @@ def _backtest(args: argparse.Namespace) -> None:
     from paceline.evaluate.report import summary_text, write_report
 
     tapes = open_tapes(args.tape)
-    trade = [tape for tape in tapes if tape.session.day >= (args.trade_from or "")]
-    if not trade:
-        raise ConfigError(f"trade_from: no tape is of {args.trade_from} or later")
+    trade = _traded(tapes, args.trade_from)
     orders = _read_orders(args.order, tapes) if args.order else None
-    policies = [name for name in args.policy.split(",") if name]
+    policies = [name.strip() for name in args.policy.split(",") if name.strip()]
+    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     count = settings.orders if orders is None else len(orders)
     total = count * len(policies) * len(fill_models(settings))
     with progress_bar() as bar:
@@ -303,6 +317,20 @@ def _backtest(args: argparse.Namespace) -> None:
         report = write_report(result, folder / "report.html", examples=args.examples)
     _print_rich(summary_text(result))
     print(f"results: {folder}\nreport:  {report}")
+
+
+def _traded(tapes: Sequence[Any], first_day: str | None) -> list[Any]:
+    """The tapes of `first_day` (YYYY-MM-DD) and later."""
+    if first_day is None:
+        return list(tapes)
+    try:
+        first = date.fromisoformat(first_day).isoformat()
+    except ValueError:
+        raise ConfigError(f"trade_from: {first_day!r} is not a date; write YYYY-MM-DD") from None
+    trade = [tape for tape in tapes if tape.session.day >= first]
+    if not trade:
+        raise ConfigError(f"trade_from: no tape is of {first} or later; give an earlier day")
+    return trade
 
 
 def settings_from(args: argparse.Namespace) -> BacktestSettings:
@@ -349,7 +377,8 @@ def _read_orders(path: Path, tapes: Sequence[Any]) -> list[Any]:
     orders = []
     for item in raw if isinstance(raw, list) else [raw]:
         symbol = item.get("symbol") if isinstance(item, dict) else None
-        orders.append(ParentOrder.from_dict(item, known.get(symbol)))
+        instrument = known.get(symbol) if isinstance(symbol, str) else None
+        orders.append(ParentOrder.from_dict(item, instrument))
     return orders
 
 
@@ -357,7 +386,13 @@ def _read_orders(path: Path, tapes: Sequence[Any]) -> list[Any]:
 
 
 def _add_schema(verbs: Any) -> None:
-    _verb(verbs, "schema", _schema, "Print the JSON schema of parent orders, child orders, fills.")
+    _verb(
+        verbs,
+        "schema",
+        _schema,
+        "Print the JSON schema of parent orders, child orders, fills.",
+        "example:\n  paceline schema > orders.schema.json\n",
+    )
 
 
 def _schema(args: argparse.Namespace) -> None:
