@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from paceline.engine.account import (
     CANCEL,
     CANCELLED,
@@ -42,6 +44,10 @@ from paceline.market.events import (
     TRADE,
     Events,
 )
+
+# Sets of kinds, a bit for each.
+_TRADES = np.int64(1 << EXECUTE | 1 << TRADE | 1 << HIDDEN)
+_ARRIVALS = np.int64(1 << ADD | 1 << LEVEL | 1 << SEED)
 
 
 class Floor(NamedTuple):
@@ -98,12 +104,13 @@ def _roll(floor: Floor, until: int) -> None:
     bid_low, bid_high = clock["bid_low"], clock["bid_high"]
     ask_low, ask_high = clock["ask_low"], clock["ask_high"]
     took = clock["took"]
-    while i < n and events.ts[i] <= until:
-        kind, side, level = events.kind[i], events.side[i], events.level[i]
-        qty, slot = events.qty[i], events.slot[i]
+    while i < n and events.ts[np.uint64(i)] <= until:
+        at = np.uint64(i)  # see `market.book` for why
+        kind, side, level = events.kind[at], events.side[at], events.level[at]
+        qty, slot = events.qty[at], events.slot[at]
         # Sides and kinds come in no order a processor could foresee: no branches until it matters.
-        trades = (kind == EXECUTE) | (kind == TRADE) | (kind == HIDDEN)
-        arrives = (kind == ADD) | (kind == LEVEL) | (kind == SEED)
+        trades = ((_TRADES >> kind) & 1) != 0
+        arrives = ((_ARRIVALS >> kind) & 1) != 0
         on_bid, on_ask = (side > 0) & (level >= 0), side < 0
         at_bid = (level <= bid_high) & (
             (on_bid & (trades | (level >= bid_low))) | (on_ask & arrives)
@@ -113,15 +120,16 @@ def _roll(floor: Floor, until: int) -> None:
         )
         if at_bid | at_ask:
             clock["cursor"] = i
-            meet(book, account, rules, kind, side, level, qty, slot, events.ts[i])
+            meet(book, account, rules, kind, side, level, qty, slot, events.ts[at])
             bid_low, bid_high = clock["bid_low"], clock["bid_high"]
             ask_low, ask_high = clock["ask_low"], clock["ask_high"]
             took = clock["took"]
         if (kind >= HALT) & (kind <= CLEAR):
             _interrupt(floor, kind)
         apply(book, kind, side, level, qty, slot, i)
-        if took != 0 and level >= 0 and account.taken[row_of(side), level]["lots"] > 0.0:
-            settle(book, account, rules, row_of(side), level, events.ts[i])
+        touched = took != 0 and level >= 0 and side != 0
+        if touched and account.taken[row_of(side), level]["lots"] > 0.0:
+            settle(book, account, rules, row_of(side), level, events.ts[at])
         i += 1
     clock["cursor"] = i
 

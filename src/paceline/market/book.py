@@ -5,6 +5,9 @@ far-away price costs one row and not a million. Orders are slots, resolved at in
 here looks an id up. Everything is an array; a book can be copied, saved and compared.
 
 Sides are rows: 0 for bids, 1 for asks (`row_of`).
+
+In the hot paths indices are made unsigned where they are used: with signed ones, every access would
+first ask whether it counts from the end.
 """
 
 from __future__ import annotations
@@ -114,7 +117,7 @@ def clear(book: Book) -> None:
 def improve_best(book: Book, row: int, level: int) -> None:
     """`level` has lots now: it may be the best of its side."""
     if (1 - 2 * row) * (level - book.best[row]) > 0:
-        book.best[row] = level
+        book.best[np.uint32(row)] = level
 
 
 @inlined
@@ -132,8 +135,8 @@ def retreat_best(book: Book, row: int, level: int) -> None:
 @inlined
 def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> None:
     """An order joins the tail of its level's queue."""
-    queue = book.levels[row, level]
-    order = book.slots[slot]
+    queue = book.levels[np.uint32(row), np.uint32(level)]
+    order = book.slots[np.uint32(slot)]
     last = queue["tail"]
     order["lots"] = lots
     order["level"] = level
@@ -144,7 +147,7 @@ def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> No
     if last == NOBODY:
         queue["head"] = slot
     else:
-        book.slots[last]["next"] = slot
+        book.slots[np.uint32(last)]["next"] = slot
     queue["tail"] = slot
     queue["lots"] += lots
     improve_best(book, row, level)
@@ -153,9 +156,9 @@ def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> No
 @inlined
 def leave(book: Book, slot: int, lots: int) -> None:
     """`lots` of the order in `slot` go away; with the last of them the order leaves its queue."""
-    order = book.slots[slot]
+    order = book.slots[np.uint32(slot)]
     row, level = order["row"], order["level"]
-    queue = book.levels[row, level]
+    queue = book.levels[np.uint32(row), np.uint32(level)]
     order["lots"] -= lots
     queue["lots"] -= lots
     if order["lots"] > 0:
@@ -164,11 +167,11 @@ def leave(book: Book, slot: int, lots: int) -> None:
     if before == NOBODY:
         queue["head"] = behind
     else:
-        book.slots[before]["next"] = behind
+        book.slots[np.uint32(before)]["next"] = behind
     if behind == NOBODY:
         queue["tail"] = before
     else:
-        book.slots[behind]["prev"] = before
+        book.slots[np.uint32(behind)]["prev"] = before
     if queue["lots"] == 0:
         retreat_best(book, row, level)
 
