@@ -118,4 +118,4 @@ def _watch(out: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)

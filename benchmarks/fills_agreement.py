@@ -23,6 +23,7 @@ before the peer's, and sometimes not at all. The bar is for orders alone; this h
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import Any
 
@@ -130,4 +131,4 @@ def _why(fill: ExpectedFill | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)

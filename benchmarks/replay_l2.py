@@ -9,6 +9,8 @@ in memory in its native form, and only the replay is timed.
 
 from __future__ import annotations
 
+import sys
+
 from benchmarks.feed import compile_tape, l2_rows, make_feed
 from benchmarks.peers.convert import decisions, l2_events
 from benchmarks.repost import Reposting
@@ -27,4 +29,4 @@ def main() -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)

@@ -8,6 +8,8 @@ both sides. Both read a feed in memory in its native form, and only the replay i
 
 from __future__ import annotations
 
+import sys
+
 from benchmarks.feed import compile_tape, make_feed
 from benchmarks.peers.convert import decisions, l3_events
 from benchmarks.repost import Reposting
@@ -27,4 +29,4 @@ def main() -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)

@@ -53,4 +53,4 @@ def _process(source: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(0 if main() else 1)
