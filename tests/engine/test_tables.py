@@ -196,7 +196,7 @@ def test_a_book_that_starts_again(model):
         fill_model=model,
     )
     buy(exchange, 100, 20)
-    empty = 80 if model == PESSIMISTIC else 20 if model == OPTIMISTIC else 0
+    empty = 80 if model == PESSIMISTIC else 0
     assert walk(exchange, (0, 10, 20, 30, 40)) == [80, 80, 80, empty, 90]
 
 
@@ -217,6 +217,21 @@ def test_two_orders_of_ours_at_one_price():
     # At 40 the first takes what was the order between's, which is therefore still there, ahead of
     # the second: of 35 lots at 60, 10 go to the first, 10 to that order, and 15 are left.
     assert fills(exchange) == [(0, 40, 100, 10, 1), (0, 60, 100, 10, 1), (1, 60, 100, 15, 1)]
+
+
+def test_ours_stay_in_order_even_where_the_later_counts_fewer_ahead():
+    """Pessimistic: the first still counts 80 when the level shows 10; the second counts 10."""
+    exchange = stage(
+        LEVELS,
+        (10, ev.LEVEL, ev.BID, 100, 10, NOBODY),
+        (30, ev.TRADE, ev.BID, 100, 60, NOBODY),
+        (40, ev.TRADE, ev.BID, 100, 35, NOBODY),
+        fill_model=PESSIMISTIC,
+    )
+    buy(exchange, 100, 5, ts=0)
+    buy(exchange, 100, 5, ts=20)
+    exchange.advance(40)
+    assert fills(exchange) == [(0, 40, 100, 5, 1), (1, 40, 100, 5, 1)]
 
 
 # Trades and quotes that meet us

@@ -356,11 +356,19 @@ class TwinExchange:
     def _at(self, side, ticks) -> list[Order]:
         return [order for _, order in self.resting(side) if order.ticks == ticks]
 
-    def _served(self, order: Order, left: int) -> int:
-        """What reaches `order` of `left` lots that trade at its price."""
+    def _served(self, k: int, left: int) -> int:
+        """What reaches order `k` of `left` lots that trade at its price: what is ahead of it goes
+        first, and so does all that rests there of our earlier orders."""
+        order = self.orders[k]
         passed = min(order.ahead, float(left))
         order.ahead -= passed
+        if self._stands_behind_ours(k):
+            return 0
         return min(math.floor(left - passed), order.left)
+
+    def _stands_behind_ours(self, k: int) -> bool:
+        mine = self.orders[k]
+        return any(o.turn < mine.turn for o in self._at(mine.side, mine.ticks))
 
     def _trade(self, hidden, side, ticks, lots, ts) -> None:
         left = lots
@@ -371,11 +379,12 @@ class TwinExchange:
             if through > 0:
                 ours = min(left, order.left)
             elif hidden:
-                first = order.ahead <= 0 and self.rules.fill_model != PESSIMISTIC
-                ours = min(left, order.left) if first else 0
+                first = order.ahead <= 0 and not self._stands_behind_ours(k)
+                hopeful = self.rules.fill_model != PESSIMISTIC
+                ours = min(left, order.left) if first and hopeful else 0
             else:
                 order.printed += lots
-                ours = self._served(order, left)
+                ours = self._served(k, left)
             if ours > 0:
                 self._fill(k, order.ticks, ours, 1, ts)
                 left -= ours
@@ -389,7 +398,7 @@ class TwinExchange:
             through = order.side * (order.ticks - ticks)
             if through < 0:
                 break
-            ours = min(left, order.left) if through > 0 else self._served(order, left)
+            ours = min(left, order.left) if through > 0 else self._served(k, left)
             if ours > 0:
                 self._fill(k, order.ticks, ours, 1, ts)
                 self._take(side, ticks, ours, ts)
@@ -427,7 +436,7 @@ class TwinExchange:
             if cancelled <= 0 or had <= 0 or self.rules.fill_model == PESSIMISTIC:
                 continue
             if self.rules.fill_model == OPTIMISTIC:
-                order.ahead = max(order.ahead - cancelled, 0.0)
+                order.ahead = max(min(order.ahead, float(had)) - cancelled, 0.0)
             else:
                 place = min(order.ahead / had, 1.0)
                 ahead = order.ahead - cancelled * place**self.rules.cancel_exponent

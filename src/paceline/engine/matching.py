@@ -300,6 +300,7 @@ def _trade(
     """A recorded trade on our side: strictly through our price it is ours; at our price, after
     the lots ahead. A trade with a hidden order at our price means nobody shown was ahead."""
     left = qty
+    waits = False  # an earlier order of ours at the trade's price: later ones stay behind it
     for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
@@ -313,12 +314,13 @@ def _trade(
         if better == 0:
             if kind == HIDDEN:
                 if order["ahead"] > 0.0 or rules.fill_model == PESSIMISTIC:
-                    continue
+                    break
             else:
                 order["printed"] += qty
                 passed = min(order["ahead"], float(left))
                 order["ahead"] -= passed
-                lots = min(math.floor(left - passed), order["left"])
+                lots = 0 if waits else min(math.floor(left - passed), order["left"])
+                waits = lots < order["left"]
         if lots > 0:
             fill(account, rules, k, order["ticks"], lots, True, ts)
             left -= lots
@@ -330,6 +332,7 @@ def _cross(
 ) -> None:
     """A recorded order of the other side comes in at a price that meets ours."""
     left = 0 if account.clock[0]["stopped"] else qty  # nobody trades in a halt
+    waits = False  # as in a trade
     for i in range(account.clock[0]["n_live"]):
         k = account.live[i]
         order = account.orders[k]
@@ -342,7 +345,8 @@ def _cross(
         if better == 0:
             passed = min(order["ahead"], float(left))
             order["ahead"] -= passed
-            lots = min(math.floor(left - passed), order["left"])
+            lots = 0 if waits else min(math.floor(left - passed), order["left"])
+            waits = lots < order["left"]
         if lots > 0:
             fill(account, rules, k, order["ticks"], lots, True, ts)
             take(account, rules, row, level, lots, ts)

@@ -62,7 +62,7 @@ def after_level_drop(
     if model == PESSIMISTIC or cancelled <= 0 or shown <= 0:
         return ahead
     if model == OPTIMISTIC:
-        return max(ahead - cancelled, 0.0)
+        return max(min(ahead, float(shown)) - cancelled, 0.0)
     x = min(ahead / shown, 1.0)
     return max(min(ahead - cancelled * x**exponent, float(shown - cancelled)), 0.0)
 
