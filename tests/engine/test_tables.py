@@ -512,7 +512,7 @@ def test_we_see_the_market_late_and_without_what_we_took():
         ({"order_step": 5}, 101, 5, acc.OFF_TICK),
         ({"open_ns": 10}, 100, 5, acc.NO_REASON),  # it arrives at 10
         ({"open_ns": 11}, 100, 5, acc.OUTSIDE_SESSION),
-        ({"close_ns": 10}, 100, 5, acc.NO_REASON),
+        ({"close_ns": 11}, 100, 5, acc.NO_REASON),
         ({"close_ns": 9}, 100, 5, acc.OUTSIDE_SESSION),
         ({}, 100, 0, acc.NOT_POSITIVE),
         ({}, 100, -5, acc.NOT_POSITIVE),
@@ -525,6 +525,23 @@ def test_refusals(rules, ticks, lots, reason):
     assert exchange.orders["reason"][0] == reason
     assert state(exchange) == (acc.REJECTED if reason else acc.RESTING)
     assert fills(exchange) == []
+
+
+def test_a_day_order_ends_with_the_session():
+    exchange = stage(ORDERS, submit_ns=constant(10), close_ns=20)
+    buy(exchange, 100, 5)
+    exchange.advance(19)
+    assert state(exchange) == acc.RESTING
+    exchange.advance(20)
+    assert state(exchange) == acc.EXPIRED
+    assert exchange.orders["done_ts"][0] == 20
+
+
+def test_a_day_order_outlives_no_time_to_live():
+    exchange = stage(ORDERS, submit_ns=constant(10), close_ns=20)
+    exchange.submit(BUY, acc.LIMIT, 100, 5, 100, 0)
+    exchange.advance(30)
+    assert (state(exchange), exchange.orders["done_ts"][0]) == (acc.EXPIRED, 20)
 
 
 def test_a_halt_refuses_orders_allows_cancels_and_fills_nobody():

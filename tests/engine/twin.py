@@ -254,8 +254,9 @@ class TwinExchange:
         if order.reason != acc.NO_REASON:
             self._end(k, acc.REJECTED, ts)
             return
-        if order.ttl_ns and order.expires_ts == NEVER:
-            order.expires_ts = ts + order.ttl_ns
+        if order.expires_ts == NEVER:
+            close = self.rules.close_ns
+            order.expires_ts = min(ts + order.ttl_ns, close) if order.ttl_ns else close
         for ticks in self.book.prices(-order.side):
             too_dear = order.side * (ticks - order.ticks) > 0
             if order.left == 0 or (order.type != acc.MARKET and too_dear):

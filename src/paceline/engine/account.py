@@ -53,8 +53,11 @@ ORDER_RECORD = np.dtype(
         ("printed", np.int64),  # L2: lots printed at our price since the level was last shown
         ("sent_ts", np.int64),
         ("arrived_ts", np.int64),  # when it last reached the exchange; 0 before
-        ("ttl_ns", np.int64),  # 0: until cancelled
-        ("expires_ts", np.int64),  # NEVER unless it has a time to live
+        ("ttl_ns", np.int64),  # 0: for the session
+        (
+            "expires_ts",
+            np.int64,
+        ),  # the close, or sooner with a time to live; NEVER before it arrives
         ("done_ts", np.int64),  # when it was over; NEVER before
         ("told_ts", np.int64),  # when we learn that; NEVER before
         ("told_filled", np.int64),  # lots we know to be filled

@@ -135,7 +135,7 @@ class Exchange:
             raise OrderError(f"price: {price!r} does not go with type {type!r}")
         ticks = 0 if price is None else self._order_ticks(price)
         if ttl_ms is not None and ttl_ms <= 0:
-            raise OrderError(f"ttl_ms: {ttl_ms!r} is not positive; None means until cancelled")
+            raise OrderError(f"ttl_ms: {ttl_ms!r} is not positive; None means for the session")
         ttl_ns = (ttl_ms or 0) * NS_PER_MS
         k = replay.submit(self.floor, side, _TYPES[type], ticks, lots, ttl_ns, 0, self.now)
         self._check_room()

@@ -220,8 +220,11 @@ def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
         order["reason"] = why
         finish(account, rules, k, REJECTED, ts)
         return
-    if order["ttl_ns"] > 0 and order["expires_ts"] == NEVER:
-        order["expires_ts"] = ts + order["ttl_ns"]
+    if order["expires_ts"] == NEVER:
+        # A day order ends with the session; one with a time to live may end before.
+        order["expires_ts"] = rules.close_ns
+        if order["ttl_ns"] > 0:
+            order["expires_ts"] = min(ts + order["ttl_ns"], rules.close_ns)
     aggress(book, account, rules, k, ts)
     if order["left"] == 0:
         return

@@ -222,7 +222,7 @@ def submit(
 ) -> int:
     """Send a child order at `ts`; returns its number, or -1 if the account is full.
 
-    `ttl_ns` 0 means until cancelled. `ts` must not lie before what the exchange has done.
+    `ttl_ns` 0 means for the session. `ts` must not lie before what the exchange has done.
     """
     account = floor.account
     clock = account.clock[0]
