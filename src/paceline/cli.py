@@ -23,6 +23,7 @@ from paceline.errors import ConfigError, PacelineError
 from paceline.evaluate.settings import BacktestSettings
 from paceline.progress import progress_bar
 
+_PLOTS = (".png", ".svg", ".pdf")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _BACKTEST_EXAMPLES = """\
@@ -210,7 +211,7 @@ def _add_inspect(verbs: Any) -> None:
         "example:\n  paceline inspect tapes/YHOO-2003-03-03.tape --plot day.png\n",
     )
     parser.add_argument("tape", type=Path, nargs="+", help="tape folders, or folders of them")
-    parser.add_argument("--plot", type=Path, help="write the plots here (.png, .svg, .pdf)")
+    parser.add_argument("--plot", type=Path, help=f"write the plots here ({', '.join(_PLOTS)})")
     parser.add_argument("--json", action="store_true", help="print the manifest as JSON instead")
 
 
@@ -221,6 +222,8 @@ def _inspect(args: argparse.Namespace) -> None:
     tapes = open_tapes(args.tape)
     if args.plot and len(tapes) > 1:
         raise ConfigError(f"plot: {args.plot} is one file for {len(tapes)} tapes; give one tape")
+    if args.plot and args.plot.suffix not in _PLOTS:
+        raise ConfigError(f"plot: {args.plot} does not end in one of {', '.join(_PLOTS)}")
     for tape in tapes:
         if args.json:
             print(msgspec.json.encode(tape.manifest).decode())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from engine import flows
 
+from engine import flows
 from paceline.market import events as ev
 from paceline.market.session import Session
 from paceline.market.tape import Quality, Tape

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from engine import flows
 from hypothesis import strategies as st
 
+from engine import flows
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.evaluate.backtest import work_all

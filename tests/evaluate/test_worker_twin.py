@@ -6,10 +6,10 @@ from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
-from engine import flows
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import flows
 from paceline.engine.exchange import Exchange
 from paceline.engine.replay import look
 from paceline.engine.venue import Footprint, Latency, Venue

@@ -93,7 +93,7 @@ def test_a_resting_price_never_crosses(placement, side, bid, spread, step):
     behind = side * (own - ticks)
     assert behind < step, "never a whole tick of ours behind the touch"
     touch = resting_ticks(TOUCH, side, bid, ask, step)
-    assert 0 <= side * (ticks - touch), "never behind the placement at the touch"
+    assert side * (ticks - touch) >= 0, "never behind the placement at the touch"
     if placement == TOUCH:
         assert behind >= 0
     elif placement == INSIDE:

@@ -151,10 +151,11 @@ def set_limits(
         parents["share_ppm"] = 0
     else:
         share = np.asarray(participation, dtype=np.float64)
-        if np.any((share <= 0) | (share > 1)):
+        if not np.all((share > 0) & (share <= 1)):
             raise ConfigError(f"participation: {participation} is not in (0, 1]")
-        # A share of 1 would divide by nothing; a part per million below it binds nobody.
-        parents["share_ppm"] = np.clip(np.floor(share * 1e6), 1, 999_999).astype(np.int64)
+        # All of the volume may always be ours, even where nobody else trades: no limit.
+        ppm = np.clip(np.floor(share * 1e6), 1, 999_999)
+        parents["share_ppm"] = np.where(share < 1, ppm, 0).astype(np.int64)
     parents["window_ns"] = round(window_s * NS_PER_S)
 
 

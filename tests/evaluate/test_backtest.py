@@ -1,0 +1,286 @@
+"""The backtest as a whole: what it may depend on, and what it may not."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import msgspec
+import numpy as np
+import pytest
+
+from paceline.cost.impact_fit import Estimate, ImpactFit
+from paceline.engine.queue import FillModel
+from paceline.engine.venue import Footprint, Latency, Venue
+from paceline.errors import CapacityError, ConfigError, InputError
+from paceline.evaluate import backtest as module
+from paceline.evaluate.backtest import backtest, fill_models, footprint_of, work_all
+from paceline.evaluate.history import History
+from paceline.evaluate.parents import draw_parents, set_limits
+from paceline.evaluate.policies import Urgency, make_plan, parse_policy
+from paceline.evaluate.settings import BacktestSettings
+from paceline.units import NS_PER_S
+
+from .market_days import DAYS, changed, random_day, random_rows, tape_of
+from .orders import no_delay, same_logs
+from .test_parents import order
+
+POLICIES = ("ac", "vwap/mid+2s", "pov/inside/7", "twap/cross")
+VARIED = {"submit_ms": 300.0, "ack_ms": 200.0, "market_data_ms": 400.0, "latency_p99_ms": 2500.0}
+BASE = {"qty": 17, "horizon_s": 240.0, "slices": 9}
+
+
+def settings(**changes) -> BacktestSettings:
+    return BacktestSettings(**{"orders": 24, **BASE, **VARIED, **changes})
+
+
+@pytest.fixture(scope="module")
+def days():
+    return [random_day(seed, day) for seed, day in zip((11, 12, 13, 14), DAYS, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def usual(days):
+    return backtest(days[:3], POLICIES, settings(), jobs=1)
+
+
+def logs(result) -> dict:
+    return {
+        (place.tape.name, run.policy.name, run.model): run.log
+        for place in result.places
+        for run in place.runs
+    }
+
+
+def agree(one, other) -> bool:
+    """Whether two backtests hold the same bits wherever they ran the same."""
+    mine, theirs = logs(one), logs(other)
+    shared = mine.keys() & theirs.keys()
+    assert shared
+    return all(same_logs(mine[key], theirs[key]) for key in shared)
+
+
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(days, usual):
+    for jobs in (1, 3):
+        again = backtest(days[:3], POLICIES, settings(), jobs=jobs)
+        assert agree(usual, again)
+        for name, column in usual.orders.items():
+            assert np.array_equal(column, again.orders[name], equal_nan=column.dtype.kind == "f")
+    assert not agree(usual, backtest(days[:3], POLICIES, settings(seed=1), jobs=1))
+
+
+def test_other_policies_and_fill_models_change_nothing(days, usual):
+    assert agree(usual, backtest(days[:3], POLICIES[1:], settings(), jobs=1))
+    band = backtest(days[:3], POLICIES[::-2], settings(fill_model="band"), jobs=1)
+    assert band.fill_models == ["pessimistic", "calibrated", "optimistic"]
+    assert agree(usual, band)
+
+
+def test_later_days_change_nothing(days, usual):
+    more = backtest([*days[::-1]], POLICIES, settings(), trade=days[:3], jobs=1)
+    assert agree(usual, more)
+
+
+def test_every_order_is_worked_by_every_policy(usual):
+    assert len(usual.parents["parent"]) == 24
+    assert usual.policies == list(POLICIES)
+    rows = set(zip(usual.orders["policy"], usual.orders["parent"], strict=True))
+    assert len(usual.orders["parent"]) == len(rows) == 4 * 24
+    assert rows == set(product(POLICIES, range(24)))
+    for policy in POLICIES:
+        assert usual.select(policy, "calibrated")["parent"].tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("text", POLICIES)
+def test_what_comes_after_an_order_does_not_touch_it(text):
+    """Another market after the last order's end leaves all plans, children and fills as they
+    were; after a time t, all that was sent by then."""
+    rows = random_rows(21)
+    tape = tape_of(rows, DAYS[-1])
+    lesson = History([random_day(11, DAYS[0]), tape]).before(tape)
+    parents = draw_parents(tape, lesson, 40, 200.0, qty=17, qty_adv=None, qty_volume=None, seed=1)
+    parents = parents[parents["end_ts"] < tape.session.open_ns + 1000 * NS_PER_S]
+    set_limits(tape, parents, np.full(len(parents), 105.5), participation=0.4, window_s=60.0)
+    venue = no_delay(market_data=Latency((5 * NS_PER_S, 0)), submit=Latency((NS_PER_S, 0)))
+
+    def worked(at):
+        lesson = History([random_day(11, DAYS[0]), at]).before(at)
+        plan = make_plan(parse_policy(text, 9, 50.0), at, lesson, parents, Urgency(60.0, None),
+                         0.1, True)  # fmt: skip
+        return plan, work_all(at, venue, parents, plan)
+
+    last = 1000 + int(parents["end_ts"].max() - tape.session.open_ns) // NS_PER_S + 3
+    plan, log = worked(tape)
+    assert len(log.fills)
+    later_plan, later = worked(tape_of(changed(rows, last), DAYS[-1]))
+    assert all(np.array_equal(a, b) for a, b in zip(plan, later_plan, strict=True))
+    steady = [name for name in log.orders.dtype.names if name != "level"]  # a row of its table
+    assert np.array_equal(log.orders[steady], later.orders[steady])
+    assert np.array_equal(log.fills, later.fills)
+    assert np.array_equal(log.result, later.result)
+
+    cut = int(np.median(parents["start_ts"]))
+    _, other = worked(tape_of(changed(rows, 1000 + (cut - tape.session.open_ns) // NS_PER_S),
+                              DAYS[-1]))  # fmt: skip
+    for name in ("sent_ts", "lots", "tag"):
+        assert np.array_equal(
+            log.orders[name][log.orders["sent_ts"] <= cut],
+            other.orders[name][other.orders["sent_ts"] <= cut],
+        )
+    for name in ("ts", "ticks", "lots"):
+        assert np.array_equal(
+            log.fills[name][log.fills["ts"] <= cut], other.fills[name][other.fills["ts"] <= cut]
+        )
+
+
+def test_given_orders_are_worked_on_their_days(days):
+    mine = [order(order_id=name) for name in "ab"]
+    result = backtest(days, ["twap", "ac"], settings(), orders=mine, jobs=1)
+    assert len(result.parents["parent"]) == 2
+    assert set(result.parents["day"]) == {DAYS[-1]}
+    assert result.parents["side"].tolist() == [-1, -1]
+    assert np.all(result.orders["filled_qty"] <= 12)
+    assert np.all(result.children(0, result.places[0].runs[0])["qty"] <= 4)
+
+
+@pytest.mark.parametrize("strangers", [[], [order(5000.0, 5001.0)], [order(symbol="ELSE")]])
+def test_no_given_order_is_dropped_in_silence(days, strangers):
+    given = [order(), *strangers] if strangers else []
+    with pytest.raises(ConfigError, match=r"orders: none|starts in no session"):
+        backtest(days, ["twap"], settings(), orders=given, jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("policies", "changes", "message"),
+    [
+        ([], {}, "policies: ''; name each one once"),
+        (["ac", "ac"], {}, "name each one once"),
+        (["ac"], {"jobs": 0}, "jobs: 0 is no count"),
+        (["ac"], {"jobs": -1}, "jobs: -1 is no count"),
+        (["ac"], {"horizon_s": 1e6}, "horizon: .* does not fit into TINY"),
+        (["ac"], {"qty": None}, "give exactly one"),
+        (["ac"], {"qty": 17.5}, "qty: 17.5 is not a multiple of 1"),
+        (["ac"], {"qty_adv": 0.1}, "give exactly one"),
+        (["ac"], {"child_max": 0.5}, "child_max: 0.5 is not a multiple"),
+        (["ac"], {"price_band_bps": 1e-3}, "price_band_bps: 0.001 holds no price"),
+        (["ac"], {"latency_p99_ms": 0.1}, "latency: median"),
+        (["ac"], {"latency_sample": "/nowhere"}, "latency_sample: /nowhere cannot be read"),
+        (["ac"], {"risk_aversion": -1.0}, "risk_aversion"),
+        (["pov"], {"pov_rate": 0.12345678}, "rate: "),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(days, policies, changes, message):
+    jobs = changes.pop("jobs", 1) if "jobs" in changes else 1
+    with pytest.raises(InputError, match=message) as error:
+        backtest(days[-1:], policies, settings(**changes), jobs=jobs)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "1\nx\n", "nan\n", "-1\n", "1e300\n", "inf"])
+def test_a_recording_of_delays_holds_delays(days, tmp_path, text):
+    (tmp_path / "delays").write_text(text)
+    with pytest.raises(ConfigError, match=r"latency_sample: .* one"):
+        backtest(days[-1:], ["ac"], settings(latency_sample=str(tmp_path / "delays")), jobs=1)
+
+
+def test_recorded_delays_are_used(days, tmp_path):
+    (tmp_path / "delays").write_text("2500\n3500\n")
+    result = backtest(days[-1:], ["twap/cross"],
+                      settings(latency_sample=str(tmp_path / "delays")), jobs=1)  # fmt: skip
+    orders = result.places[0].runs[0].log.orders
+    delay = (orders["arrived_ts"] - orders["sent_ts"]) / NS_PER_S
+    assert set(delay) == {2.5, 3.5}
+
+
+def test_a_tape_to_trade_is_among_the_tapes(days):
+    other = random_day(1)
+    other.manifest = msgspec.structs.replace(
+        other.manifest, instrument=msgspec.structs.replace(other.instrument, symbol="ELSE")
+    )
+    with pytest.raises(ConfigError, match="trade: ELSE-2024-03-07 is not among the tapes"):
+        backtest(days, ["ac"], settings(), trade=[other], jobs=1)
+    with pytest.raises(ConfigError, match="tapes: none"):
+        backtest([], ["ac"], settings())
+
+
+def test_fewer_orders_than_days(days):
+    result = backtest(days, ["twap"], settings(orders=2), jobs=2)
+    assert len(result.parents["parent"]) == 2
+    assert len(result.places) == 2
+
+
+def test_progress_counts_every_order_once(days, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    told: list[int] = []
+    backtest(days[:2], ["twap", "ac"], settings(fill_model="band"), jobs=2, progress=told.append)
+    assert sum(told) == 24 * 2 * 3
+    assert max(told) <= 5
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_stops_the_work(days, jobs):
+    def impatient(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backtest(days[:2], ["twap", "ac"], settings(), jobs=jobs, progress=impatient)
+
+
+def test_more_children_than_any_room_is_one_line(days, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_ORDERS", 128)
+    with pytest.raises(CapacityError, match="needs more than 128 child orders; use a larger"):
+        backtest(days[-1:], ["twap/cross"], settings(qty=900, child_max=1, orders=2), jobs=1)
+
+
+def test_fill_models_by_name():
+    assert fill_models(settings(fill_model="band")) == list(FillModel)
+    assert fill_models(settings(fill_model="optimistic")) == [FillModel.OPTIMISTIC]
+
+
+def test_the_footprint_is_set_or_learnt_or_the_default(days):
+    lesson = History(days).before(days[-1])
+    assert lesson.recovery is not None
+    learnt = footprint_of(settings(), lesson, "x")
+    assert learnt.recovery_half_life_s == lesson.recovery.half_life_s
+    assert footprint_of(settings(recovery_half_life_s=3.0), lesson, "x") == Footprint(
+        recovery_half_life_s=3.0
+    )
+    assert footprint_of(settings(), lesson._replace(recovery=None), "x") == Footprint()
+    with pytest.raises(ConfigError, match="impact: fitted, but the fit failed for x"):
+        footprint_of(settings(impact="fitted"), lesson._replace(impact=None), "x")
+
+
+def test_fitted_impact_shifts_fills_against_us(days):
+    lesson = History(days).before(days[-1])
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(value=value, std_error=0.0, n=9)
+
+    fit = ImpactFit(sigma=estimate(1.0), gamma=estimate(0.25), eta=estimate(30.0),
+                    epsilon=estimate(0.5), bar_s=60.0, lags=1, days=3)  # fmt: skip
+    asked = settings(impact="fitted", transient_half_life_s=40.0, recovery_half_life_s=5.0)
+    found = footprint_of(asked, lesson._replace(impact=fit), "x")
+    assert found == Footprint(
+        recovery_half_life_s=5.0,
+        permanent_ticks_per_lot=0.25,
+        transient_ticks_per_lot=0.5,
+        transient_half_life_s=40.0,
+    )
+    pulls = msgspec.structs.replace(fit, gamma=estimate(-1.0), eta=estimate(-1.0))
+    none = footprint_of(asked, lesson._replace(impact=pulls), "x")
+    assert (none.permanent_ticks_per_lot, none.transient_ticks_per_lot) == (0.0, 0.0)
+
+    parents = draw_parents(days[-1], lesson, 9, 200.0, qty=17, qty_adv=None, qty_volume=None,
+                           seed=1)  # fmt: skip
+    set_limits(days[-1], parents, np.full(9, 105.5))
+    plan = make_plan(parse_policy("twap/cross", 9, 50.0), days[-1], lesson, parents,
+                     Urgency(None, None), 0.1, True)  # fmt: skip
+    pressed = work_all(days[-1], Venue(footprint=found), parents, plan)
+    assert np.all(pressed.fills["shift"] > 0)
+    still = work_all(days[-1], Venue(footprint=none), parents, plan)
+    assert np.all(still.fills["shift"] == 0)
+
+
+def test_the_settings_can_be_repeated_from_the_result(usual):
+    again = BacktestSettings(**json.loads(json.dumps(usual.as_dict()["settings"])))
+    assert again == settings()
