@@ -297,10 +297,12 @@ def _backtest(args: argparse.Namespace) -> None:
     settings = settings_from(args)
     from paceline.evaluate.backtest import backtest, fill_models
     from paceline.evaluate.report import summary_text, write_report
+    from paceline.orders.reading import read_parents
 
     tapes = open_tapes(args.tape)
     trade = _traded(tapes, args.trade_from)
-    orders = _read_orders(args.order, tapes) if args.order else None
+    known = {tape.instrument.symbol: tape.instrument for tape in tapes}
+    orders = read_parents(args.order, known) if args.order else None
     policies = [name.strip() for name in args.policy.split(",") if name.strip()]
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     count = settings.orders if orders is None else len(orders)
@@ -367,22 +369,6 @@ def _duration(field: str, text: str) -> float:
     except ValueError:
         pass
     raise ConfigError(f"{_flag(field)}: {text!r} is not a time; write 500ms, 30s, 15m or 2h")
-
-
-def _read_orders(path: Path, tapes: Sequence[Any]) -> list[Any]:
-    from paceline.orders.order import ParentOrder
-
-    try:
-        raw = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"order: {path} cannot be read ({error}); give JSON") from None
-    known = {tape.instrument.symbol: tape.instrument for tape in tapes}
-    orders = []
-    for item in raw if isinstance(raw, list) else [raw]:
-        symbol = item.get("symbol") if isinstance(item, dict) else None
-        instrument = known.get(symbol) if isinstance(symbol, str) else None
-        orders.append(ParentOrder.from_dict(item, instrument))
-    return orders
 
 
 # --- schema -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -190,8 +191,9 @@ def _run_all(
     if jobs == 1 or len(tasks) == 1:
         return [_run(task, settings, progress, stop) for task in tasks]
     with ThreadPoolExecutor(jobs) as pool:
+        # In our own context, for NumPy keeps there what it does about an overflow.
         futures: list[Future[Run]] = [
-            pool.submit(_run, task, settings, progress, stop) for task in tasks
+            pool.submit(copy_context().run, _run, task, settings, progress, stop) for task in tasks
         ]
         try:
             wait(futures, return_when="FIRST_EXCEPTION")
