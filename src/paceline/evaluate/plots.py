@@ -248,7 +248,12 @@ def forest(result: BacktestResult, verdict: Verdict) -> Figure:
     return Figure(
         drawn,
         f"Against {verdict.baseline}, at 95 % and each pair on its own ({verdict.central} fills): "
-        f"{text}.",
+        f"{text}."
+        + (
+            ""
+            if verdict.compares(verdict.central)
+            else " They filled different shares, or not all, so less cost may be less done."
+        ),
     )
 
 

@@ -32,7 +32,7 @@ from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.ink import HUES
 from paceline.evaluate.orders_page import order_figures
 from paceline.evaluate.results import BacktestResult
-from paceline.evaluate.verdict import Verdict, judge
+from paceline.evaluate.verdict import WHOLE, Verdict, judge
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -98,7 +98,7 @@ def summary_text(result: BacktestResult) -> Group:
 
 
 _IN_TERMINAL = (
-    "policy", "fills", "mean", "± s.e.", "p50", "p95", "p99", "CVaR95", "maker",
+    "policy", "fills", "mean", "± s.e.", "p50", "p95", "CVaR95", "filled", "maker",
 )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def summary_table(verdict: Verdict) -> Table:
         Column("opportunity", "bps", "what was not traded, at the price of the end"),
         Column("fees", "bps", "fees less rebates"),
         Column("spread", "bps", "spread paid: fills against the mid just before; captured below 0"),
-        Column("fill rate", "%"),
+        Column("filled", "%", "filled of ordered shares"),
         Column("maker", "%", "share of filled shares that had rested"),
         Column("particip.", "%", "own volume of all volume from start to end"),
         Column("to fill", "s", "from sending a child order to its first fill"),
@@ -128,7 +128,9 @@ def summary_table(verdict: Verdict) -> Table:
 
 def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
     ranking = verdict.ranking[row["fill_model"]]
-    least = len(ranking) > 1 and ranking[0] == row["policy"]
+    compared = len(ranking) > 1 and verdict.compares(row["fill_model"])
+    least = compared and ranking[0] == row["policy"]
+    filled = "" if row["fill_rate"] >= WHOLE else "doubtful"
     costs = [number(row[f"is_{name}_bps"]) for name in ("p50", "p95", "p99", "cvar95")]
     parts = [number(row[f"{name}_bps"]) for name in ("delay", "trading", "opportunity", "fees")]
     return [
@@ -139,7 +141,7 @@ def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
         *costs,
         *parts,
         number(row["spread_paid_bps"], missing="nothing was filled"),
-        percent(row["fill_rate"]),
+        percent(row["fill_rate"], kind=filled),
         percent(row["maker_share"], missing="nothing was filled"),
         percent(row["participation"], missing="nobody traded"),
         number(row["time_to_fill_s"], 1, "nothing was filled"),
@@ -177,7 +179,12 @@ def difference_table(result: BacktestResult, verdict: Verdict) -> Table:
         Column("orders"),
         Column("resampled", why="what the bootstrap draws", is_text=True),
     ]
-    return Table("differences", columns, rows)
+    apart = [model for model in result.fill_models if not verdict.compares(model)]
+    caption = (
+        f"Under {listed(apart)} fills the policies filled different shares of the orders, or not "
+        "all of them: less cost there may be less done."
+    )
+    return Table("differences", columns, rows, caption=caption if apart else "")
 
 
 def _contents(

@@ -1,7 +1,8 @@
 """What a backtest says, in a sentence and with its doubt: which policy cost least, and how surely.
 
 Policies are compared on the same parent orders, so that the market's moves, which are most of the
-noise, cancel.
+noise, cancel. Where they filled different shares of those orders no policy is called the cheapest:
+what was left counts at the mid of the end, a price at which nobody traded it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 from paceline.evaluate.cells import listed, plain, plural, signed
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
 from paceline.evaluate.results import BacktestResult
+
+WHOLE = 0.99
+"""Mean fill rate from which an order counts as executed."""
+
+_ALIKE = 0.01
+"""Most that fill rates may differ for costs to compare."""
 
 
 class Verdict(NamedTuple):
@@ -32,6 +39,15 @@ class Verdict(NamedTuple):
     """Fill model -> policies, least mean shortfall first."""
     headline: str
     details: list[str]
+
+    def compares(self, model: str) -> bool:
+        """Whether all policies filled their orders alike, so that their costs compare."""
+        rates = self.fill_rates(model)
+        return min(rates) >= WHOLE and max(rates) - min(rates) <= _ALIKE
+
+    def fill_rates(self, model: str) -> list[float]:
+        """Mean fill rate of each policy under `model`, in the order of the summary."""
+        return [row["fill_rate"] for row in self.summary if row["fill_model"] == model]
 
     def row(self, policy: str, model: str) -> dict[str, Any]:
         """The summary row of one policy and fill model."""
@@ -85,8 +101,12 @@ def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
     cost = f"{plain(row['is_mean_bps'])} bps"
     if len(result.policies) == 1:
         average = " on average" if row["orders"] > 1 else ""
-        headline = f"{best} cost {cost} of arrival notional{average}."
+        filled = row["fill_rate"]
+        part = "" if filled >= WHOLE else f", with {_share(filled)} of the quantity filled"
+        headline = f"{best} cost {cost} of arrival notional{average}{part}."
         return headline, [_alone(row), *_other_models(result, verdict)]
+    if not verdict.compares(central):
+        return _incomparable(result, verdict, central), _all_costs(result, verdict)
     headline = f"{best} cost least: {cost} of arrival notional on average."
     runner_up = ranking[central][1]
     details = [
@@ -94,6 +114,45 @@ def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
         *_other_models(result, verdict),
     ]
     return headline, details
+
+
+def _incomparable(result: BacktestResult, verdict: Verdict, model: str) -> str:
+    rates = dict(zip(result.policies, verdict.fill_rates(model), strict=True))
+    if max(rates.values()) - min(rates.values()) > _ALIKE:
+        # The lowest and the highest say it; a list of ten would not be read.
+        low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
+        return (
+            f"No policy can be called the cheapest: they filled different shares ({low} "
+            f"{_share(rates[low])} of the quantity, {high} {_share(rates[high])}), so their costs "
+            "do not compare."
+        )
+    if max(rates.values()) == 0.0:
+        return "No policy can be called the cheapest: nothing was filled."
+    return (
+        f"No policy can be called the cheapest: only {_share(min(rates.values()))} of the quantity "
+        "was filled, and what was left has no price at which it traded."
+    )
+
+
+def _all_costs(result: BacktestResult, verdict: Verdict) -> list[str]:
+    """What each policy cost with what it filled, where that is no ranking."""
+    rows = [verdict.row(policy, verdict.central) for policy in result.policies]
+    said = [
+        f"{row['policy']} {plain(row['is_mean_bps'])} bps ({_share(row['fill_rate'])} filled)"
+        for row in rows
+    ]
+    return [
+        f"Under the {verdict.central} fill model: {listed(said)}; what was not filled counts at "
+        "the mid of the end."
+    ]
+
+
+def _share(value: float) -> str:
+    """A share as whole percent; what is not all is never shown as all, nor a little as nothing."""
+    percent = 100.0 * value
+    if 0.0 < percent < 1.0:
+        return "less than 1 %"
+    return f"{plain(percent, 1 if 99.0 <= percent < 100.0 else 0)} %"
 
 
 def _alone(row: dict[str, Any]) -> str:
@@ -151,11 +210,13 @@ def _other_models(result: BacktestResult, verdict: Verdict) -> list[str]:
     def cost(policy: str, model: str) -> str:
         return f"{plain(verdict.row(policy, model)['is_mean_bps'])} bps"
 
-    same = [m for m in others if verdict.ranking[m][0] == best]
-    said = []
     if len(result.policies) == 1:
         parts = [f"{cost(best, m)} under {m}" for m in others]
         return [f"It cost {listed(parts)} fills."]
+    apart = [m for m in others if not verdict.compares(m)]
+    others = [m for m in others if m not in apart]
+    same = [m for m in others if verdict.ranking[m][0] == best]
+    said = []
     if same:
         parts = [f"{m} ({cost(best, m)})" for m in same]
         said.append(f"It is also least under {listed(parts)} fills.")
@@ -166,4 +227,6 @@ def _other_models(result: BacktestResult, verdict: Verdict) -> list[str]:
                 f"Under {model} fills {other} cost least ({cost(other, model)}; {best} "
                 f"{cost(best, model)})."
             )
+    if apart:
+        said.append(f"Under {listed(apart)} fills they filled different shares, or not all.")
     return said
