@@ -25,6 +25,7 @@ class Twin:
     def __init__(self, exchange: Exchange, case: Case, step: int) -> None:
         self.exchange, self.case, self.step = exchange, case, step
         self.sent: list[tuple] = []
+        self.replaces = 0
         exchange.seek(case.start)
 
     def work(self, targets: list[int], bounds: list[int]) -> None:
@@ -34,12 +35,12 @@ class Twin:
             best = self.best()
             if case.placement != CROSS and best[-case.side] is not None:
                 self.take_with(self.inside_band(self.crossing(best[-case.side])))
-            due = min(case.lots - targets[j + 1] - self.filled() - self.working(), case.child_max)
-            if due > 0 and None not in best.values():
+            due = case.lots - targets[j + 1] - self.filled() - self.working()
+            if None not in best.values():
                 if case.placement == CROSS:
-                    self.submit(due, self.crossing(best[-case.side]), "ioc")
+                    self.submit_all(due, self.crossing(best[-case.side]), "ioc")
                 else:
-                    self.submit(due, self.resting(best), "limit")
+                    self.submit_all(due, self.resting(best), "limit")
             if case.repeg_ns:
                 for again in range(ts + case.repeg_ns, bounds[j + 1], case.repeg_ns):
                     self.repeg(again)
@@ -53,6 +54,7 @@ class Twin:
         ticks = self.inside_band(self.resting(best))
         for order in self.open():
             if order.ticks != ticks and order.state == "resting":
+                self.replaces += 1
                 self.exchange.replace(order.order, lots=order.lots, price=ticks)
 
     def end(self, ts: int) -> None:
@@ -63,15 +65,19 @@ class Twin:
         else:
             bound = self.case.band[1] if self.case.side > 0 else self.case.band[0]
             self.take_with(bound)
-            left = self.case.lots - self.filled() - self.working()
-            while left > 0:
-                self.submit(min(left, self.case.child_max), bound, "ioc")
-                left -= self.case.child_max
+            self.submit_all(self.case.lots - self.filled() - self.working(), bound, "ioc")
         self.exchange.advance(ts)
 
     def take_with(self, ticks: int) -> None:
         for order in self.open():
+            self.replaces += order.state == "resting"
             self.exchange.replace(order.order, lots=order.lots, price=ticks, type="ioc")
+
+    def submit_all(self, lots: int, ticks: int, type_: str) -> None:
+        """In children no larger than allowed."""
+        while lots > 0:
+            self.submit(min(lots, self.case.child_max), ticks, type_)
+            lots -= self.case.child_max
 
     def submit(self, lots: int, ticks: int, type_: str) -> None:
         price = self.inside_band(ticks)
@@ -118,7 +124,8 @@ class Twin:
         return max(furthest, nearest) if side > 0 else min(furthest, nearest)
 
     def inside_band(self, ticks: int) -> int:
-        return min(max(ticks, self.case.band[0]), self.case.band[1])
+        low, high = self.case.band
+        return min(ticks, high) if self.case.side > 0 else max(ticks, low)
 
 
 TWINNED = cases(schedule=st.sampled_from(("twap", "front")), share_ppm=st.just(0))
@@ -138,10 +145,12 @@ def test_the_kernel_does_what_plain_calls_would(depth, step, steps, case, venue)
     case = Case(**{**case.__dict__, "band": (low + -low % step, high - high % step)})
     tape = tape_of(flows.market(steps, depth), step)
     plan = plan_of([case])
-    twin = Twin(Exchange(tape, venue, max_orders=256), case, step)
+    twin = Twin(Exchange(tape, venue, max_orders=4096), case, step)
     twin.work(plan.targets[0].tolist(), plan.bounds[0].tolist())
 
-    children, fills = of_parent(worked(tape, venue, case), 0)
+    log = worked(tape, venue, case)
+    assert log.result["replaces"][0] == twin.replaces, "no message without need"
+    children, fills = of_parent(log, 0)
     assert [(c["sent_ts"], c["lots"]) for c in children] == twin.sent
     for k, child in enumerate(children):
         order = twin.exchange.order(k)

@@ -18,8 +18,8 @@ from paceline.schedule.tactic import (
     Placement,
     Tactic,
     crossing_ticks,
+    no_worse,
     resting_ticks,
-    within,
 )
 
 TICKS = st.integers(50, 2_000_000)
@@ -115,12 +115,11 @@ def test_a_crossing_price_takes_the_touch_and_keeps_the_collar(side, other, coll
     assert through < step or through <= other * Fraction(collar_bps) / 10_000
 
 
-@given(TICKS, TICKS, TICKS)
-def test_within_keeps_the_band(ticks, a, b):
-    low, high = min(a, b), max(a, b)
-    held = within(ticks, low, high)
-    assert low <= held <= high
-    assert held == ticks or not low <= ticks <= high
+@given(SIDES, TICKS, TICKS)
+def test_a_bound_holds_on_the_adverse_side_only(side, ticks, bound):
+    held = no_worse(side, ticks, bound)
+    assert side * (bound - held) >= 0
+    assert held == (ticks if side * (bound - ticks) >= 0 else bound)
 
 
 def test_placements_are_what_kernels_read():

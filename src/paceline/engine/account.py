@@ -53,6 +53,9 @@ ORDER_RECORD = np.dtype(
         ("printed", np.int64),  # L2: lots printed at our price since the level was last shown
         ("sent_ts", np.int64),
         ("arrived_ts", np.int64),  # when it last reached the exchange; 0 before
+        ("first_ts", np.int64),  # when it first reached the exchange, and as what
+        ("first_type", np.int64),
+        ("first_ticks", np.int64),
         ("ttl_ns", np.int64),  # 0: for the session
         (
             "expires_ts",

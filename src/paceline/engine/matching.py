@@ -214,6 +214,10 @@ def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
 def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
     """Order `k` reaches the exchange at `ts` and meets the book of that time."""
     order = account.orders[k]
+    if order["arrived_ts"] == 0:
+        order["first_ts"] = ts
+        order["first_type"] = order["type"]
+        order["first_ticks"] = order["ticks"]
     order["arrived_ts"] = ts
     why = refusal(account, rules, k, ts)
     if why != NO_REASON:

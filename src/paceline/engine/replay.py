@@ -244,6 +244,9 @@ def submit(
     order["printed"] = 0
     order["sent_ts"] = ts
     order["arrived_ts"] = 0
+    order["first_ts"] = 0
+    order["first_type"] = type_
+    order["first_ticks"] = ticks
     order["ttl_ns"] = ttl_ns
     order["expires_ts"] = NEVER
     order["done_ts"] = NEVER

@@ -27,7 +27,7 @@ from paceline.jit import inner, kernel
 from paceline.market.book import rank
 from paceline.market.compiler import Images
 from paceline.schedule.pov import allowed_lots, lots_due
-from paceline.schedule.tactic import CROSS, crossing_ticks, resting_ticks, within
+from paceline.schedule.tactic import CROSS, crossing_ticks, no_worse, resting_ticks
 
 PARENT_RECORD = np.dtype(
     [
@@ -35,8 +35,8 @@ PARENT_RECORD = np.dtype(
         ("lots", np.int64),
         ("start_ts", np.int64),
         ("end_ts", np.int64),
-        ("band_low", np.int64),  # child prices stay between these ticks, both on the order grid
-        ("band_high", np.int64),
+        ("band_low", np.int64),  # a sell asks no less, ticks on the order grid
+        ("band_high", np.int64),  # a buy pays no more
         ("child_max", np.int64),  # lots
         ("share_ppm", np.int64),  # most participation over the window; 0: no limit
         ("window_ns", np.int64),
@@ -175,8 +175,7 @@ def _due(floor: Floor, parent: np.void, plan: Plan, i: int, j: int, ts: int) -> 
 
 @inner
 def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
-    """`due`, cut to what the limits of the parent order allow now."""
-    due = min(due, parent["child_max"])
+    """`due`, cut to what the participation limit of the parent order allows now."""
     if parent["share_ppm"] == 0 or due <= 0:
         return due
     clock = floor.account.clock[0]
@@ -203,7 +202,7 @@ def _place(
     slice_: int,
     ts: int,
 ) -> None:
-    """Send the child order of a slice, if there is something to send and a market to send it to."""
+    """Send what a slice has due, in children of the size allowed, if there is a market for it."""
     levels = floor.book.level_ticks
     side, step = parent["side"], floor.rules.order_step
     if lots <= 0 or bid < 0 or ask >= len(levels):
@@ -215,8 +214,11 @@ def _place(
     else:
         ticks = resting_ticks(plan.placement, side, levels[bid], levels[ask], step)
         type_ = LIMIT
-    ticks = within(ticks, parent["band_low"], parent["band_high"])
-    submit(floor, side, type_, ticks, lots, 0, slice_, ts)
+    ticks = no_worse(side, ticks, _bound(parent))
+    while lots > 0 and floor.account.clock[0]["full"] == 0:
+        child = min(lots, parent["child_max"])
+        submit(floor, side, type_, ticks, child, 0, slice_, ts)
+        lots -= child
 
 
 @inner
@@ -228,19 +230,34 @@ def _cross_rest(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, t
     if not 0 <= other < len(levels):
         return 0
     ticks = crossing_ticks(side, levels[other], plan.collar_bps, floor.rules.order_step)
-    return _turn(floor, within(ticks, parent["band_low"], parent["band_high"]), ts)
+    return _turn(floor, parent, no_worse(side, ticks, _bound(parent)), ts)
 
 
 @inner
-def _turn(floor: Floor, ticks: int, ts: int) -> int:
-    """Turn what still rests into orders that take up to `ticks`; returns how many were turned."""
+def _turn(floor: Floor, parent: np.void, ticks: int, ts: int) -> int:
+    """Turn what still rests into orders that take up to `ticks`, as far as participation allows
+    now; the rest of them is called back. Returns how many were turned."""
     turned = 0
+    room = _allowed(floor, parent, parent["lots"], 0)
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
-        if order["type"] == LIMIT and open_lots(floor.account, k, ts) > 0:
-            replace(floor, k, IOC, ticks, order["lots"], ts)
+        working = open_lots(floor.account, k, ts)
+        if order["type"] != LIMIT or working == 0:
+            continue
+        lots = min(working, max(room, 0))
+        room -= lots
+        if lots > 0:
+            replace(floor, k, IOC, ticks, order["told_filled"] + lots, ts)
             turned += 1
+        else:
+            cancel(floor, k, ts)
     return turned
+
+
+@inner
+def _bound(parent: np.void) -> int:
+    """The worst price that the parent order's band allows, ticks."""
+    return parent["band_high"] if parent["side"] > 0 else parent["band_low"]
 
 
 @inner
@@ -252,7 +269,7 @@ def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: in
     ticks = resting_ticks(
         plan.placement, parent["side"], levels[bid], levels[ask], floor.rules.order_step
     )
-    ticks = within(ticks, parent["band_low"], parent["band_high"])
+    ticks = no_worse(parent["side"], ticks, _bound(parent))
     moved = 0
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
@@ -276,13 +293,13 @@ def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
             if open_lots(floor.account, k, ts) > 0:
                 cancel(floor, k, ts)
         return
-    bound = parent["band_high"] if side > 0 else parent["band_low"]
-    result["replaces"] += _turn(floor, bound, ts)
+    bound = _bound(parent)
+    result["replaces"] += _turn(floor, parent, bound, ts)
     n_slices = plan.bounds.shape[1] - 1
     while clock["full"] == 0:
         working = _working(floor, ts)
         left = parent["lots"] - clock["told_lots"] - working
-        lots = _allowed(floor, parent, left, working)
+        lots = min(_allowed(floor, parent, left, working), parent["child_max"])
         if lots <= 0:
             break
         submit(floor, side, IOC, bound, lots, 0, n_slices, ts)

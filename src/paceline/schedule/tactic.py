@@ -96,9 +96,13 @@ def crossing_ticks(side: int, other: int, collar_bps: float, step: int) -> int:
 
 
 @kernel
-def within(ticks: int, low: int, high: int) -> int:
-    """`ticks`, held between the bounds of the parent order's price band."""
-    return min(max(ticks, low), high)
+def no_worse(side: int, ticks: int, bound: int) -> int:
+    """`ticks`, or `bound` where that is better for us: a buy pays no more, a sell asks no less.
+
+    Only the adverse side is bounded. Lifting a resting buy to the low end of a band would make it
+    take when the market is cheapest.
+    """
+    return min(ticks, bound) if side > 0 else max(ticks, bound)
 
 
 @kernel
