@@ -180,6 +180,19 @@ def test_a_damaged_tape_is_refused(tmp_path: Path, name: str, how: str) -> None:
         Tape.open(folder)
 
 
+@given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+@pytest.mark.parametrize("name", ["events.arrow", "levels.arrow", "images.arrow"])
+def test_one_wrong_byte_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, at: float, flip: int
+) -> None:
+    folder = compile_it(random_rows(1, 300)).save(tmp_path_factory.mktemp("one") / "T.tape")
+    data = bytearray((folder / name).read_bytes())
+    data[int(at * len(data))] ^= flip
+    (folder / name).write_bytes(data)
+    with pytest.raises(TapeError, match="damaged"):
+        Tape.open(folder)
+
+
 def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     with pytest.raises(TapeError, match="no tape"):
