@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from paceline.engine import account as acc
 from paceline.evaluate.results import Run, TapeRuns
 from paceline.market.tape import Tape
-from paceline.schedule.tactic import CROSS, resting_ticks, within
+from paceline.schedule.tactic import CROSS, no_worse, resting_ticks
 
 
 class Stretch(NamedTuple):
@@ -109,11 +109,13 @@ def _price(tape: Tape, run: Run, parent: np.void, seen_ts: int) -> float | None:
     bid, ask = int(tape.events.bid[at]), int(tape.events.ask[at])
     if bid < 0 or ask >= len(tape.level_ticks):
         return None
+    side = int(parent["side"])
     ticks = resting_ticks(
         run.plan.placement,
-        int(parent["side"]),
+        side,
         int(tape.level_ticks[bid]),
         int(tape.level_ticks[ask]),
         tape.instrument.order_step,
     )
-    return float(within(ticks, int(parent["band_low"]), int(parent["band_high"])))
+    bound = parent["band_high"] if side > 0 else parent["band_low"]
+    return float(no_worse(side, ticks, int(bound)))
