@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from engine import flows
+from paceline.engine.queue import cancel_positions, fit_exponent
 from paceline.errors import InputError
-from paceline.evaluate.history import History, bars_of, settled_ts, trades_of
+from paceline.evaluate.history import History, bars_of, cancel_exponent, settled_ts, trades_of
 from paceline.market import events as ev
 from paceline.units import NS_PER_S
 
@@ -50,6 +51,7 @@ def test_without_earlier_days_it_says_so(days):
     assert lesson.days == ()
     assert "TINY-2024-03-04: no earlier day was given" in lesson.notes[0]
     assert "uniform" in lesson.notes[0]
+    assert "ADV, impact and recovery are fitted on the day itself" in lesson.notes[0]
     even = (lesson.curve.edges_ns - lesson.curve.edges_ns[0]) / (LENGTH_S * NS_PER_S)
     assert np.allclose(lesson.curve.traded, even)
     assert lesson.adv_lots == days[0].events.volume[-1]
@@ -71,6 +73,22 @@ def test_what_cannot_be_fitted_is_missing_and_named():
     assert lesson.recovery is None
     for what in ("impact was not fitted", "recovery was not fitted"):
         assert any(what in note for note in lesson.notes)
+
+
+def test_cancels_are_learnt_from_earlier_days_that_name_their_orders(days):
+    bare = random_day(13, DAYS[2], depth="L2")
+    pooled = History([*days[:2], bare, days[3]]).before(bare).cancels
+    seen = []
+    for tape in days[:2]:
+        positions = np.empty(len(tape))
+        seen.append(positions[: cancel_positions(tape.new_book(), tape.events, positions)])
+    assert pooled == pytest.approx(fit_exponent(np.concatenate(seen)))
+    assert History([bare, days[3]]).before(bare).cancels is None, "a later day is not known"
+    assert History(days).before(days[2]).cancels is None, "its own queues are exact"
+    lesson = History([*days[:2], bare]).before(bare)
+    assert cancel_exponent(None, lesson) == pooled[0]
+    assert cancel_exponent(2.5, lesson) == 2.5
+    assert cancel_exponent(None, lesson._replace(cancels=None)) == 1.0
 
 
 def test_a_history_has_one_symbol(days):

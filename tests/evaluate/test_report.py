@@ -28,6 +28,7 @@ from paceline.evaluate.cells import (
     signed,
     significant,
 )
+from paceline.evaluate.frontier_page import _apart
 from paceline.evaluate.on_schedule import ac_px, time_average
 from paceline.evaluate.orders_page import choose, schedule_path
 from paceline.evaluate.policies import Urgency, ac_targets
@@ -368,6 +369,35 @@ def test_a_single_policy_says_what_it_filled(tapes: list[Tape]) -> None:
     idle = worked(tapes, ["twap/cross"], participation=1e-6, finish="leave")
     assert "with 0 % of the quantity filled" in judge(idle).headline
     assert "filled" not in judge(worked(tapes, ["twap/cross"])).headline
+
+
+def test_settings_left_out_show_what_was_fitted(
+    tapes: list[Tape], page: str, result: BacktestResult, tmp_path: Path
+) -> None:
+    days = [place.lesson.recovery for place in result.places]
+    assert all(days), "the fixture's days have touches that come back"
+    values = sorted(significant(back.half_life_s) for back in days if back)
+    row = next(r for r in Page(page).tables["settings"] if r[0] == "recovery_half_life_s")
+    assert row[1] == f"fitted: {values[0]}–{values[1]} s over 2 days"
+    one = backtest(tapes, ["twap"], BacktestSettings(orders=2, qty=8.0, horizon_s=60.0),
+                   trade=tapes[1:], jobs=1)  # fmt: skip
+    parsed = Page(write_report(one, tmp_path / "r.html", examples=0).read_text())
+    back = one.places[0].lesson.recovery
+    assert back is not None
+    row = next(r for r in parsed.tables["settings"] if r[0] == "recovery_half_life_s")
+    low, high = significant(back.low_s), significant(back.high_s)
+    assert row[1] == (
+        f"fitted: {significant(back.half_life_s)} s ({low}–{high}), n = {back.n:,}, from 1 day"
+    )
+    assert row[1] in parsed.text.replace("  ", " ")
+
+
+def test_half_lives_that_read_alike_are_listed_once() -> None:
+    """The chosen one comes first and stays; TWAP, which has no half-life, has its own row."""
+    lives = _apart(np.array([898.1, 300.0, 900.0, np.inf, 900.0, 1800.0]))
+    assert lives.tolist() == [300.0, 898.1, 1800.0]
+    names = [duration(life) for life in lives]
+    assert names == ["5 min", "15 min", "30 min"]
 
 
 def test_time_average_against_a_slow_twin() -> None:

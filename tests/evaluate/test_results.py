@@ -12,6 +12,7 @@ import pytest
 
 from engine import flows
 from paceline.evaluate.backtest import backtest
+from paceline.evaluate.notes import merged
 from paceline.evaluate.settings import BacktestSettings
 from paceline.market import events as ev
 from paceline.units import NS_PER_S
@@ -273,3 +274,56 @@ def test_delay_is_the_move_before_the_start():
             settings = BacktestSettings(decision_delay_s=delay_s, slices=2)
             result = backtest([tape], ["twap/cross"], settings, orders=[mine], jobs=1)
             assert result.orders["delay_bps"][0] == pytest.approx(sign * bps)
+
+
+def test_what_the_sweep_filled_is_counted_and_said():
+    """Nobody else trades, so POV has nothing to follow and leaves all to the end."""
+    mine = order(200.0, 500.0, side="buy", qty=40, arrival_px=1.00, constraints=WIDE)
+    for finish, share in (("sweep", 1.0), ("leave", 0.0)):
+        settings = BacktestSettings(slices=4, finish=finish, recovery_half_life_s=FOREVER)
+        result = backtest([static_book()], ["pov", "twap/cross"], settings, orders=[mine], jobs=1)
+        rows = {policy: result.select(policy, "calibrated") for policy in result.policies}
+        assert rows["pov"]["swept_share"].tolist() == [share]
+        assert rows["twap/cross"]["swept_share"].tolist() == [0.0]
+        said = [note for note in result.notes if "sweep" in note]
+        assert said == [
+            "pov: 100 % of the quantity was left to the sweep at the end of the horizon; its cost "
+            "is that of the sweep. Raise pov_rate or lengthen the horizon."
+        ] * (finish == "sweep")
+
+
+def test_days_that_say_the_same_say_it_once():
+    assert merged(
+        [
+            "X-2024-03-04: no earlier day was given, so it is",
+            "X-2024-03-04: decay was not fitted (too few)",
+            "X-2024-03-05: decay was not fitted (too few)",
+            "policy: nothing of a day",
+            "Y-2024-03-05: decay was not fitted (too few)",
+            "X-2024-03-07: decay was not fitted (half-life 3 (s))",
+            "X-2024-03-07: decay was not fitted (half-life 3 (s))",
+            "X-2024-03-05: queues are assumed",
+            "X-2024-03-06: queues are assumed",
+        ]
+    ) == [
+        "X-2024-03-04: no earlier day was given, so it is",
+        "X: decay was not fitted on 3 days (2024-03-04 to 2024-03-07) (too few and half-life 3 "
+        "(s))",
+        "policy: nothing of a day",
+        "Y-2024-03-05: decay was not fitted (too few)",
+        "X, 2 days (2024-03-05 to 2024-03-06): queues are assumed",
+    ]
+
+
+def test_queues_without_orders_say_what_they_rest_on(days):
+    settings = {"orders": 6, "qty": 5, "horizon_s": 60.0, "slices": 2}
+    for extra, word in (({}, "1, assumed"), ({"cancel_exponent": 1.5}, "1.5, as set")):
+        chosen = BacktestSettings(**settings, **extra)
+        alone = backtest([days[1]], ["twap"], chosen, jobs=1).notes
+        name = f"TINY-{DAYS[1]}: queue positions on a book without orders use cancel exponent "
+        assert sum(f"{name}{word}, not fitted; measure one" in note for note in alone) == 1
+        after = backtest(days, ["twap"], chosen, jobs=1).notes
+        assert sum(f"{name}{word}, not fitted; earlier days" in note for note in after) == 1
+        assert not any(DAYS[0] in note and "queue" in note for note in after)
+    both = BacktestSettings(**settings, fill_model="optimistic")
+    assert not any("queue" in note for note in backtest(days, ["twap"], both, jobs=1).notes)

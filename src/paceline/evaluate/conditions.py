@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from paceline.config import describe
-from paceline.evaluate.cells import DASH, Cell, Column, Table, duration, plain, plural
-from paceline.evaluate.results import BacktestResult
+from paceline.engine.venue import Footprint
+from paceline.evaluate.cells import (
+    DASH,
+    Cell,
+    Column,
+    Table,
+    duration,
+    plain,
+    plural,
+    significant,
+)
+from paceline.evaluate.results import BacktestResult, TapeRuns
 from paceline.evaluate.settings import BacktestSettings
 from paceline.market.session import clock
 
 _FILLS = {
     "pessimistic": "Pessimistic: only trades at our price move a resting order up its queue.",
-    "calibrated": "Calibrated: the place in the queue is exact where the tape knows orders (L3), "
-    "and advances by a fitted share of cancels where it knows levels only (L2).",
+    "calibrated": "Calibrated: the place in the queue is exact where the tape knows orders (L3); "
+    "where it knows levels only (L2), a cancel was in front of us with the probability x to the "
+    "power of the cancel exponent, at relative place x in the queue.",
     "optimistic": "Optimistic: every cancel at our price was in front of us.",
 }
 
@@ -27,7 +38,7 @@ def settings_table(result: BacktestResult) -> Table:
         rows.append(
             [
                 Cell(known.path, kind="code"),
-                _value(value, changed),
+                _value(value, changed) if value is not None else _fitted(result, known.path),
                 Cell(known.unit if value is not None else ""),
                 Cell(known.sentence),
             ]
@@ -43,11 +54,59 @@ def settings_table(result: BacktestResult) -> Table:
 
 def _value(value: Any, changed: bool) -> Cell:
     kind = "changed" if changed else ""
-    if value is None:
-        return Cell(DASH, "not set", kind)
     if isinstance(value, float):
         return Cell(f"{value:,.6g}", kind=kind)
     return Cell(str(value), kind=kind)
+
+
+class _Fit(NamedTuple):
+    """What one day was worked with where a setting was left out."""
+
+    day: str
+    value: float
+    low: float
+    high: float
+    n: int
+    days: int
+    """Earlier days it was fitted on; 0: on the day itself."""
+
+
+def _fitted(result: BacktestResult, setting: str) -> Cell:
+    """What took the place of a setting that was left out, as fitted on the tapes."""
+    fits = [fit for place in result.places if (fit := _fit_of(place, setting, result.settings))]
+    if not fits:
+        return Cell(DASH, "not set")
+    unit = " s" if setting.endswith("_s") else ""
+    values = [fit.value for fit in fits]
+    why = "; ".join(f"{fit.day}: {_said(fit, unit)}" for fit in fits)
+    if len(result.places) == 1:
+        return Cell(f"fitted: {_said(fits[0], unit)}")
+    missing = len(result.places) - len(fits)
+    default = f"; default on {plural(missing, 'day')}" if missing else ""
+    low, high = (significant(value) for value in (min(values), max(values)))
+    return Cell(f"fitted: {low}–{high}{unit} over {plural(len(fits), 'day')}{default}", why)
+
+
+def _said(fit: _Fit, unit: str) -> str:
+    source = f"from {plural(fit.days, 'day')}" if fit.days else "from the traded day itself"
+    low, high = significant(fit.low), significant(fit.high)
+    return f"{significant(fit.value)}{unit} ({low}–{high}), n = {fit.n:,}, {source}"
+
+
+def _fit_of(place: TapeRuns, setting: str, settings: dict[str, Any]) -> _Fit | None:
+    lesson, day = place.lesson, place.tape.session.day
+    days = len(lesson.days)
+    if setting == "recovery_half_life_s" and lesson.recovery is not None:
+        back = lesson.recovery
+        return _Fit(day, back.half_life_s, back.low_s, back.high_s, back.n, days)
+    uses_decay = setting == "transient_half_life_s" and settings.get("impact") == "fitted"
+    if uses_decay and lesson.decay is not None:
+        return _Fit(day, lesson.decay.value, *lesson.decay.interval(), lesson.decay.n, days)
+    if setting == "cancel_exponent" and lesson.cancels is not None:
+        value, error = lesson.cancels
+        count = round((value / error) ** 2)
+        return _Fit(day, value, value - 1.96 * error, value + 1.96 * error, count, days)
+    return None
 
 
 def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
@@ -57,8 +116,8 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
     notes.append(_latency(settings))
     notes.append(_fees(settings))
     notes.append(
-        "Footprint: what we take is gone from the recorded book and comes back over time; nobody "
-        "fills twice from the same liquidity."
+        "Footprint: what we take is gone from the recorded book and comes back over time "
+        f"({_recovery(result)}); nobody fills twice from the same liquidity."
     )
     if settings.get("impact") == "fitted":
         notes.append(
@@ -80,6 +139,17 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
             "it; what the book does not hold is opportunity cost."
         )
     return [(name, text) for name, _, text in (note.partition(": ") for note in notes)]
+
+
+def _recovery(result: BacktestResult) -> str:
+    chosen = result.settings.get("recovery_half_life_s")
+    if chosen is not None:
+        return f"half of it within {duration(float(chosen))}, as set"
+    fit = _fitted(result, "recovery_half_life_s").text
+    if fit == DASH:
+        usual = duration(Footprint().recovery_half_life_s)
+        return f"half of it within {usual}, assumed: it could not be fitted"
+    return f"half-life {fit}"
 
 
 def _latency(settings: dict[str, Any]) -> str:

@@ -105,8 +105,7 @@ def _bend(result: BacktestResult, place: TapeRuns, row: np.void, fit: ImpactFit)
     wanted = along(np.array([life])) if aversion is None else np.array([aversion])
     urgent = min(horizon / 40, life / 2)
     lives = np.geomspace(urgent, 6 * horizon, 120)
-    rows = np.unique(np.append(_LIVES * horizon, half_life_s(slice_s, impact, wanted)))
-    rows = rows[np.isfinite(rows)]
+    rows = _apart(np.append(half_life_s(slice_s, impact, wanted), _LIVES * horizon))
     curve = frontier(lots, horizon, n_slices, impact, np.append(along(lives), 0.0))
     chosen = frontier(lots, horizon, n_slices, impact, wanted)
     at = np.searchsorted(place.tape.events.ts, row["start_ts"], side="right") - 1
@@ -124,6 +123,14 @@ def _bend(result: BacktestResult, place: TapeRuns, row: np.void, fit: ImpactFit)
         error_bps=bps * _speed_error(lots, slice_s, curve, fit),
         level_error_bps=bps * _level_error(lots, slice_s, chosen, fit),
     )
+
+
+def _apart(lives: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The finite `lives`, sorted; of those that read alike the first that was given."""
+    named: dict[str, float] = {}
+    for life in lives[np.isfinite(lives)]:
+        named.setdefault(duration(float(life)), float(life))
+    return np.sort(np.array(list(named.values())))
 
 
 def _speed_error(lots: int, slice_s: float, curve: Frontier, fit: ImpactFit) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
-"""What earlier days teach: volume curve, average daily volume, impact.
+"""What earlier days teach: volume curve, average daily volume, impact, recovery, cancels.
 
 A schedule may know the days before the one it trades, and nothing else. `History.before(day)` is
-the only door, and it hands out earlier tapes only. Where there is no earlier day it says so in
-`notes`, and a report repeats them.
+the only door, and it hands out earlier tapes only. The first day has none: its volume curve is
+uniform, and what else a market needs is measured on the day itself. It says so in `notes`, and a
+report repeats them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from paceline.cost.decay import fit_decay
 from paceline.cost.impact_fit import Bars, Estimate, ImpactFit, fit_impact
 from paceline.cost.measures import Trades
+from paceline.engine.queue import fit_cancels
 from paceline.engine.recovery import Recovery, fit_recovery
+from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.session import midnight_ns
@@ -51,6 +54,9 @@ class Lesson(NamedTuple):
     """Half-life of transient impact, seconds; None as above."""
     recovery: Recovery | None
     """Half-life of an emptied touch; None as above."""
+    cancels: tuple[float, float] | None
+    """Exponent of the calibrated queue and its standard error, from earlier days that name their
+    orders; None where the tape names its own, or no earlier day does."""
     notes: tuple[str, ...]
     """What a reader must know, e.g. that the volume curve is uniform for want of earlier days."""
 
@@ -63,6 +69,7 @@ class History:
         if len(symbols) != 1:
             raise InputError(f"tapes: of {len(symbols)} symbols; a history has one")
         self.tapes = sorted(tapes, key=lambda tape: tape.session.day)
+        self._cancels: dict[str, tuple[float, float] | None] = {}
 
     def before(self, tape: Tape) -> Lesson:
         """What the days strictly before `tape`'s teach."""
@@ -76,7 +83,7 @@ class History:
         if not earlier:
             notes.append(
                 f"{tape.name}: no earlier day was given, so the volume curve is uniform (VWAP is "
-                "TWAP), and ADV and impact are those of the day itself"
+                "TWAP), and ADV, impact and recovery are fitted on the day itself"
             )
         taught = earlier or [tape]
         bars = _joined_bars(taught)
@@ -95,8 +102,34 @@ class History:
             impact=fitted("impact", lambda: fit_impact(bars, BAR_S)),
             decay=fitted("impact decay", lambda: fit_decay(bars, BAR_S, _DECAY_LAGS).half_life_s),
             recovery=fitted("recovery", lambda: fit_recovery(taught)),
+            cancels=None if tape.has_orders else self._cancels_of(earlier),
             notes=tuple(notes),
         )
+
+    def _cancels_of(self, earlier: Sequence[Tape]) -> tuple[float, float] | None:
+        """The likeliest exponent over all `earlier` tapes with orders: each fit weighs as many
+        cancels as it saw, which is the square of value over error."""
+        for tape in earlier:
+            if tape.session.day not in self._cancels:
+                try:
+                    self._cancels[tape.session.day] = fit_cancels(tape)
+                except InputError:  # no orders, or none that queued
+                    self._cancels[tape.session.day] = None
+        found = [self._cancels[tape.session.day] for tape in earlier]
+        fits = np.array([fit for fit in found if fit is not None])
+        if not len(fits):
+            return None
+        count = (fits[:, 0] / fits[:, 1]) ** 2
+        exponent = float(count.sum() / (count / fits[:, 0]).sum())
+        return exponent, exponent / float(np.sqrt(count.sum()))
+
+
+def cancel_exponent(chosen: float | None, lesson: Lesson) -> float:
+    """Exponent of the calibrated queue on a book without orders: as chosen, else as fitted on
+    earlier days, else the venue's default."""
+    if chosen is not None:
+        return chosen
+    return Venue().cancel_exponent if lesson.cancels is None else lesson.cancels[0]
 
 
 def trades_of(tape: Tape) -> Trades:

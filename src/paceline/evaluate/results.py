@@ -31,6 +31,7 @@ from paceline.engine.exchange import REASON_NAMES, STATE_NAMES
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees
 from paceline.evaluate.history import Lesson, trades_of
+from paceline.evaluate.notes import notes_on
 from paceline.evaluate.on_schedule import ac_px
 from paceline.evaluate.policies import Policy, Urgency
 from paceline.evaluate.working import Log, Plan
@@ -104,8 +105,9 @@ class BacktestResult:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know about the data, e.g. a volume curve without earlier days."""
-        return list(dict.fromkeys(note for place in self.places for note in place.lesson.notes))
+        """What a reader must know, e.g. of a volume curve without earlier days, or of a policy that
+        left its work to the end. What is true of several days is said once."""
+        return notes_on(self)
 
     def select(self, policy: str, fill_model: str) -> Columns:
         """The rows of `orders` of one policy and fill model, in order of parent."""
@@ -296,6 +298,7 @@ class BacktestResult:
             "avg_px": cost.avg_px * tick,
             "filled_qty": cost.filled_lots * float(tape.instrument.lot),
             "fill_rate": cost.filled_lots / parents["lots"],
+            "swept_share": _swept_lots(run, n) / parents["lots"],
             "maker_share": _share(log.result["maker_lots"], cost.filled_lots),
             "participation": _share(cost.filled_lots, volume),
             "vs_vwap_bps": slippage_bps(side, cost.avg_px, vwap, arrival),
@@ -320,9 +323,17 @@ _MEANS = (
     "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
     "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
     "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
-    "fill_rate", "maker_share", "participation", "children", "child_fill_rate", "time_to_fill_s",
-    "partial_share", "cancels_per_child", "replaces", "rejects",
+    "fill_rate", "swept_share", "maker_share", "participation", "children", "child_fill_rate",
+    "time_to_fill_s", "partial_share", "cancels_per_child", "replaces", "rejects",
 )  # fmt: skip
+
+
+def _swept_lots(run: Run, n: int) -> NDArray[np.int64]:
+    """Lots of each parent order that orders sent at the end of its horizon filled."""
+    fills, parent = run.log.fills, run.log.fill_parent
+    swept = run.log.orders["tag"][fills["order"]] == run.plan.bounds.shape[1] - 1
+    lots = np.bincount(parent[swept], fills["lots"][swept], minlength=n)
+    return np.rint(lots).astype(np.int64)
 
 
 def _fill_measures(
