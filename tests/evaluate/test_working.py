@@ -148,6 +148,22 @@ def test_participation_is_kept_by_everything_that_takes(depth, steps, case):
         assert Fraction(own, own + others) <= Fraction(case.share_ppm, 1_000_000)
 
 
+def test_what_took_and_was_not_told_of_counts_for_participation():
+    """Others trade 8 lots, then 12. Eight of ours take at 1020 and are never told of; at 1040 the
+    first 8 lots have left the window, so 12 may be ours, and 4 more can take."""
+    flow = flows.Flow(ts=980)
+    flow.join(ev.ADD, 1, 104, 90)
+    flow.join(ev.ADD, -1, 107, 90)
+    for ts, lots in ((990, 8), (1010, 12)):
+        flow.ts = ts
+        flow.put(ev.HIDDEN, -1, 106, lots)
+    case = Case(lots=16, length=40, n_slices=2, share_ppm=500_000, window_ns=45, child_max=90)
+    venue = no_delay(ack=Latency((1000,)))
+    log = worked(tape_of(flows.rows_of(flow.rows)), venue, case)
+    _, fills = of_parent(log, 0)
+    assert [(f["ts"], f["lots"], f["maker"]) for f in fills] == [(1020, 8, 0), (1040, 4, 0)]
+
+
 @flows.examples(200)
 @given(DEPTHS, flows.steps(), cases())
 def test_no_limit_makes_a_resting_placement_take(depth, steps, case):
@@ -209,7 +225,7 @@ def test_a_sweep_leaves_nothing_that_the_visible_book_can_give(depth, steps, cas
     # Lots that came in against our resting order in the last instant are ours, too.
     crossed = np.isin(rows.kind[np.minimum(fills["event"], len(rows.kind) - 1)], (ev.ADD, ev.LEVEL))
     took = ((fills["maker"] == 0) | crossed) & (fills["ts"] == case.end)
-    assert fills["lots"][took].sum() == other[reach].sum()
+    assert fills["lots"][took].sum() >= other[reach].sum()
 
 
 @flows.examples(100)

@@ -23,7 +23,7 @@ from paceline.engine.account import (
     open_lots,
 )
 from paceline.engine.replay import Floor, advance, cancel, look, next_arrival, replace, seek, submit
-from paceline.jit import inner, kernel
+from paceline.jit import inner, kernel, spliced
 from paceline.market.book import rank
 from paceline.market.compiler import Images
 from paceline.schedule.pov import allowed_lots, lots_due
@@ -114,7 +114,7 @@ def work(
     return len(parents)
 
 
-@inner
+@spliced
 def _work_one(
     floor: Floor, parents: NDArray[np.void], plan: Plan, i: int, results: NDArray[np.void]
 ) -> None:
@@ -238,7 +238,11 @@ def _turn(floor: Floor, parent: np.void, ticks: int, ts: int) -> int:
     """Turn what still rests into orders that take up to `ticks`, as far as participation allows
     now; the rest of them is called back. Returns how many were turned."""
     turned = 0
-    room = _allowed(floor, parent, parent["lots"], 0)
+    taking: int = 0  # what was turned before, and we have not heard the end of
+    for k in range(floor.account.clock[0]["n_orders"]):
+        if floor.account.orders[k]["type"] != LIMIT:
+            taking += open_lots(floor.account, k, ts)
+    room = _allowed(floor, parent, parent["lots"], taking)
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
         working = open_lots(floor.account, k, ts)
@@ -280,7 +284,7 @@ def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: in
     return moved
 
 
-@inner
+@spliced
 def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
     """The horizon is over: what rests and what is left takes the visible book, level by
     level inside the band and past any collar; or everything is called back."""
@@ -305,7 +309,7 @@ def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
         submit(floor, side, IOC, bound, lots, 0, n_slices, ts)
 
 
-@kernel
+@spliced
 def _write(floor: Floor, log: Log, i: int) -> None:
     """Copy what the account knows into the log."""
     clock, account = floor.account.clock[0], floor.account
