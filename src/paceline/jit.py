@@ -45,6 +45,15 @@ def kernel(function: F) -> F:
     return _compile(function)
 
 
+def spliced(function: F) -> F:
+    """Like `kernel`, for long functions with one or two callers: Numba writes them into the caller.
+
+    A caller is optimised together with all that it calls, so every storey of large functions pays
+    for the storeys below again. This takes one storey away; called from Python, it compiles alone.
+    """
+    return _compile(function, inline="always")
+
+
 def inner(function: F) -> F:
     """Like `kernel`, for functions that only kernels call.
 
@@ -59,7 +68,7 @@ def inlined(function: F) -> F:
     return _compile(function, no_cpython_wrapper=True, forceinline=True)
 
 
-def _compile(function: F, **options: bool) -> F:
+def _compile(function: F, **options: Any) -> F:
     decorate: Any = numba.njit  # its type hints leave out the wrapper options
     compiled = decorate(
         cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False, **options

@@ -29,7 +29,7 @@ from paceline.engine.footprint import settle, touch
 from paceline.engine.matching import amend, arrive, finish, meet, withdraw
 from paceline.engine.places import book_starts_again
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, inner, kernel
+from paceline.jit import inlined, inner, kernel, spliced
 from paceline.market.book import Book, apply, rank, row_of
 from paceline.market.compiler import IMAGE_EVERY, Images, load_image
 from paceline.market.events import (
@@ -274,7 +274,7 @@ def replace(floor: Floor, k: int, type_: int, ticks: int, lots: int, ts: int) ->
     return _send(floor, REPLACE, k, type_, ticks, lots, ts)
 
 
-@kernel
+@spliced
 def look(floor: Floor, ts: int) -> tuple[int, int]:
     """What we see of the market at `ts`: (best bid level, best ask level), our footprint left out.
 

@@ -25,7 +25,7 @@ from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
 from paceline.errors import CapacityError, ConfigError
-from paceline.evaluate.history import History, Lesson
+from paceline.evaluate.history import History, Lesson, cancel_exponent
 from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan, parse_policy
 from paceline.evaluate.results import BacktestResult, Run, TapeRuns
@@ -291,7 +291,7 @@ def _fees(settings: BacktestSettings) -> Fees:
 def _venue(settings: BacktestSettings, task: Task) -> Venue:
     return Venue(
         fill_model=task.model,
-        cancel_exponent=settings.cancel_exponent,
+        cancel_exponent=cancel_exponent(settings.cancel_exponent, task.lesson),
         submit=_latency(settings, settings.submit_ms, settings.latency_sample),
         ack=_latency(settings, settings.ack_ms, settings.latency_sample),
         market_data=_latency(settings, settings.market_data_ms, None),

@@ -101,8 +101,9 @@ class BacktestSettings(Settings, frozen=True):
         Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
     ] = "footprint"
     cancel_exponent: Annotated[
-        Positive, Field("L2 calibrated queue: see docs/assumptions.md.", "")
-    ] = 1.0
+        Positive | None,
+        Field("Queue on a book without orders; left out, fitted on earlier days or 1.", ""),
+    ] = None
     transient_half_life_s: Annotated[
         Seconds | None,
         Field(

@@ -261,7 +261,7 @@ def _turn(floor: Floor, parent: np.void, ticks: int, ts: int) -> int:
 @inner
 def _bound(parent: np.void) -> int:
     """The worst price that the parent order's band allows, ticks."""
-    return parent["band_high"] if parent["side"] > 0 else parent["band_low"]
+    return int(parent["band_high"] if parent["side"] > 0 else parent["band_low"])
 
 
 @inner
