@@ -192,6 +192,19 @@ def test_a_given_order_is_taken_at_its_word(days):
     # 300 bps around 105.5 ticks: 102.335 to 108.665
     assert (row["band_low"], row["band_high"]) == (103, 108)
     assert row["share_ppm"] == 300_000
+    assert row["window_ns"] == 300 * NS_PER_S
+    [short] = given_parents(days[-1], [order()], seed=1, window_s=60.0)
+    assert short["window_ns"] == 60 * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_order_value", 100), ("max_messages", 5), ("max_cancels", 5), ("min_resting_ms", 10)],
+)
+def test_a_limit_that_nobody_would_keep_is_refused(days, name, value):
+    limits = {"participation": 0.3, "price_band_bps": 300.0, "child_max": 4, name: value}
+    with pytest.raises(ConfigError, match=f"constraints.{name}: order 'a' sets it"):
+        given_parents(days[-1], [order(constraints=limits)], seed=1)
 
 
 @pytest.mark.parametrize(

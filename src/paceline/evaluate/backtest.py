@@ -143,7 +143,13 @@ def _places(
             here = [order for order in orders if _belongs(order, tape)]
             if not here:
                 continue
-            parents = given_parents(tape, here, settings.seed, settings.decision_delay_s)
+            parents = given_parents(
+                tape,
+                here,
+                settings.seed,
+                settings.decision_delay_s,
+                settings.participation_window_s,
+            )
         yield tape, lesson, parents
 
 

@@ -62,7 +62,11 @@ def draw_parents(
 
 
 def given_parents(
-    tape: Tape, orders: Sequence[ParentOrder], seed: int, decision_delay_s: float = 0.0
+    tape: Tape,
+    orders: Sequence[ParentOrder],
+    seed: int,
+    decision_delay_s: float = 0.0,
+    window_s: float = 300.0,
 ) -> NDArray[np.void]:
     """PARENT_RECORD of parent orders as users write them, with their constraints.
 
@@ -77,6 +81,7 @@ def given_parents(
             raise ConfigError(
                 f"parent.start_ts: order {order.order_id!r} leaves the session of {tape.name}"
             )
+        _check_limits(order)
         _check_priced(tape, mid, order, decision_delay_s)
         row["side"] = order.side.sign
         row["lots"] = order.lots(tape.instrument)
@@ -89,11 +94,23 @@ def given_parents(
         band_bps=np.array([c.price_band_bps for c in limit]),
         child_max=np.array([c.child_max_lots(tape.instrument) for c in limit]),
         participation=np.array([c.participation for c in limit]),
+        window_s=window_s,
     )
     parents["seed"] = np.random.default_rng([seed, _number_of(tape)]).integers(
         0, 2**62, len(orders)
     )
     return parents
+
+
+def _check_limits(order: ParentOrder) -> None:
+    """Raises `ConfigError` for a limit that a backtest would not keep: better no result than one
+    that looks as if it had been kept."""
+    for name in ("max_order_value", "max_messages", "max_cancels", "min_resting_ms"):
+        if getattr(order.constraints, name) is not None:
+            raise ConfigError(
+                f"constraints.{name}: order {order.order_id!r} sets it, and a backtest does not "
+                "keep it; leave it out"
+            )
 
 
 def _check_priced(
