@@ -88,7 +88,11 @@ class BacktestResult:
             ac_px(place.tape, place.lesson, place.parents, urgency, settings.get("slices", 30))
             for place in places
         ]
-        self.parents = _concatenate([self._parents_of(i) for i in range(len(places))])
+        # The same for every run on a place, so worked out once.
+        self._mids = [self._mids_of(i) for i in range(len(places))]
+        self._known = [self._parents_of(i) for i in range(len(places))]
+        self._market_px = [self._market_px_of(place) for place in places]
+        self.parents = _concatenate(self._known)
         """One row for each parent order."""
         self.orders = _concatenate(
             [self._orders_of(i, run) for i, place in enumerate(places) for run in place.runs]
@@ -222,7 +226,7 @@ class BacktestResult:
         tick, lot = float(tape.instrument.book_tick), float(tape.instrument.lot)
         at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
         spread = tape.ask_ticks()[at] - tape.bid_ticks()[at]
-        decision, arrival, end = self._mids_of(place)
+        decision, arrival, end = self._mids[place]
         n = len(parents)
         return {
             "parent": np.arange(n) + self._first_parent[place],
@@ -255,11 +259,23 @@ class BacktestResult:
             return arrival, arrival, end
         return mid_at(parents["start_ts"] - self._decision_delay_ns, ts, held, close), arrival, end
 
+    def _market_px_of(self, place: TapeRuns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Interval VWAP and participation-weighted price of each parent order, in ticks."""
+        tape, parents = place.tape, place.parents
+        trades = trades_of(tape)
+        last_ts = int(tape.events.ts[-1])
+        return (
+            interval_vwap(trades, parents["start_ts"], parents["end_ts"]),
+            participation_weighted_price(
+                trades, parents["start_ts"], last_ts + 1, parents["lots"], self._pov_rate
+            ),
+        )
+
     def _orders_of(self, place: int, run: Run) -> Columns:
         tape, _, parents, _ = self.places[place]
-        known = self._parents_of(place)
+        known = self._known[place]
         tick = float(tape.instrument.book_tick)
-        decision, arrival, end = self._mids_of(place)
+        decision, arrival, end = self._mids[place]
         log, n = run.log, len(parents)
         fills, parent = log.fills, log.fill_parent
         side = parents["side"]
@@ -280,12 +296,7 @@ class BacktestResult:
                 tape.instrument,
             ),
         )
-        trades = trades_of(tape)
-        last_ts = int(tape.events.ts[-1])
-        vwap = interval_vwap(trades, parents["start_ts"], parents["end_ts"])
-        pwp = participation_weighted_price(
-            trades, parents["start_ts"], last_ts + 1, parents["lots"], self._pov_rate
-        )
+        vwap, pwp = self._market_px[place]
         child = child_measures(_child_orders(log), n)
         others = log.result["market_lots"] - log.result["maker_lots"]
         volume = np.maximum(others, 0) + cost.filled_lots
