@@ -56,6 +56,8 @@ def test_our_shares_are_conserved(depth, steps, rules, plan, seed):
         assert (order["state"] == acc.RESTING) <= (order["left"] > 0)
     maker = kernels.fills["lots"][kernels.fills["maker"] == 1].sum()
     assert kernels.floor.account.clock[0]["maker_lots"] == maker
+    displaced = kernels.fills["lots"][kernels.fills["displaced"] == 1].sum()
+    assert kernels.floor.account.clock[0]["displaced_lots"] == displaced <= maker
 
 
 @flows.examples(100)

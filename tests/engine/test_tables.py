@@ -478,7 +478,7 @@ def test_a_fast_message_does_not_overtake_a_slow_one():
 
 def _delays(seed, table, n):
     dice = SplitMix64(seed)
-    return [table[(dice.next() >> 33) % len(table)] for _ in range(n)]
+    return [table[((dice.next() >> 32) * len(table)) >> 32] for _ in range(n)]
 
 
 def test_we_see_the_market_late_and_without_what_we_took():

@@ -25,7 +25,7 @@ def same(kernels: flows.Kernels, twin: TwinExchange) -> None:
     assert clock["stopped"] == twin.stopped
     assert len(kernels.fills) == len(twin.fills)
     for n, (ours, theirs) in enumerate(zip(kernels.fills, twin.fills, strict=True)):
-        for name in ("order", "ts", "ticks", "lots", "maker", "told_ts", "event"):
+        for name in ("order", "ts", "ticks", "lots", "maker", "displaced", "told_ts", "event"):
             assert ours[name] == getattr(theirs, name), f"fill {n}: {name}"
         assert ours["shift"] == pytest.approx(theirs.shift, rel=1e-9, abs=1e-12)
     for k, (ours, theirs) in enumerate(zip(kernels.orders, twin.orders, strict=True)):

@@ -55,6 +55,7 @@ class Fill:
     ticks: int
     lots: int
     maker: int
+    displaced: int
     told_ts: int
     event: int
     shift: float
@@ -173,7 +174,7 @@ class TwinExchange:
     def _delay(self, table) -> int:
         if len(table) == 1:
             return int(table[0])
-        return int(table[(self.dice.next() >> 33) % len(table)])
+        return int(table[((self.dice.next() >> 32) * len(table)) >> 32])
 
     def _told(self, ts) -> int:
         self.last_told = max(ts + self._delay(self.rules.ack_ns), self.last_told)
@@ -264,7 +265,7 @@ class TwinExchange:
             lots = min(self._available(-order.side, ticks, ts), order.left)
             if lots > 0:
                 self._take(-order.side, ticks, lots, ts)
-                self._fill(k, ticks, lots, 0, ts)
+                self._fill(k, ticks, lots, 0, 0, ts)
         if order.left == 0:
             return
         if order.type in (acc.IOC, acc.MARKET):
@@ -280,12 +281,12 @@ class TwinExchange:
         order = self.orders[k]
         order.state, order.done_ts, order.told_ts = state, ts, self._told(ts)
 
-    def _fill(self, k, ticks, lots, maker, ts) -> None:
+    def _fill(self, k, ticks, lots, maker, displaced, ts) -> None:
         order = self.orders[k]
         order.left -= lots
         told = self._told(ts)
         shift = self._press(lots, ts)
-        self.fills.append(Fill(k, ts, ticks, lots, maker, told, self.cursor, shift))
+        self.fills.append(Fill(k, ts, ticks, lots, maker, displaced, told, self.cursor, shift))
         if order.left == 0:
             order.state, order.done_ts, order.told_ts = acc.FILLED, ts, told
 
@@ -387,7 +388,7 @@ class TwinExchange:
                 order.printed += lots
                 ours = self._served(k, left)
             if ours > 0:
-                self._fill(k, order.ticks, ours, 1, ts)
+                self._fill(k, order.ticks, ours, 1, 1, ts)
                 left -= ours
 
     def _cross(self, side, ticks, lots, ts) -> None:
@@ -401,7 +402,7 @@ class TwinExchange:
                 break
             ours = min(left, order.left) if through > 0 else self._served(k, left)
             if ours > 0:
-                self._fill(k, order.ticks, ours, 1, ts)
+                self._fill(k, order.ticks, ours, 1, 0, ts)
                 self._take(side, ticks, ours, ts)
                 left -= ours
 

@@ -124,9 +124,9 @@ def test_participation_is_kept_at_every_send(depth, steps, venue, case):
         working = sum(
             int(e["lots"] - before[i]) for i, e in enumerate(orders[:k]) if e["done_ts"] > now
         )
-        told = recent[(recent["maker"] == 1) & (recent["told_ts"] <= order["sent_ts"])]
-        maker = int(told["lots"].sum())  # for all we know the others are strangers
-        others = max(volume_by(rows, now) - volume_by(rows, since) - maker, 0)
+        told = recent[(recent["displaced"] == 1) & (recent["told_ts"] <= order["sent_ts"])]
+        became_ours = int(told["lots"].sum())  # for all we know the others are strangers
+        others = max(volume_by(rows, now) - volume_by(rows, since) - became_ours, 0)
         own = int(recent["lots"].sum()) + working + int(order["lots"])
         assert Fraction(own, own + others) <= share
 
@@ -142,8 +142,8 @@ def test_participation_is_kept_by_everything_that_takes(depth, steps, case):
             continue
         now, since = fill["ts"], fill["ts"] - case.window_ns
         recent = fills[: i + 1][fills["ts"][: i + 1] > since]
-        maker = int(recent["lots"][recent["maker"] == 1].sum())
-        others = max(volume_by(rows, now) - volume_by(rows, since) - maker, 0)
+        became_ours = int(recent["lots"][recent["displaced"] == 1].sum())
+        others = max(volume_by(rows, now) - volume_by(rows, since) - became_ours, 0)
         own = int(recent["lots"].sum())
         assert Fraction(own, own + others) <= Fraction(case.share_ppm, 1_000_000)
 
@@ -189,8 +189,8 @@ def test_pov_never_sends_above_its_rate(depth, steps, venue, case):
     for k, order in enumerate(orders):
         now = int(order["sent_ts"]) - delay
         past = fills[(fills["ts"] <= now) & (fills["order"] < k)]
-        maker = int(past["lots"][past["maker"] == 1].sum())
-        others = max(volume_by(rows, now) - volume_by(rows, case.start) - maker, 0)
+        became_ours = int(past["lots"][past["displaced"] == 1].sum())
+        others = max(volume_by(rows, now) - volume_by(rows, case.start) - became_ours, 0)
         before = np.bincount(past["order"], past["lots"], minlength=k)
         working = sum(
             int(e["lots"] - before[i]) for i, e in enumerate(orders[:k]) if e["done_ts"] > now
@@ -369,6 +369,41 @@ def test_fewer_lots_than_slices_and_odd_remainders():
         case = Case(lots=lots, n_slices=n_slices, placement=CROSS)
         orders, fills = of_parent(worked(tape, no_delay(), case), 0)
         assert orders["lots"].tolist() == fills["lots"].tolist() == sizes
+
+
+def test_only_recorded_trades_that_became_ours_leave_the_market_volume():
+    """Ours rests at 105. At 1005 a print of 6 at our price is ours; at 1010 an offer of 3 comes in
+    at 105 and meets the rest, which no recorded trade ever held."""
+    flow = flows.Flow()
+    flow.join(ev.ADD, 1, 104, 90)
+    flow.join(ev.ADD, -1, 107, 90)
+    flow.ts = 1005
+    flow.put(ev.TRADE, 1, 105, 6)
+    flow.ts = 1010
+    flow.join(ev.ADD, -1, 105, 3)
+    case = Case(lots=9, length=40, n_slices=1, placement=INSIDE)
+    log = worked(tape_of(flows.rows_of(flow.rows)), no_delay(), case)
+    _, fills = of_parent(log, 0)
+    assert [(f["ts"], f["lots"], f["maker"], f["displaced"]) for f in fills] == [
+        (1005, 6, 1, 1), (1010, 3, 1, 0),
+    ]  # fmt: skip
+    assert (log.result["market_lots"][0], log.result["displaced_lots"][0]) == (6, 6)
+
+
+def test_a_move_that_is_on_its_way_is_not_asked_for_again():
+    """The touch goes from 104 to 105 once. Looking every 2 ns with a delay of 20, one message is
+    enough, and the order it moved is not moved back."""
+    flow = flows.Flow()
+    flow.join(ev.ADD, 1, 104, 90)
+    flow.join(ev.ADD, -1, 107, 90)
+    flow.ts = 1030
+    flow.join(ev.ADD, 1, 105, 90)
+    case = Case(lots=9, length=59, n_slices=1, placement=TOUCH, repeg_ns=2, finish=0)
+    log = worked(tape_of(flows.rows_of(flow.rows)), no_delay(submit=Latency((20,))), case)
+    orders, _ = of_parent(log, 0)
+    assert log.result["replaces"][0] == 1
+    assert (orders["first_ticks"][0], orders["ticks"][0]) == (104, 105)
+    assert orders["arrived_ts"][0] == 1050
 
 
 def test_market_volume_is_that_of_the_horizon():

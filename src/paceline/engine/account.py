@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.engine.dice import DICE_RECORD, GOLDEN, below
 from paceline.jit import inlined, kernel
 
 # Child order types.
@@ -56,6 +57,8 @@ ORDER_RECORD = np.dtype(
         ("first_ts", np.int64),  # when it first reached the exchange, and as what
         ("first_type", np.int64),
         ("first_ticks", np.int64),
+        ("asked_type", np.int64),  # what we last asked it to be; it may be on its way still
+        ("asked_ticks", np.int64),
         ("ttl_ns", np.int64),  # 0: for the session
         (
             "expires_ts",
@@ -74,6 +77,7 @@ FILL_RECORD = np.dtype(
         ("ticks", np.int64),
         ("lots", np.int64),
         ("maker", np.int64),  # 1: our order rested, 0: it took
+        ("displaced", np.int64),  # 1: a recorded trade was with us instead of with whom it was
         ("told_ts", np.int64),  # when we hear of it
         ("event", np.int64),  # how many events of the tape had happened
         ("shift", np.float64),  # ticks that our own impact moved the price against us
@@ -105,6 +109,7 @@ CLOCK_RECORD = np.dtype(
         ("n_told", np.int64),  # fills we know of
         ("told_lots", np.int64),  # lots in them
         ("maker_lots", np.int64),  # lots of ours that traded while resting
+        ("displaced_lots", np.int64),  # of them, those that recorded trades had with somebody else
         ("inbox_head", np.int64),
         ("inbox_tail", np.int64),
         ("last_arrival", np.int64),  # messages of one connection arrive as they were sent
@@ -119,7 +124,6 @@ CLOCK_RECORD = np.dtype(
         ("transient", np.float64),  # impact we have made, in ticks, at pressure_ts
         ("permanent", np.float64),
         ("pressure_ts", np.int64),
-        ("dice", np.uint64),  # state of the latency generator
     ]
 )
 TAKEN_RECORD = np.dtype(
@@ -141,6 +145,7 @@ class Account(NamedTuple):
     fills: NDArray[np.void]  # [max_fills] of FILL_RECORD
     inbox: NDArray[np.void]  # [a power of two] of MESSAGE_RECORD, a ring of messages on their way
     taken: NDArray[np.void]  # [2, n_levels] of TAKEN_RECORD, our footprint
+    dice: NDArray[np.void]  # [1] of DICE_RECORD, draws delays
 
 
 def new_account(
@@ -154,6 +159,7 @@ def new_account(
         fills=np.zeros(max_fills, FILL_RECORD),
         inbox=np.zeros(1 << (max_live - 1).bit_length(), MESSAGE_RECORD),
         taken=np.zeros((2, n_levels), TAKEN_RECORD),
+        dice=np.zeros(1, DICE_RECORD),
     )
     reset(account, 0)
     return account
@@ -173,22 +179,14 @@ def reset(account: Account, seed: int) -> None:
             for level in range(account.taken.shape[1]):
                 account.taken[row, level]["lots"] = 0.0
     account.clock[0] = _FRESH[0]
-    clock["dice"] = seed
+    account.dice[0]["state"] = seed
+    account.dice[0]["gamma"] = GOLDEN
 
 
 @inlined
 def draw(account: Account, table: NDArray[np.int64]) -> int:
-    """One of the equally likely delays (splitmix64, Steele et al. 2014)."""
-    n = len(table)
-    if n == 1:
-        return table[0]
-    state = np.uint64(account.clock[0]["dice"]) + np.uint64(0x9E3779B97F4A7C15)
-    account.clock[0]["dice"] = np.int64(state)
-    z = state
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return table[np.int64((z >> np.uint64(33)) % np.uint64(n))]
+    """One of the equally likely delays."""
+    return table[below(account.dice, len(table))] if len(table) > 1 else table[0]
 
 
 @inlined

@@ -32,7 +32,9 @@ LAW_RECORD = np.dtype(
 )
 
 _MASK = 2**64 - 1
-_GOLDEN = 0x9E3779B97F4A7C15
+GOLDEN = 0x9E3779B97F4A7C15
+"""The step of a stream of its own, odd and close to 2**64 over the golden ratio."""
+
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 
@@ -50,10 +52,10 @@ def new_dice(seed: int, *stream: int) -> NDArray[np.void]:
     for name, value in (("seed", seed), *(("stream", key) for key in stream)):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MASK:
             raise InputError(f"{name}: {value!r} is not a whole number from 0 to 2**64 - 1")
-    state, gamma = _mix(seed), _GOLDEN
+    state, gamma = _mix(seed), GOLDEN
     for key in stream:
-        state = _mix(state + _mix(key + _GOLDEN))
-        gamma = _mix_gamma(state + _GOLDEN)
+        state = _mix(state + _mix(key + GOLDEN))
+        gamma = _mix_gamma(state + GOLDEN)
     dice = np.zeros(1, DICE_RECORD)
     dice["state"], dice["gamma"] = state, gamma
     return dice

@@ -144,9 +144,16 @@ def rest(book: Book, account: Account, k: int) -> bool:
 
 @inner
 def fill(
-    account: Account, rules: Rules, k: int, ticks: int, lots: int, maker: bool, ts: int
+    account: Account,
+    rules: Rules,
+    k: int,
+    ticks: int,
+    lots: int,
+    maker: bool,
+    displaced: bool,
+    ts: int,
 ) -> None:
-    """Order `k` trades `lots` at `ticks`."""
+    """Order `k` trades `lots` at `ticks`; `displaced`: in a recorded trade."""
     clock = account.clock[0]
     at = clock["n_fills"]
     if at == len(account.fills):
@@ -160,12 +167,15 @@ def fill(
     row["ticks"] = ticks
     row["lots"] = lots
     row["maker"] = maker
+    row["displaced"] = displaced
     row["told_ts"] = told_at(account, rules.ack_ns, ts)
     row["event"] = clock["cursor"]
     row["shift"] = press(account, rules, lots, ts)
     clock["n_fills"] = at + 1
     if maker:
         clock["maker_lots"] += lots
+    if displaced:
+        clock["displaced_lots"] += lots
     if order["left"] == 0:
         order["state"] = FILLED
         order["done_ts"] = ts
@@ -188,7 +198,7 @@ def aggress(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None
         lots = min(available(book, account, rules, row, level, ts), order["left"])
         if lots > 0:
             take(account, rules, row, level, lots, ts)
-            fill(account, rules, k, ticks, lots, False, ts)
+            fill(account, rules, k, ticks, lots, False, False, ts)
         level += step
 
 
@@ -329,7 +339,7 @@ def _trade(
                 lots = 0 if waits else min(math.floor(left - passed), order["left"])
                 waits = lots < order["left"]
         if lots > 0:
-            fill(account, rules, k, order["ticks"], lots, True, ts)
+            fill(account, rules, k, order["ticks"], lots, True, True, ts)
             left -= lots
 
 
@@ -355,7 +365,7 @@ def _cross(
             lots = 0 if waits else min(math.floor(left - passed), order["left"])
             waits = lots < order["left"]
         if lots > 0:
-            fill(account, rules, k, order["ticks"], lots, True, ts)
+            fill(account, rules, k, order["ticks"], lots, True, False, ts)
             take(account, rules, row, level, lots, ts)
             left -= lots
 

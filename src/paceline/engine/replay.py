@@ -247,6 +247,8 @@ def submit(
     order["first_ts"] = 0
     order["first_type"] = type_
     order["first_ticks"] = ticks
+    order["asked_type"] = type_
+    order["asked_ticks"] = ticks
     order["ttl_ns"] = ttl_ns
     order["expires_ts"] = NEVER
     order["done_ts"] = NEVER
@@ -271,6 +273,9 @@ def replace(floor: Floor, k: int, type_: int, ticks: int, lots: int, ts: int) ->
 
     The exchange never has both the old and the new order, so nothing can fill twice.
     """
+    order = floor.account.orders[k]
+    order["asked_type"] = type_
+    order["asked_ticks"] = ticks
     return _send(floor, REPLACE, k, type_, ticks, lots, ts)
 
 

@@ -218,15 +218,15 @@ def schedule_path(
     place: TapeRuns, run: Run, row: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Times (ns) and lots that the schedule wanted to be left. POV's follows the market's volume,
-    with our own resting fills taken out, as the worker counts it."""
+    without the recorded trades that became ours, as the worker counts it."""
     bounds = run.plan.bounds[row]
     if run.plan.pov_ppm == 0:
         return bounds, run.plan.targets[row]
     tape, fills = place.tape, run.log.fills[run.log.fill_parent == row]
-    maker = fills[fills["maker"] == 1]
+    displaced = fills[fills["displaced"] == 1]
     done = np.searchsorted(tape.events.ts, bounds, side="right") - 1
     volume = np.where(done >= 0, tape.events.volume[np.maximum(done, 0)], 0)
-    own = np.array([maker["lots"][maker["ts"] <= ts].sum() for ts in bounds])
+    own = np.array([displaced["lots"][displaced["ts"] <= ts].sum() for ts in bounds])
     others = np.maximum.accumulate(np.maximum(volume - volume[0] - own, 0))
     return bounds, pov.target([int(place.parents[row]["lots"])], others, run.plan.pov_ppm)[0]
 

@@ -298,7 +298,7 @@ class BacktestResult:
         )
         vwap, pwp = self._market_px[place]
         child = child_measures(_child_orders(log), n)
-        others = log.result["market_lots"] - log.result["maker_lots"]
+        others = log.result["market_lots"] - log.result["displaced_lots"]
         volume = np.maximum(others, 0) + cost.filled_lots
         columns = {
             "parent": known["parent"],

@@ -52,7 +52,7 @@ RESULT_RECORD = np.dtype(
         ("replaces", np.int64),
         ("fills", np.int64),
         ("market_lots", np.int64),  # traded by everybody from start to end, as recorded
-        ("worked_until_ts", np.int64),  # when the last message had been answered
+        ("displaced_lots", np.int64),  # of them, what became ours
     ]
 )
 
@@ -140,7 +140,6 @@ def _work_one(
     result["market_lots"] = _volume_by(floor, end) - _volume_by(floor, start)
     while next_arrival(account) != NEVER:
         advance(floor, next_arrival(account))
-    result["worked_until_ts"] = account.clock[0]["now"]
 
 
 @inner
@@ -166,7 +165,7 @@ def _due(floor: Floor, parent: np.void, plan: Plan, i: int, j: int, ts: int) -> 
     filled, working = clock["told_lots"], _working(floor, ts)
     if plan.pov_ppm > 0:
         market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, parent["start_ts"])
-        others = max(market - clock["maker_lots"], 0)
+        others = max(market - clock["displaced_lots"], 0)
         due = lots_due(plan.pov_ppm, parent["lots"], others, filled, working)
     else:
         due = parent["lots"] - plan.targets[i, j + 1] - filled - working
@@ -182,13 +181,13 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     since = clock["last_seen"] - parent["window_ns"]
     market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, since)
     own: int = working
-    own_maker: int = 0
+    displaced: int = 0
     at = clock["n_told"] - 1  # a fill we were not told of still counts as working
     while at >= 0 and floor.account.fills[at]["ts"] > since:
         own += floor.account.fills[at]["lots"]
-        own_maker += floor.account.fills[at]["lots"] * floor.account.fills[at]["maker"]
+        displaced += floor.account.fills[at]["lots"] * floor.account.fills[at]["displaced"]
         at -= 1
-    return min(due, allowed_lots(parent["share_ppm"], max(market - own_maker, 0)) - own)
+    return min(due, allowed_lots(parent["share_ppm"], max(market - displaced, 0)) - own)
 
 
 @inner
@@ -240,13 +239,13 @@ def _turn(floor: Floor, parent: np.void, ticks: int, ts: int) -> int:
     turned = 0
     taking: int = 0  # what was turned before, and we have not heard the end of
     for k in range(floor.account.clock[0]["n_orders"]):
-        if floor.account.orders[k]["type"] != LIMIT:
+        if floor.account.orders[k]["asked_type"] != LIMIT:
             taking += open_lots(floor.account, k, ts)
     room = _allowed(floor, parent, parent["lots"], taking)
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
         working = open_lots(floor.account, k, ts)
-        if order["type"] != LIMIT or working == 0:
+        if order["asked_type"] != LIMIT or working == 0:
             continue
         lots = min(working, max(room, 0))
         room -= lots
@@ -277,8 +276,8 @@ def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: in
     moved = 0
     for k in range(floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
-        rests = order["type"] == LIMIT and open_lots(floor.account, k, ts) > 0
-        if rests and order["ticks"] != ticks:
+        rests = order["asked_type"] == LIMIT and open_lots(floor.account, k, ts) > 0
+        if rests and order["asked_ticks"] != ticks:
             replace(floor, k, LIMIT, ticks, order["lots"], ts)
             moved += 1
     return moved
@@ -325,6 +324,7 @@ def _write(floor: Floor, log: Log, i: int) -> None:
     result["children"] = clock["n_orders"]
     result["fills"] = clock["n_fills"]
     result["maker_lots"] = clock["maker_lots"]
+    result["displaced_lots"] = clock["displaced_lots"]
     filled = 0
     for k in range(clock["n_fills"]):
         filled += account.fills[k]["lots"]
