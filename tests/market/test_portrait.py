@@ -78,6 +78,39 @@ def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
         assert draw_portrait(seen, tmp_path / name).read_bytes().startswith(magic)
 
 
+def bins_of(tape: Tape) -> list[int]:
+    """The bins that the text shows, by the second at which they begin."""
+    table = portrait_text(portrait_of(tape)).split("Through the day")[1]
+    return [int(line.split()[0][-2:]) for line in table.splitlines() if line.startswith("  00:00:")]
+
+
+@pytest.mark.parametrize(
+    ("last_s", "shown"), [(3, 1), (5, 2), (12, 3), (19, 4), (20, 4), (70, 4), (0, 1)]
+)
+def test_a_day_is_shown_as_far_as_it_goes(last_s: int, shown: int) -> None:
+    """Empty bins at the end are left out, and the reader is told; those before stay."""
+    tape = Tape.compile(
+        rows_of([(0, ADD, 1, 100, 5, 0), (last_s * S, ADD, -1, 104, 8, 1)]), INSTRUMENT, SESSION
+    )
+    assert bins_of(tape) == [0, 5, 10, 15][:shown]
+    told = f"nothing after 00:00:{last_s:02}; announced until 00:00:20"
+    assert (told in portrait_text(portrait_of(tape))) == (shown < 4)
+
+
+def test_a_figure_says_that_the_day_ended_early(tmp_path: Path) -> None:
+    rows = [(0, ADD, 1, 100, 5, 0), (12 * S, ADD, -1, 104, 8, 1)]
+    for last, told in ((12 * S, True), (19 * S, False)):
+        tape = Tape.compile(rows_of([*rows, (last, ADD, -1, 105, 8, 2)]), INSTRUMENT, SESSION)
+        drawn = draw_portrait(portrait_of(tape), tmp_path / "x.svg").read_text()
+        assert ("nothing after 00:00:12; announced until 00:00:20" in drawn) == told
+
+
+def test_a_tape_from_before_its_session_has_one_bin() -> None:
+    session = Session(day="1970-01-01", zone="UTC", open_ns=100 * S, close_ns=120 * S)
+    tape = Tape.compile(rows_of([(5, ADD, 1, 100, 5, 0)]), INSTRUMENT, session)
+    assert portrait_of(tape).day.events.tolist() == [0]
+
+
 def test_a_tape_of_one_side_can_be_drawn(tmp_path: Path) -> None:
     tape = Tape.compile(rows_of([(5, ADD, 1, 100, 5, 0)]), INSTRUMENT, SESSION)
     seen = portrait_of(tape)

@@ -128,7 +128,20 @@ def _day(seen: Portrait) -> Table:
             _number(day.ask_lots[k], 0),
             _number(day.mid[k], 3),
         )
+    table.caption = _early_end(seen) or None
+    table.caption_justify = "left"
     return table
+
+
+def _early_end(seen: Portrait) -> str:
+    """Since when the tape is silent, if bins of the announced session were left out for it."""
+    session = seen.tape.session
+    if seen.day.edges_ns[-1] >= session.close_ns:
+        return ""
+    return (
+        f"nothing after {clock(seen.last_ts, session.zone)}; "
+        f"announced until {clock(session.close_ns, session.zone)}"
+    )
 
 
 def _number(value: float, decimals: int) -> str:
@@ -161,7 +174,8 @@ def draw_portrait(seen: Portrait, path: str | Path) -> Path:
     pattern = "%H:%M" if stop - start > 600 * NS_PER_S else "%H:%M:%S"
     axes[-1].xaxis.set_major_formatter(clocks.DateFormatter(pattern, tz=zone))
     axes[-1].set_xlim(_as_time(np.array([start, stop])))
-    axes[-1].set_xlabel(tape.session.zone, color=_GREY, fontsize=9)
+    below = " · ".join(filter(None, (tape.session.zone, _early_end(seen))))
+    axes[-1].set_xlabel(below, color=_GREY, fontsize=9)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=150, facecolor="white")

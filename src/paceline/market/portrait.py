@@ -66,7 +66,7 @@ class Portrait(NamedTuple):
     rows_quarantined: int
     quality: list[QualityLine]
     day: ThroughDay
-    """In bins of a round width, at most 16."""
+    """In bins of a round width, at most 16; those after the last event are left out."""
 
 
 def portrait_of(tape: Tape) -> Portrait:
@@ -74,10 +74,11 @@ def portrait_of(tape: Tape) -> Portrait:
     events, quality, session = tape.events, tape.manifest.quality, tape.session
     counts = np.bincount(events.kind, minlength=max(KIND_NAMES) + 1)
     warm_ns = quality.warmup_end_ts or session.open_ns
-    edges = np.array([min(warm_ns, int(events.ts[-1])), int(events.ts[-1]) + 1])
+    warm = np.array([min(warm_ns, int(events.ts[-1])), int(events.ts[-1]) + 1])
     touch = touch_lots(tape)
-    whole = through_day(tape, edges, touch)
+    whole = through_day(tape, warm, touch)
     volume = int(events.volume[-1])
+    edges = round_edges(session.open_ns, session.close_ns, _MOST_BINS)
     return Portrait(
         tape=tape,
         first_ts=int(events.ts[0]),
@@ -98,8 +99,14 @@ def portrait_of(tape: Tape) -> Portrait:
             QualityLine(name, found.count, found.first_row, found.first_ts, found.note)
             for name, found in quality.findings.items()
         ],
-        day=through_day(tape, round_edges(session.open_ns, session.close_ns, _MOST_BINS), touch),
+        day=through_day(tape, _reached(edges, int(events.ts[-1])), touch),
     )
+
+
+def _reached(edges_ns: NDArray[np.int64], last_ts: int) -> NDArray[np.int64]:
+    """The edges up to the end of the bin with the last event; one bin at least."""
+    bins = int(np.searchsorted(edges_ns, last_ts, side="right"))
+    return edges_ns[: max(bins, 1) + 1]
 
 
 def round_edges(start_ns: int, stop_ns: int, most: int) -> NDArray[np.int64]:
