@@ -68,6 +68,8 @@ def run(tapes, tmp_path, capsys):
 BACKTEST = ("backtest", "--tape", "TAPES", "-o", "TMP/out", "--orders", "6", "--jobs", "1",
             "--horizon", "3m", "--slices", "4")  # fmt: skip
 SMALL = ("--qty", "9")
+GIVEN = ("backtest", "--tape", "TAPES", "-o", "TMP/out", "--jobs", "1", "--slices", "4",
+         "--order", "TMP/order.json")  # fmt: skip
 
 
 def refuses(run, *words: str) -> str:
@@ -233,7 +235,7 @@ def tiny_open() -> int:
         (parent(symbol=["TINY"]), "parent.symbol"),
         (parent(arrival_px=1.0533), "parent.arrival_px: 1.0533"),
         (parent(start_ts=0), "parent."),
-        ([parent(), parent(start_ts=1, end_ts=2)], "starts in no session"),
+        ([parent(), parent(order_id="b", start_ts=1, end_ts=2)], "starts in no session"),
         ([], "orders: none"),
         (["nothing"], "parent: 'nothing' is not an object"),
         (7, "parent: 7 is not an object"),
@@ -242,12 +244,21 @@ def tiny_open() -> int:
 )
 def test_a_bad_order_is_one_line(run, tmp_path, content, says):
     (tmp_path / "order.json").write_text(json.dumps(content))
-    assert says in refuses(run, *BACKTEST, "--order", "TMP/order.json")
+    assert says in refuses(run, *GIVEN)
+
+
+def test_what_an_order_brings_is_not_asked_for_beside_it(run, tmp_path):
+    (tmp_path / "order.json").write_text(json.dumps(parent()))
+    line = refuses(run, *GIVEN, "--price-band-bps", "50")
+    assert "price_band_bps: 50.0 is for orders that are drawn" in line
+    assert run(*GIVEN)[0] == 0
+    saved = pq.read_table(tmp_path / "out" / "parents.parquet").to_pydict()
+    assert saved["order_id"] == ["mine"]
 
 
 def test_an_order_that_is_no_json_is_one_line(run, tmp_path):
     (tmp_path / "order.json").write_bytes(b"\xff{")
-    assert "order.json cannot be read" in refuses(run, *BACKTEST, "--order", "TMP/order.json")
+    assert "order.json cannot be read" in refuses(run, *GIVEN)
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "events.arrow", "levels.arrow", "images.arrow"])

@@ -295,8 +295,9 @@ def _flag(path: str) -> str:
 
 def _backtest(args: argparse.Namespace) -> None:
     settings = settings_from(args)
-    from paceline.evaluate.backtest import backtest, fill_models
+    from paceline.evaluate.backtest import backtest
     from paceline.evaluate.report import summary_text, write_report
+    from paceline.evaluate.venues import fill_models
     from paceline.orders.reading import read_parents
 
     tapes = open_tapes(args.tape)
@@ -346,7 +347,8 @@ def settings_from(args: argparse.Namespace) -> BacktestSettings:
         text = getattr(args, row.path)
         if text is not None:
             chosen[row.path] = _duration(row.path, text) if row.unit == "s" else _number(text)
-    if all(chosen.get(name) is None for name in ("qty", "qty_adv", "qty_volume")):
+    drawn = args.order is None
+    if drawn and all(chosen.get(name) is None for name in ("qty", "qty_adv", "qty_volume")):
         chosen["qty_adv"] = 0.02
     return from_dict(chosen, BacktestSettings)
 

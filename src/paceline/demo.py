@@ -29,8 +29,9 @@ def run_demo(
 
     `bar` has `say(what)`, `on(what, done, total)` and `to(what, at, total)` to show progress.
     """
-    from paceline.evaluate.backtest import backtest, fill_models
+    from paceline.evaluate.backtest import backtest
     from paceline.evaluate.report import write_report
+    from paceline.evaluate.venues import fill_models
 
     settings = BacktestSettings(
         orders=orders or (60 if quick else 500),

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from paceline.cost.impact_fit import Estimate, ImpactFit
+from paceline.engine import account as acc
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
-from paceline.evaluate.backtest import backtest, fill_models, footprint_of, work_all
-from paceline.evaluate.history import History
+from paceline.evaluate.backtest import backtest, work_all
+from paceline.evaluate.history import History, settled_ts
 from paceline.evaluate.parents import draw_parents, set_limits
 from paceline.evaluate.policies import Urgency, make_plan, parse_policy
-from paceline.evaluate.settings import BacktestSettings
+from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
+from paceline.evaluate.venues import fill_models, footprint_of
 from paceline.units import NS_PER_S
 
 from .market_days import DAYS, changed, random_day, random_rows, tape_of
@@ -133,10 +135,16 @@ def test_what_comes_after_an_order_does_not_touch_it(text):
         )
 
 
+GIVEN = BacktestSettings(slices=9, **VARIED)
+
+
 def test_given_orders_are_worked_on_their_days(days):
     mine = [order(order_id=name) for name in "ab"]
-    result = backtest(days, ["twap", "ac"], settings(), orders=mine, jobs=1)
-    assert len(result.parents["parent"]) == 2
+    result = backtest(days, ["twap", "ac"], GIVEN, orders=mine, jobs=1)
+    assert result.parents["order_id"].tolist() == ["a", "b"]
+    assert result.select("ac", "calibrated")["order_id"].tolist() == ["a", "b"]
+    assert not any("arrival_px" in note for note in result.notes)
+    assert not set(DRAWN_ONLY) & set(result.as_dict()["settings"])
     assert set(result.parents["day"]) == {DAYS[-1]}
     assert result.parents["side"].tolist() == [-1, -1]
     assert np.all(result.orders["filled_qty"] <= 12)
@@ -145,9 +153,96 @@ def test_given_orders_are_worked_on_their_days(days):
 
 @pytest.mark.parametrize("strangers", [[], [order(5000.0, 5001.0)], [order(symbol="ELSE")]])
 def test_no_given_order_is_dropped_in_silence(days, strangers):
+    strangers = [msgspec.structs.replace(stranger, order_id="b") for stranger in strangers]
     given = [order(), *strangers] if strangers else []
     with pytest.raises(ConfigError, match=r"orders: none|starts in no session"):
-        backtest(days, ["twap"], settings(), orders=given, jobs=1)
+        backtest(days, ["twap"], GIVEN, orders=given, jobs=1)
+
+
+def test_a_given_order_is_itself_and_nothing_else(days):
+    with pytest.raises(ConfigError, match=r"parent\.order_id: 'a' is given twice"):
+        backtest(days, ["twap"], GIVEN, orders=[order(), order(250.0)], jobs=1)
+    values = {"orders": 7, "qty": 17.0, "qty_adv": 0.1, "qty_volume": 0.1, "horizon_s": 60.0,
+              "price_band_bps": 50.0, "child_max": 3.0, "participation": 0.2}  # fmt: skip
+    assert values.keys() == set(DRAWN_ONLY)
+    for name, value in values.items():
+        wrong = msgspec.structs.replace(GIVEN, **{name: value})
+        with pytest.raises(ConfigError, match=f"{name}: {value} is for orders that are drawn"):
+            backtest(days, ["twap"], wrong, orders=[order()], jobs=1)
+
+
+def test_an_arrival_price_that_is_not_the_tapes_is_noted(days):
+    result = backtest(days, ["twap"], GIVEN, orders=[order(arrival_px=1.15)], jobs=1)
+    [note] = [note for note in result.notes if "arrival_px" in note]
+    assert "order 'a' names an arrival_px of 1.15, but the mid at its start is 1.0" in note
+
+
+def test_a_day_too_short_is_left_out_and_the_others_take_its_orders(days):
+    rows = random_rows(15)
+    few = type(rows)(*(column[:150] for column in rows))
+    short = tape_of(few, "2024-03-08")
+    result = backtest([*days[:2], short], ["twap"], settings(orders=5), jobs=1)
+    assert [place.tape.name for place in result.places] == [day.name for day in days[:2]]
+    assert [len(place.parents) for place in result.places] == [3, 2]
+    assert any(
+        note.startswith("TINY-2024-03-08: was left out (horizon: 240 s does not fit")
+        for note in result.notes
+    )
+    assert agree(backtest(days[:2], ["twap"], settings(orders=5), jobs=1), result)
+    with pytest.raises(ConfigError, match="horizon: 240 s does not fit into TINY-2024-03-08"):
+        backtest([*days, short], ["twap"], settings(), trade=[short], jobs=1)
+
+
+def test_the_venues_band_binds_the_dear_side_and_refuses_beyond_the_cheap(days):
+    free = backtest(days[-1:], POLICIES, settings(), jobs=1)
+    bound = backtest(days[-1:], POLICIES, settings(venue_band_bps=60.0), jobs=1)
+    tape = days[-1]
+    mid = tape.mid_ticks()[tape.index_at(settled_ts(tape)) - 1]
+    low, high = (np.ceil(mid * 0.994) - 0.001, np.floor(mid * 1.006) + 0.001)
+    outside = 0
+    for before, after in zip(free.places[0].runs, bound.places[0].runs, strict=True):
+        ticks, kept = before.log.orders["ticks"], after.log.orders
+        outside += int(np.sum((ticks < low) | (ticks > high)))
+        side = kept["side"] > 0
+        assert np.all(kept["ticks"][side] <= high)
+        assert np.all(kept["ticks"][~side] >= low)
+        refused = kept["reason"] == acc.OUTSIDE_BAND
+        assert np.array_equal(refused, np.where(side, kept["ticks"] < low, kept["ticks"] > high))
+    assert outside
+
+
+def test_fees_are_charged_on_shares_and_on_notional(days):
+    fees = {"maker_fee": -0.002, "taker_fee": 0.003, "maker_fee_bps": -1.0, "taker_fee_bps": 2.0}
+    result = backtest(days[-1:], ["twap/touch"], settings(**fees), jobs=1)
+    [run] = result.places[0].runs
+    fills = result.fills(0, run)
+    maker = fills["liquidity"] == "maker"
+    assert maker.any()
+    assert not maker.all()
+    paid = fills["qty"] * np.where(maker, -0.002 - 1e-4 * fills["px"], 0.003 + 2e-4 * fills["px"])
+    rows = result.select("twap/touch", "calibrated")
+    for k in rows["parent"]:
+        notional = result.parents["arrival_px"][k] * result.parents["qty"][k]
+        want = 1e4 * paid[fills["parent"] == k].sum() / notional
+        assert rows["fees_bps"][k] == pytest.approx(want, rel=1e-9, abs=1e-9)
+
+
+def test_no_child_fills_before_its_first_arrival_and_each_tells_where_it_first_stood(usual):
+    for place, taped in enumerate(usual.places):
+        for run in taped.runs:
+            children, fills = usual.children(place, run), usual.fills(place, run)
+            first = children["first_arrived_ts"]
+            assert np.all(fills["ts"] >= first[fills["child"]])
+            assert np.all(children["arrived_ts"] >= first)
+            turned = children["first_type"] != children["type"]
+            assert np.all(children["first_type"][turned] == "limit")
+            assert np.all(children["arrived_ts"][turned] > first[turned])
+            made = fills["liquidity"] == "maker"
+            still = made & ~turned[fills["child"]] & (run.plan.repeg_ns == 0)
+            at = fills["child"][still]
+            assert np.allclose(children["first_px"][at], fills["px"][still])
+    rested = usual.children(0, usual.places[0].runs[0])
+    assert np.any((rested["first_type"] == "limit") & (rested["type"] == "ioc"))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +341,7 @@ def test_the_footprint_is_set_or_learnt_or_the_default(days):
         recovery_half_life_s=3.0
     )
     assert footprint_of(settings(), lesson._replace(recovery=None), "x") == Footprint()
-    with pytest.raises(ConfigError, match="impact: fitted, but the fit failed for x"):
+    with pytest.raises(ConfigError, match="impact: fitted, but the tapes that teach x allow no"):
         footprint_of(settings(impact="fitted"), lesson._replace(impact=None), "x")
 
 
@@ -266,6 +361,13 @@ def test_fitted_impact_shifts_fills_against_us(days):
         transient_ticks_per_lot=0.5,
         transient_half_life_s=40.0,
     )
+    # Where no decay shows, prices come back as fast as the liquidity.
+    undecayed = lesson._replace(impact=fit, decay=None)
+    unset = settings(impact="fitted", recovery_half_life_s=5.0)
+    assert footprint_of(unset, undecayed, "x").transient_half_life_s == 5.0
+    decayed = lesson._replace(impact=fit, decay=estimate(77.0))
+    assert footprint_of(unset, decayed, "x").transient_half_life_s == 77.0
+
     pulls = msgspec.structs.replace(fit, gamma=estimate(-1.0), eta=estimate(-1.0))
     none = footprint_of(asked, lesson._replace(impact=pulls), "x")
     assert (none.permanent_ticks_per_lot, none.transient_ticks_per_lot) == (0.0, 0.0)

@@ -12,11 +12,13 @@ from paceline.evaluate.cells import (
     Column,
     Table,
     duration,
+    listed,
     plain,
     plural,
     significant,
 )
-from paceline.evaluate.results import BacktestResult, TapeRuns
+from paceline.evaluate.per_order import TapeRuns
+from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.market.session import clock
 
@@ -33,6 +35,8 @@ def settings_table(result: BacktestResult) -> Table:
     """Every setting with its value, its unit and its sentence."""
     rows = []
     for known in describe(BacktestSettings):
+        if known.path not in result.settings:
+            continue  # given orders brought their own
         value = result.settings.get(known.path, known.default)
         changed = value != known.default
         rows.append(
@@ -129,6 +133,11 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
             "Impact: off. Beyond the footprint the recorded market does not react to us, so large "
             "orders look cheaper than they would be."
         )
+    if settings.get("venue_band_bps") is not None:
+        notes.append(
+            f"Band: the venue takes no order further than {settings['venue_band_bps']:g} bps from "
+            "the first mid of the settled market."
+        )
     if settings.get("finish") == "leave":
         notes.append(
             "Horizon end: what is left stays unfilled and costs the way of the mid (opportunity)."
@@ -169,13 +178,14 @@ def _latency(settings: dict[str, Any]) -> str:
 
 
 def _fees(settings: dict[str, Any]) -> str:
-    maker, taker = settings.get("maker_fee", 0.0), settings.get("taker_fee", 0.0)
-    if not maker and not taker:
+    charged = []
+    for name, unit in (("fee", "a share"), ("fee_bps", "bps")):
+        taker, maker = settings.get(f"taker_{name}", 0.0), settings.get(f"maker_{name}", 0.0)
+        if taker or maker:
+            charged.append(f"{plain(taker, 4)} {unit} for taking, {plain(maker, 4)} for resting")
+    if not charged:
         return "Fees: nothing is charged."
-    return (
-        f"Fees: {plain(taker, 4)} a share for taking, {plain(maker, 4)} for resting (below 0 is a "
-        "rebate)."
-    )
+    return f"Fees: {listed(charged)} (below 0 is a rebate)."
 
 
 def data_table(result: BacktestResult) -> Table:

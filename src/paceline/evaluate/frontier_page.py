@@ -13,9 +13,10 @@ from paceline.errors import InputError
 from paceline.evaluate.cells import Cell, Column, Table, duration, number, plain, significant
 from paceline.evaluate.history import Lesson
 from paceline.evaluate.ink import INK, LINE, MUTED, PAPER, policy_color, sheet, svg
+from paceline.evaluate.per_order import TapeRuns
 from paceline.evaluate.plots import Figure
 from paceline.evaluate.policies import aversion_for
-from paceline.evaluate.results import BacktestResult, TapeRuns
+from paceline.evaluate.results import BacktestResult
 from paceline.market.tape import Tape
 from paceline.schedule.almgren_chriss import Frontier, frontier, half_life_s
 from paceline.units import BPS, NS_PER_S

@@ -26,8 +26,13 @@ _MUCH_SWEPT = 0.1
 
 def notes_on(result: BacktestResult) -> list[str]:
     """All notes on `result`: on its days, those alike merged, and then on its policies."""
-    about_days = [note for place in result.places for note in place.lesson.notes]
-    return [*merged([*about_days, *_queue_notes(result)]), *_sweep_notes(result)]
+    about_days = [
+        *result.left_out,
+        *(note for place in result.places for note in (*place.lesson.notes, *place.notes)),
+        *_queue_notes(result),
+        *_decay_notes(result),
+    ]
+    return [*merged(about_days), *_sweep_notes(result)]
 
 
 def _queue_notes(result: BacktestResult) -> list[str]:
@@ -43,6 +48,18 @@ def _queue_notes(result: BacktestResult) -> list[str]:
         )
         for place in result.places
         if not place.tape.has_orders and (chosen is not None or place.lesson.cancels is None)
+    ]
+
+
+def _decay_notes(result: BacktestResult) -> list[str]:
+    asked = result.settings.get("impact") == "fitted"
+    if not asked or result.settings.get("transient_half_life_s") is not None:
+        return []
+    return [
+        f"{place.tape.name}: fitted impact fades with the half-life of recovery, for no decay of "
+        "its own could be fitted"
+        for place in result.places
+        if place.lesson.decay is None
     ]
 
 

@@ -25,8 +25,9 @@ from paceline.evaluate.ink import (
     sheet,
     svg,
 )
+from paceline.evaluate.per_order import Run, TapeRuns
 from paceline.evaluate.resting import stretches
-from paceline.evaluate.results import BacktestResult, Run, TapeRuns
+from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
 from paceline.market.session import clock, midnight_ns
 from paceline.market.tape import Tape

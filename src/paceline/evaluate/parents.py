@@ -13,7 +13,7 @@ from paceline.evaluate.working import PARENT_RECORD
 from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
-from paceline.units import NS_PER_S
+from paceline.units import BPS, NS_PER_S
 
 _TRIES = 200
 _SETTLE_S = 60.0
@@ -67,6 +67,7 @@ def given_parents(
     seed: int,
     decision_delay_s: float = 0.0,
     window_s: float = 300.0,
+    venue_ticks: tuple[int, int] | None = None,
 ) -> NDArray[np.void]:
     """PARENT_RECORD of parent orders as users write them, with their constraints.
 
@@ -95,6 +96,7 @@ def given_parents(
         child_max=np.array([c.child_max_lots(tape.instrument) for c in limit]),
         participation=np.array([c.participation for c in limit]),
         window_s=window_s,
+        venue_ticks=venue_ticks,
     )
     parents["seed"] = np.random.default_rng([seed, _number_of(tape)]).integers(
         0, 2**62, len(orders)
@@ -140,27 +142,27 @@ def set_limits(
     child_max: int | NDArray[np.int64] | None = None,
     participation: float | NDArray[np.float64] | None = None,
     window_s: float = 300.0,
-    venue_band: tuple[float | None, float | None] = (None, None),
+    venue_ticks: tuple[int, int] | None = None,
 ) -> None:
     """Write the limits that the worker keeps; None is no limit of that kind.
 
-    The price band is `band_bps` around `reference_ticks`, cut to the venue's own band, with both
-    ends on the order grid inside it. Raises `ConfigError` for limits that leave nothing.
+    The price band is `band_bps` around `reference_ticks`, cut to the venue's own band
+    `venue_ticks`, with both ends on the order grid inside it. Raises `ConfigError` for limits that
+    leave nothing.
     """
     step = tape.instrument.order_step
-    tick = float(tape.instrument.book_tick)
-    width = _FAR if band_bps is None else reference_ticks * np.asarray(band_bps) / 10_000.0
+    width = _FAR if band_bps is None else reference_ticks * np.asarray(band_bps) / BPS
     width = np.minimum(width, _FAR)
     low, high = reference_ticks - width, reference_ticks + width
-    venue_low, venue_high = venue_band
-    if venue_low is not None:
-        low = np.maximum(low, venue_low / tick)
-    if venue_high is not None:
-        high = np.minimum(high, venue_high / tick)
+    if venue_ticks is not None:
+        low, high = np.maximum(low, venue_ticks[0]), np.minimum(high, venue_ticks[1])
     parents["band_low"] = np.ceil(np.maximum(low, step) / step).astype(np.int64) * step
     parents["band_high"] = np.floor(high / step).astype(np.int64) * step
     if np.any(parents["band_low"] > parents["band_high"]):
-        raise ConfigError(f"price_band_bps: {band_bps} holds no price of the order grid; widen it")
+        raise ConfigError(
+            f"price_band_bps: {band_bps} holds no price of the order grid"
+            + ("; widen it" if venue_ticks is None else " inside the venue's band; widen either")
+        )
     parents["child_max"] = _FAR if child_max is None else child_max
     if np.any(parents["child_max"] < 1):
         raise ConfigError(f"child_max: {child_max} is less than one lot")

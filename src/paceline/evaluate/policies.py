@@ -58,7 +58,7 @@ class Urgency(NamedTuple):
     half_life_s: float | None
     """Seconds in which an order without a horizon would shrink by a factor e; None: `half`."""
     risk_aversion: float | None
-    """The paper's lambda, 1 / (tick lots); needs a fitted impact. Wins over `half_life_s`."""
+    """The paper's lambda, 1 / (tick lots); needs a fitted impact. Never beside `half_life_s`."""
 
 
 def parse_policy(text: str, n_slices: int, collar_bps: float) -> Policy:

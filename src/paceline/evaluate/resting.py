@@ -1,8 +1,8 @@
-"""Where child orders stood: the price of each resting stretch, told again from plan and tape.
+"""Where child orders stood: the price of each resting stretch.
 
-An order that rested and then crossed keeps only its last price in the log. What came before follows
-from the tactic and the recorded touch, as the worker saw it: without our own footprint, which moves
-it at most where we had emptied a level ourselves.
+The log knows where an order first stood and where it stood last. Where re-pegs moved it in between
+follows from the tactic and the recorded touch, as the worker saw it: without our own footprint,
+which moves it at most where we had emptied a level ourselves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine import account as acc
-from paceline.evaluate.results import Run, TapeRuns
+from paceline.evaluate.per_order import Run, TapeRuns
 from paceline.market.tape import Tape
 from paceline.schedule.tactic import CROSS, no_worse, resting_ticks
 
@@ -45,8 +45,8 @@ def stretches(
     found: list[Stretch] = []
     for k in mine:
         order = log.orders[k]
-        if order["tag"] >= run.plan.bounds.shape[1] - 1:
-            continue  # the sweep at the end took at once
+        if order["first_type"] != acc.LIMIT:
+            continue  # it took at once
         own = fills[fills["order"] == k]
         found += _of_one(place.tape, run, row, parent, order, own, submit_ns, market_data_ns)
     return found
@@ -62,30 +62,41 @@ def _of_one(
     submit_ns: int,
     market_data_ns: int,
 ) -> list[Stretch]:
-    sent, plan = int(order["sent_ts"]), run.plan
-    slice_end = int(plan.bounds[row, int(order["tag"]) + 1])
-    done = int(order["done_ts"])
-    end = min(slice_end + submit_ns, done)
-    looks = [sent]
-    if plan.repeg_ns > 0:
-        looks = list(range(sent, slice_end, plan.repeg_ns))
+    first, last, done = (int(order[name]) for name in ("first_ts", "arrived_ts", "done_ts"))
+    end = done if order["type"] == acc.LIMIT else last
+    pieces = [Stretch(first, end, float(order["first_ticks"]), "ended")]
+    if run.plan.repeg_ns > 0:
+        for start, ticks in _moves(tape, run, row, parent, order, submit_ns, market_data_ns):
+            if pieces[-1].start_ts < start < end and ticks != pieces[-1].ticks:
+                pieces[-1] = pieces[-1]._replace(end_ts=start)
+                pieces.append(Stretch(start, end, ticks, "ended"))
     maker = fills[fills["maker"] == 1]
-    pieces: list[Stretch] = []
-    for ts in looks:
-        start = ts + submit_ns
-        ticks = _price(tape, run, parent, ts - market_data_ns)
-        if ticks is None or start > end:
-            continue
-        if pieces and pieces[-1].ticks == ticks:
-            continue
-        if pieces:
-            pieces[-1] = pieces[-1]._replace(end_ts=start)
-        pieces.append(Stretch(start, end, ticks, "ended"))
-    if not pieces:
-        return []
     pieces = [_as_filled(piece, maker) for piece in pieces]
-    pieces[-1] = pieces[-1]._replace(fate=_fate(order, done <= slice_end, len(maker) > 0))
+    pieces[-1] = pieces[-1]._replace(fate=_fate(order))
     return pieces
+
+
+def _moves(
+    tape: Tape,
+    run: Run,
+    row: int,
+    parent: np.void,
+    order: np.void,
+    submit_ns: int,
+    market_data_ns: int,
+) -> list[tuple[int, float]]:
+    """(ns, ticks) of the prices that re-pegs may have moved an order to; the last is known."""
+    step, sent = run.plan.repeg_ns, int(order["sent_ts"])
+    slice_end = int(run.plan.bounds[row, int(order["tag"]) + 1])
+    found = [
+        (ts + submit_ns, ticks)
+        for ts in range(sent + step, slice_end, step)
+        if (ticks := _price(tape, run, parent, ts - market_data_ns)) is not None
+    ]
+    if order["type"] != acc.LIMIT or order["arrived_ts"] == order["first_ts"]:
+        return found
+    last = int(order["arrived_ts"])
+    return [*(move for move in found if move[0] < last), (last, float(order["ticks"]))]
 
 
 def _as_filled(piece: Stretch, maker: NDArray[np.void]) -> Stretch:
@@ -94,12 +105,12 @@ def _as_filled(piece: Stretch, maker: NDArray[np.void]) -> Stretch:
     return piece._replace(ticks=float(inside["ticks"][-1])) if len(inside) else piece
 
 
-def _fate(order: np.void, early: bool, some: bool) -> str:
+def _fate(order: np.void) -> str:
     if order["state"] == acc.REJECTED:
         return "refused"
-    if order["state"] == acc.FILLED and early and some:
-        return "filled"
-    return "crossed" if order["type"] != acc.LIMIT else "ended"
+    if order["type"] != acc.LIMIT:
+        return "crossed"
+    return "filled" if order["state"] == acc.FILLED else "ended"
 
 
 def _price(tape: Tape, run: Run, parent: np.void, seen_ts: int) -> float | None:

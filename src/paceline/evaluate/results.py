@@ -7,60 +7,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.cost.measures import (
-    HORIZONS_NS,
-    ChildOrders,
-    child_measures,
-    interval_vwap,
-    markouts,
-    mid_at,
-    participation_weighted_price,
-    per_parent,
-    slippage_bps,
-    spread_paid,
-)
-from paceline.cost.shortfall import shortfall
 from paceline.cost.tail import summarize
 from paceline.engine import account as acc
 from paceline.engine.exchange import REASON_NAMES, STATE_NAMES
-from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees
-from paceline.evaluate.history import Lesson, trades_of
 from paceline.evaluate.notes import notes_on
-from paceline.evaluate.on_schedule import ac_px
-from paceline.evaluate.policies import Policy, Urgency
-from paceline.evaluate.working import Log, Plan
-from paceline.market.tape import Tape
+from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of
+from paceline.evaluate.policies import Urgency
 from paceline.units import BPS, NS_PER_S
 
 TYPE_NAMES = {
     acc.LIMIT: "limit", acc.MARKETABLE: "marketable_limit", acc.IOC: "ioc", acc.MARKET: "market",
 }  # fmt: skip
-
-Columns = dict[str, NDArray[Any]]
-
-
-class Run(NamedTuple):
-    """One policy under one fill model on one tape."""
-
-    policy: Policy
-    model: FillModel
-    plan: Plan
-    log: Log
-
-
-class TapeRuns(NamedTuple):
-    """Everything that was worked on one tape."""
-
-    tape: Tape
-    lesson: Lesson
-    parents: NDArray[np.void]  # PARENT_RECORD
-    runs: list[Run]
 
 
 class BacktestResult:
@@ -73,29 +36,30 @@ class BacktestResult:
         decision_delay_s: float,
         fees: Fees,
         places: list[TapeRuns],
+        left_out: list[str],
     ) -> None:
         self.settings = settings
         self.places = places
-        self._pov_rate = pov_rate
-        self._decision_delay_ns = round(decision_delay_s * NS_PER_S)
-        self._fees = fees
+        self.left_out = left_out
+        """Notes on tapes that no order could be worked on."""
         first: list[int] = [0]
         for place in places:
             first.append(first[-1] + len(place.parents))
         self._first_parent = first
         urgency = Urgency(settings.get("half_life_s"), settings.get("risk_aversion"))
-        self._ac_px = [
-            ac_px(place.tape, place.lesson, place.parents, urgency, settings.get("slices", 30))
-            for place in places
-        ]
+        delay_ns = round(decision_delay_s * NS_PER_S)
+        n_slices = settings.get("slices", 30)
         # The same for every run on a place, so worked out once.
-        self._mids = [self._mids_of(i) for i in range(len(places))]
+        self._prices = [prices_of(place, delay_ns, pov_rate, urgency, n_slices) for place in places]
         self._known = [self._parents_of(i) for i in range(len(places))]
-        self._market_px = [self._market_px_of(place) for place in places]
         self.parents = _concatenate(self._known)
         """One row for each parent order."""
         self.orders = _concatenate(
-            [self._orders_of(i, run) for i, place in enumerate(places) for run in place.runs]
+            [
+                {**self._whose(i, run), **order_columns(place, run, self._prices[i], fees)}
+                for i, place in enumerate(places)
+                for run in place.runs
+            ]
         )
         """One row for each parent order, policy and fill model: its cost and how it was worked."""
 
@@ -145,7 +109,11 @@ class BacktestResult:
         return row
 
     def children(self, place: int, run: Run) -> Columns:
-        """One row for each child order of a run; times in ns, prices in currency."""
+        """One row for each child order of a run; times in ns, prices in currency.
+
+        `type`, `px` and `arrived_ts` are those it had in the end, `first_...` those it first
+        reached the exchange with; a price is NaN where an order takes any.
+        """
         tape, log = self.places[place].tape, run.log
         orders = log.orders
         tick = float(tape.instrument.book_tick)
@@ -158,12 +126,15 @@ class BacktestResult:
             "child": np.arange(n),
             "side": orders["side"],
             "type": _named(orders["type"], TYPE_NAMES),
-            "px": np.where(np.abs(orders["ticks"]) < 1 << 39, orders["ticks"] * tick, np.nan),
+            "px": _px(orders["ticks"], tick),
             "qty": orders["lots"] * lot,
             "filled": (orders["lots"] - orders["left"]) * lot,
             "state": _named(orders["state"], STATE_NAMES),
             "reason": _named(orders["reason"], REASON_NAMES),
             "sent_ts": orders["sent_ts"],
+            "first_arrived_ts": orders["first_ts"],
+            "first_type": _named(orders["first_type"], TYPE_NAMES),
+            "first_px": _px(orders["first_ticks"], tick),
             "arrived_ts": orders["arrived_ts"],
             "done_ts": orders["done_ts"],
             "slice": orders["tag"],
@@ -222,14 +193,15 @@ class BacktestResult:
         }
 
     def _parents_of(self, place: int) -> Columns:
-        tape, _, parents, _ = self.places[place]
+        tape, parents = self.places[place].tape, self.places[place].parents
         tick, lot = float(tape.instrument.book_tick), float(tape.instrument.lot)
         at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
         spread = tape.ask_ticks()[at] - tape.bid_ticks()[at]
-        decision, arrival, end = self._mids[place]
+        px = self._prices[place]
         n = len(parents)
         return {
             "parent": np.arange(n) + self._first_parent[place],
+            "order_id": np.array(self.places[place].order_ids),
             "tape": np.full(n, tape.name),
             "symbol": np.full(n, tape.instrument.symbol),
             "day": np.full(n, tape.session.day),
@@ -237,96 +209,22 @@ class BacktestResult:
             "qty": parents["lots"] * lot,
             "start_ts": parents["start_ts"],
             "end_ts": parents["end_ts"],
-            "arrival_px": arrival * tick,
-            "end_px": end * tick,
-            "decision_px": decision * tick,
-            "spread_bps": BPS * spread / arrival,
+            "arrival_px": px.arrival * tick,
+            "end_px": px.end * tick,
+            "decision_px": px.decision * tick,
+            "spread_bps": BPS * spread / px.arrival,
         }
 
-    def _mids_of(self, place: int) -> tuple[NDArray[np.float64], ...]:
-        """Mids at decision, arrival and end of each parent order, in ticks.
-
-        Nobody starts on a one-sided book. If an order ends on one, its rest is worth the last mid
-        that there was.
-        """
-        tape, _, parents, _ = self.places[place]
-        ts, close = tape.events.ts, tape.session.close_ns
-        mid = tape.mid_ticks()
-        held = mid[np.maximum.accumulate(np.where(np.isnan(mid), 0, np.arange(len(mid))))]
-        arrival = mid_at(parents["start_ts"], ts, mid, close)
-        end = mid_at(parents["end_ts"], ts, held, close)
-        if self._decision_delay_ns == 0:
-            return arrival, arrival, end
-        return mid_at(parents["start_ts"] - self._decision_delay_ns, ts, held, close), arrival, end
-
-    def _market_px_of(self, place: TapeRuns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Interval VWAP and participation-weighted price of each parent order, in ticks."""
-        tape, parents = place.tape, place.parents
-        trades = trades_of(tape)
-        last_ts = int(tape.events.ts[-1])
-        return (
-            interval_vwap(trades, parents["start_ts"], parents["end_ts"]),
-            participation_weighted_price(
-                trades, parents["start_ts"], last_ts + 1, parents["lots"], self._pov_rate
-            ),
-        )
-
-    def _orders_of(self, place: int, run: Run) -> Columns:
-        tape, _, parents, _ = self.places[place]
+    def _whose(self, place: int, run: Run) -> Columns:
         known = self._known[place]
-        tick = float(tape.instrument.book_tick)
-        decision, arrival, end = self._mids[place]
-        log, n = run.log, len(parents)
-        fills, parent = log.fills, log.fill_parent
-        side = parents["side"]
-        paid = fills["ticks"] + side[parent] * fills["shift"]
-        cost = shortfall(
-            side,
-            parents["lots"],
-            decision,
-            arrival,
-            end,
-            parent,
-            paid,
-            fills["lots"],
-            self._fees.charge(
-                fills["ticks"].astype(np.float64),
-                fills["lots"],
-                fills["maker"] == 1,
-                tape.instrument,
-            ),
-        )
-        vwap, pwp = self._market_px[place]
-        child = child_measures(_child_orders(log), n)
-        others = log.result["market_lots"] - log.result["displaced_lots"]
-        volume = np.maximum(others, 0) + cost.filled_lots
-        columns = {
+        n = len(known["parent"])
+        return {
             "parent": known["parent"],
+            "order_id": known["order_id"],
             "policy": np.full(n, run.policy.name),
             "fill_model": np.full(n, run.model.name.lower()),
             "tape": known["tape"],
-            **{name: getattr(cost, name) for name in cost._fields if name.endswith("_bps")},
-            "avg_px": cost.avg_px * tick,
-            "filled_qty": cost.filled_lots * float(tape.instrument.lot),
-            "fill_rate": cost.filled_lots / parents["lots"],
-            "swept_share": _swept_lots(run, n) / parents["lots"],
-            "maker_share": _share(log.result["maker_lots"], cost.filled_lots),
-            "participation": _share(cost.filled_lots, volume),
-            "vs_vwap_bps": slippage_bps(side, cost.avg_px, vwap, arrival),
-            "vs_pwp_bps": slippage_bps(side, cost.avg_px, pwp, arrival),
-            "vs_ac_bps": slippage_bps(side, cost.avg_px, self._ac_px[place], arrival),
-            "children": child.children,
-            "child_fill_rate": child.fill_rate,
-            "time_to_fill_s": child.time_to_fill_s,
-            "partial_share": child.partial,
-            "cancels_per_child": child.cancels_per_child,
-            "replaces": log.result["replaces"],
-            "rejects": np.bincount(
-                log.order_parent[log.orders["state"] == acc.REJECTED], minlength=n
-            ),
         }
-        columns.update(_fill_measures(tape, log, side, arrival, n))
-        return columns
 
 
 _MEANS = (
@@ -339,68 +237,14 @@ _MEANS = (
 )  # fmt: skip
 
 
-def _swept_lots(run: Run, n: int) -> NDArray[np.int64]:
-    """Lots of each parent order that orders sent at the end of its horizon filled."""
-    fills, parent = run.log.fills, run.log.fill_parent
-    swept = run.log.orders["tag"][fills["order"]] == run.plan.bounds.shape[1] - 1
-    lots = np.bincount(parent[swept], fills["lots"][swept], minlength=n)
-    return np.rint(lots).astype(np.int64)
-
-
-def _fill_measures(
-    tape: Tape, log: Log, side: NDArray[np.int64], arrival: NDArray[np.float64], n: int
-) -> Columns:
-    """Measures of fills, lots-weighted per parent order, in bps of the arrival price."""
-    fills, parent = log.fills, log.fill_parent
-    fill_side = side[parent]
-    mid, ts = tape.mid_ticks(), tape.events.ts
-    last = int(ts[-1])
-    before = mid_at(fills["ts"] - 1, ts, mid, last)
-    per_bps = BPS / arrival
-    maker = fills["maker"] == 1
-    later = markouts(fill_side, fills["ts"], ts, mid, last)
-
-    def over(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return per_parent(values[chosen], parent[chosen], fills["lots"][chosen], n).mean * per_bps
-
-    columns = {
-        "spread_paid_bps": over(
-            spread_paid(fill_side, fills["ticks"], before), np.ones(len(fills), bool)
-        ),
-        "impact_bps": over(fills["shift"], np.ones(len(fills), bool)),
-    }
-    for h, horizon in enumerate(HORIZONS_NS):
-        minutes = horizon // (60 * NS_PER_S)
-        columns[f"adverse_{minutes}m_bps"] = over(later[:, h], maker)
-        columns[f"reversion_{minutes}m_bps"] = over(later[:, h], ~maker)
-    return columns
-
-
-def _child_orders(log: Log) -> ChildOrders:
-    orders, fills = log.orders, log.fills
-    first = np.full(len(orders), acc.NEVER, np.int64)
-    np.minimum.at(first, fills["order"], fills["ts"])
-    first[first == acc.NEVER] = 0
-    return ChildOrders(
-        parent=log.order_parent,
-        lots=orders["lots"],
-        filled_lots=orders["lots"] - orders["left"],
-        submit_ts=orders["sent_ts"],
-        first_fill_ts=first,
-        cancelled=np.isin(orders["state"], (acc.CANCELLED, acc.EXPIRED)),
-    )
-
-
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`part / whole`; NaN where there is no whole."""
-    share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-    return np.asarray(share, dtype=np.float64)
-
-
 def _mean(values: NDArray[Any]) -> float:
     """Mean of what is there; NaN if nothing is."""
     there = values[~np.isnan(values.astype(np.float64))]
     return float(there.mean()) if len(there) else float("nan")
+
+
+def _px(ticks: NDArray[np.int64], tick: float) -> NDArray[np.float64]:
+    return np.where(np.abs(ticks) < 1 << 39, ticks * tick, np.nan)
 
 
 def _named(codes: NDArray[np.int64], names: dict[int, str]) -> NDArray[Any]:

@@ -11,13 +11,22 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from paceline.config import Field, Settings
+from paceline.errors import ConfigError
 
 Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]  # whose ns an int64 holds
 LONGEST_MS = 3.6e6
 Milliseconds = Annotated[float, Meta(ge=0, le=LONGEST_MS)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
+
+
+DRAWN_ONLY = (
+    "orders", "qty", "qty_adv", "qty_volume", "horizon_s", "price_band_bps", "child_max",
+    "participation",
+)  # fmt: skip
+"""Settings of parent orders that are drawn; one that is given brings its own."""
 
 
 class BacktestSettings(Settings, frozen=True):
@@ -47,10 +56,14 @@ class BacktestSettings(Settings, frozen=True):
     ] = "calibrated"
     half_life_s: Annotated[
         Seconds | None,
-        Field("Almgren-Chriss: 1 / kappa; left out, half of the horizon.", "s"),
+        Field(
+            "Almgren-Chriss: 1 / kappa, the time in which the rest shrinks by a factor e; left "
+            "out, half of the horizon.",
+            "s",
+        ),
     ] = None
     risk_aversion: Annotated[
-        float | None,
+        NotNegative | None,
         Field("Almgren-Chriss: lambda, instead of a half-life; needs an impact fit.", "1/tick lot"),
     ] = None
     pov_rate: Annotated[
@@ -92,6 +105,16 @@ class BacktestSettings(Settings, frozen=True):
         float, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
     ] = 0.0
     taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
+    maker_fee_bps: Annotated[
+        float, Field("Fee on the notional of resting orders that traded; below 0, a rebate.", "bps")
+    ] = 0.0
+    taker_fee_bps: Annotated[float, Field("Fee on the notional of orders that took.", "bps")] = 0.0
+    venue_band_bps: Annotated[
+        Positive | None,
+        Field(
+            "The venue takes no price further than this from the day's first settled mid.", "bps"
+        ),
+    ] = None
     recovery_half_life_s: Annotated[
         Seconds | None,
         Field("Until half of the liquidity we took is back; left out, fitted on the tapes.", "s"),
@@ -107,6 +130,16 @@ class BacktestSettings(Settings, frozen=True):
     transient_half_life_s: Annotated[
         Seconds | None,
         Field(
-            "With fitted impact: until half of its transient part is gone; left out, fitted.", "s"
+            "With fitted impact: until half of its transient part is gone; left out, fitted, or "
+            "where no decay shows, that of the liquidity.",
+            "s",
         ),
     ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.half_life_s is not None and self.risk_aversion is not None:
+            raise ConfigError(
+                f"half_life: {self.half_life_s:g} s and risk_aversion: {self.risk_aversion:g} both "
+                "set the urgency; give one"
+            )

@@ -121,7 +121,8 @@ class ParentOrder(Payload, frozen=True, kw_only=True):
     """Mid when the parent becomes active, in currency; half a book tick is possible."""
     start_ts: Nanoseconds
     end_ts: Nanoseconds
-    """Nothing is sent at or after it. Later than `start_ts`."""
+    """The horizon's end, later than `start_ts`. The last messages are sent at it: they call back
+    what still works, or sweep the visible book for it. Nothing is sent after."""
     constraints: Constraints
 
     def __post_init__(self) -> None:

@@ -1,0 +1,200 @@
+"""What working a parent order cost, and how its child orders and fills did: one row an order.
+
+Everything is told per run (one policy, one fill model, one tape). Costs are in basis points of
+arrival notional, positive when bad.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.cost.measures import (
+    HORIZONS_NS,
+    ChildOrders,
+    child_measures,
+    interval_vwap,
+    markouts,
+    mid_at,
+    participation_weighted_price,
+    per_parent,
+    slippage_bps,
+    spread_paid,
+)
+from paceline.cost.shortfall import shortfall
+from paceline.engine import account as acc
+from paceline.engine.queue import FillModel
+from paceline.engine.venue import Fees
+from paceline.evaluate.history import Lesson, trades_of
+from paceline.evaluate.on_schedule import ac_px
+from paceline.evaluate.policies import Policy, Urgency
+from paceline.evaluate.working import Log, Plan
+from paceline.market.tape import Tape
+from paceline.units import BPS, NS_PER_S
+
+Columns = dict[str, NDArray[Any]]
+
+
+class Run(NamedTuple):
+    """One policy under one fill model on one tape."""
+
+    policy: Policy
+    model: FillModel
+    plan: Plan
+    log: Log
+
+
+class TapeRuns(NamedTuple):
+    """Everything that was worked on one tape."""
+
+    tape: Tape
+    lesson: Lesson
+    parents: NDArray[np.void]  # PARENT_RECORD
+    order_ids: list[str]
+    runs: list[Run]
+    notes: list[str]
+
+
+class Prices(NamedTuple):
+    """What parent orders are measured against, all `[n]` in ticks. NaN: there is no such price."""
+
+    decision: NDArray[np.float64]  # mid
+    arrival: NDArray[np.float64]  # mid
+    end: NDArray[np.float64]  # mid
+    vwap: NDArray[np.float64]  # of all trades between start and end
+    pwp: NDArray[np.float64]  # participation-weighted price
+    ac: NDArray[np.float64]  # of the Almgren-Chriss trajectory, worked at mid
+
+
+def prices_of(
+    place: TapeRuns, delay_ns: int, pov_rate: float, urgency: Urgency, n_slices: int
+) -> Prices:
+    """The prices on one tape; a decision lies `delay_ns` before the start.
+
+    Nobody starts on a one-sided book. If an order ends on one, its rest is worth the last mid that
+    there was.
+    """
+    tape, parents = place.tape, place.parents
+    ts, close, mid = tape.events.ts, tape.session.close_ns, tape.mid_ticks()
+    held = mid[np.maximum.accumulate(np.where(np.isnan(mid), 0, np.arange(len(mid))))]
+    start, end = parents["start_ts"], parents["end_ts"]
+    arrival = mid_at(start, ts, mid, close)
+    trades = trades_of(tape)
+    return Prices(
+        decision=mid_at(start - delay_ns, ts, held, close) if delay_ns else arrival,
+        arrival=arrival,
+        end=mid_at(end, ts, held, close),
+        vwap=interval_vwap(trades, start, end),
+        pwp=participation_weighted_price(trades, start, int(ts[-1]) + 1, parents["lots"], pov_rate),
+        ac=ac_px(tape, place.lesson, parents, urgency, n_slices),
+    )
+
+
+def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
+    """Cost and execution of every parent order of a run."""
+    tape, parents = place.tape, place.parents
+    tick = float(tape.instrument.book_tick)
+    log, n = run.log, len(parents)
+    fills, parent = log.fills, log.fill_parent
+    side = parents["side"]
+    paid = fills["ticks"] + side[parent] * fills["shift"]
+    cost = shortfall(
+        side,
+        parents["lots"],
+        px.decision,
+        px.arrival,
+        px.end,
+        parent,
+        paid,
+        fills["lots"],
+        fees.charge(
+            fills["ticks"].astype(np.float64),
+            fills["lots"],
+            fills["maker"] == 1,
+            tape.instrument,
+        ),
+    )
+    child = child_measures(_child_orders(log), n)
+    others = log.result["market_lots"] - log.result["displaced_lots"]
+    volume = np.maximum(others, 0) + cost.filled_lots
+    columns = {
+        **{name: getattr(cost, name) for name in cost._fields if name.endswith("_bps")},
+        "avg_px": cost.avg_px * tick,
+        "filled_qty": cost.filled_lots * float(tape.instrument.lot),
+        "fill_rate": cost.filled_lots / parents["lots"],
+        "swept_share": _swept_lots(run, n) / parents["lots"],
+        "maker_share": _share(log.result["maker_lots"], cost.filled_lots),
+        "participation": _share(cost.filled_lots, volume),
+        "vs_vwap_bps": slippage_bps(side, cost.avg_px, px.vwap, px.arrival),
+        "vs_pwp_bps": slippage_bps(side, cost.avg_px, px.pwp, px.arrival),
+        "vs_ac_bps": slippage_bps(side, cost.avg_px, px.ac, px.arrival),
+        "children": child.children,
+        "child_fill_rate": child.fill_rate,
+        "time_to_fill_s": child.time_to_fill_s,
+        "partial_share": child.partial,
+        "cancels_per_child": child.cancels_per_child,
+        "replaces": log.result["replaces"],
+        "rejects": np.bincount(log.order_parent[log.orders["state"] == acc.REJECTED], minlength=n),
+    }
+    columns.update(_fill_measures(tape, log, side, px.arrival, n))
+    return columns
+
+
+def _swept_lots(run: Run, n: int) -> NDArray[np.int64]:
+    """Lots of each parent order that orders sent at the end of its horizon filled."""
+    fills, parent = run.log.fills, run.log.fill_parent
+    swept = run.log.orders["tag"][fills["order"]] == run.plan.bounds.shape[1] - 1
+    lots = np.bincount(parent[swept], fills["lots"][swept], minlength=n)
+    return np.rint(lots).astype(np.int64)
+
+
+def _fill_measures(
+    tape: Tape, log: Log, side: NDArray[np.int64], arrival: NDArray[np.float64], n: int
+) -> Columns:
+    """Measures of fills, lots-weighted per parent order, in bps of the arrival price."""
+    fills, parent = log.fills, log.fill_parent
+    fill_side = side[parent]
+    mid, ts = tape.mid_ticks(), tape.events.ts
+    last = int(ts[-1])
+    before = mid_at(fills["ts"] - 1, ts, mid, last)
+    per_bps = BPS / arrival
+    maker = fills["maker"] == 1
+    later = markouts(fill_side, fills["ts"], ts, mid, last)
+
+    def over(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return per_parent(values[chosen], parent[chosen], fills["lots"][chosen], n).mean * per_bps
+
+    columns = {
+        "spread_paid_bps": over(
+            spread_paid(fill_side, fills["ticks"], before), np.ones(len(fills), bool)
+        ),
+        "impact_bps": over(fills["shift"], np.ones(len(fills), bool)),
+    }
+    for h, horizon in enumerate(HORIZONS_NS):
+        minutes = horizon // (60 * NS_PER_S)
+        columns[f"adverse_{minutes}m_bps"] = over(later[:, h], maker)
+        columns[f"reversion_{minutes}m_bps"] = over(later[:, h], ~maker)
+    return columns
+
+
+def _child_orders(log: Log) -> ChildOrders:
+    orders, fills = log.orders, log.fills
+    first = np.full(len(orders), acc.NEVER, np.int64)
+    np.minimum.at(first, fills["order"], fills["ts"])
+    first[first == acc.NEVER] = 0
+    return ChildOrders(
+        parent=log.order_parent,
+        lots=orders["lots"],
+        filled_lots=orders["lots"] - orders["left"],
+        submit_ts=orders["sent_ts"],
+        first_fill_ts=first,
+        cancelled=np.isin(orders["state"], (acc.CANCELLED, acc.EXPIRED)),
+    )
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`part / whole`; NaN where there is no whole."""
+    share = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return np.asarray(share, dtype=np.float64)
