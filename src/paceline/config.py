@@ -15,7 +15,18 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -138,9 +149,35 @@ def _value(value: object, kind: Any, at: str) -> object:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        wanted = _wanted(kind)
         reason = str(error)
-        reason = reason[:1].lower() + reason[1:]
-        raise ConfigError(f"{at}: {value!r} does not fit; {reason}") from None
+        remedy = f"give {wanted}" if wanted else reason[:1].lower() + reason[1:]
+        raise ConfigError(f"{at}: {value!r} does not fit; {remedy}") from None
+
+
+_NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_BOUNDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+
+
+def _wanted(kind: Any) -> str | None:
+    """What a field of `kind` takes, for a person; None for kinds that have no short name."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        noun = _wanted(parts[0])
+        bounds = [
+            f"{word} {bound:g}"
+            for meta in parts[1:]
+            if isinstance(meta, msgspec.Meta)
+            for name, word in _BOUNDS.items()
+            if (bound := getattr(meta, name)) is not None
+        ]
+        return " ".join([noun, *bounds]) if noun else None
+    if origin is Literal:
+        return "one of " + ", ".join(str(part) for part in parts)
+    if origin in (Union, UnionType):
+        nouns = [_wanted(part) for part in parts if part is not NoneType]
+        return " or ".join(noun for noun in nouns if noun) if all(nouns) else None
+    return _NOUNS.get(kind)
 
 
 def _parse(text: str) -> object:

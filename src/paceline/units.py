@@ -52,7 +52,10 @@ def to_steps(value: Decimal | int | float | str, step: Decimal, field: str) -> i
             f"{field}: {value!r} is out of range; give fewer steps of {step:f}"
         ) from None
     if rest:
-        raise InputError(f"{field}: {value} is not a multiple of {step:f}")
+        nearest = " and ".join(
+            f"{step * (whole + more):f}" for more in ((0, 1), (-1, 0))[number < 0]
+        )
+        raise InputError(f"{field}: {value} is not a multiple of {step:f} (nearest: {nearest})")
     if abs(whole) > INT64_MAX:
         raise InputError(
             f"{field}: {value} is out of range; give at most {INT64_MAX} steps of {step:f}"

@@ -98,8 +98,11 @@ def _band(settings: BacktestSettings, tape: Tape) -> tuple[float | None, float |
             f"venue_band_bps: {tape.name} has no price to count it from; leave it out"
         )
     width = mid * settings.venue_band_bps / BPS
+    low, high = math.ceil(mid - width), math.floor(mid + width)
+    if low > high:
+        raise ConfigError(f"venue_band_bps: {settings.venue_band_bps:g} holds no price; widen it")
     tick = tape.instrument.book_tick
-    return float(math.ceil(mid - width) * tick), float(math.floor(mid + width) * tick)
+    return float(low * tick), float(high * tick)
 
 
 def _latency(settings: BacktestSettings, median_ms: float, sample: str | None) -> Latency:

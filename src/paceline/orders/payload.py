@@ -61,7 +61,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise OrderError(f"{cls.label}.{shown(key, quote=False)}: unknown field; {remedy}")
         for field in _required(cls):
             if field not in raw:
-                raise OrderError(f"{cls.label}.{field}: missing; add it")
+                raise OrderError(f"{cls.label}.{field}: missing, and it has no default; add it")
         payload = cls(**raw)
         return payload if instrument is None else payload.check(instrument)
 
