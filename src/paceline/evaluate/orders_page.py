@@ -305,7 +305,7 @@ def _title(tape: Tape, parent: np.void, known: dict[str, Any]) -> str:
         f"{side} {known['qty']:,.0f} {tape.instrument.symbol}, {tape.session.day} "
         f"{clock(int(parent['start_ts']), zone)}–{clock(int(parent['end_ts']), zone)}, arrival "
         f"{plain(float(known['arrival_px']), 4).rstrip('0').rstrip('.')} "
-        f"{tape.instrument.currency}"
+        f"{tape.instrument.currency} (order {known['order_id']})"
     )
 
 
