@@ -54,6 +54,15 @@ def test_only_what_changed_is_made_again(days: Path, tmp_path: Path) -> None:
     assert len(ingest(days, out, book_tick="0.0001").made) == 3  # other options, other tape
 
 
+def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
+    """What was read of a file is kept for its other days, and never for its next version."""
+    path, mapping = tmp_path / "X.csv", {"time": "t", "default_kind": "trade", "price": "p",
+                                         "size": "q"}  # fmt: skip
+    for size in (3, 41, 5):
+        path.write_text(f"t,p,q\n1717767000000000001,10,{size}\n")
+        assert load(path, mapping=mapping).events.qty.tolist() == [size]
+
+
 def test_one_bad_day_does_not_stop_the_others(days: Path, tmp_path: Path) -> None:
     bad = days / "AAA" / TITLE.format(symbol="AAA", day=5)
     bad.write_text("garbage\n" * 10)

@@ -23,6 +23,8 @@ class RawFile(NamedTuple):
 
     path: Path
     member: str = ""
+    stamp: tuple[int, int] = (0, 0)
+    """Size and time of change when it was found: a file that is written again is another one."""
 
     @property
     def name(self) -> str:
@@ -55,8 +57,9 @@ def walk(path: Path) -> Iterator[RawFile]:
 
 
 def _unpacked(path: Path) -> Iterator[RawFile]:
+    stamp = _stamp(path)
     if path.suffix.lower() != ".zip":
-        yield RawFile(path)
+        yield RawFile(path, stamp=stamp)
         return
     try:
         with zipfile.ZipFile(path) as archive:
@@ -64,7 +67,16 @@ def _unpacked(path: Path) -> Iterator[RawFile]:
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise IngestError(f"path: {path.name} is no readable zip ({error})") from None
     for member in sorted(members):
-        yield RawFile(path, member)
+        yield RawFile(path, member, stamp)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change; zeros for a file that is not there, which reading it will tell."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_size, about.st_mtime_ns
 
 
 def read(file: RawFile) -> bytes:
