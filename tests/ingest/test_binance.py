@@ -9,19 +9,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.errors import IngestError, PacelineError
-from paceline.ingest import load
+from paceline.ingest import ingest, load
 from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
 from paceline.market.tape import Tape
 
 from .plain import replay
 
-T0 = 1_717_767_000_000  # ms
+T0 = 1_717_767_000_000  # ms; 2024-06-07 13:30 UTC
+MIDNIGHT = 37_800_000  # ms after T0
 ANYTHING = Limits(max_bad_share=1.0, max_crossed_share=1.0, max_mismatch_share=1.0)
 Capture = list[tuple[int, dict[str, Any]]]
 Write = Callable[[Capture], Path]
@@ -208,6 +210,100 @@ def test_other_symbols(write: Write) -> None:
         load(path, symbol="ETHUSDT")
 
 
+def days_of(path: Path, out: Path, **options: Any) -> list[Tape]:
+    return [Tape.open(tape) for tape in ingest(path, out, limits=ANYTHING, **options)]
+
+
+def test_midnight_makes_another_tape(write: Write, tmp_path: Path) -> None:
+    path = write([
+        (MIDNIGHT - 9, depth(MIDNIGHT - 10, 1, 4, 0, "100.1:1 100.0:2", "100.3:1 100.4:3")),
+        (MIDNIGHT - 1, trade(MIDNIGHT - 5, "100.1", "1", True)),
+        (MIDNIGHT + 1, depth(MIDNIGHT - 1, 5, 6, 4, "100.1:0", "")),
+        (MIDNIGHT + 2, {"stream": "btcusdt@markPrice", "data": {"e": "x", "s": "BTCUSDT"}}),
+        (MIDNIGHT + 4, ticker(MIDNIGHT + 3, 7, "100.2:1", "100.4:3")),
+        (MIDNIGHT + 6, depth(MIDNIGHT + 5, 7, 8, 6, "100.2:2", "100.3:0")),
+        (MIDNIGHT + 7, depth(MIDNIGHT + 6, 7, 8, 6, "100.2:9", "")),
+    ])  # fmt: skip
+    first, second = days_of(path, tmp_path / "out")
+    assert (first.name, second.name) == ("BTCUSDT-2024-06-07", "BTCUSDT-2024-06-08")
+    assert told(first)[4:] == [
+        (MIDNIGHT - 5, "trade", 1, "100.1", "1"),
+        (MIDNIGHT - 1, "level", 1, "100.1", "0"),
+    ]
+    assert told(second) == [
+        (MIDNIGHT, "seed", 1, "100.0", "2"),
+        (MIDNIGHT, "seed", -1, "100.3", "1"),
+        (MIDNIGHT, "seed", -1, "100.4", "3"),
+        (MIDNIGHT + 3, "level", -1, "100.3", "0"),
+        (MIDNIGHT + 3, "level", 1, "100.2", "1"),
+        (MIDNIGHT + 5, "level", 1, "100.2", "2"),
+    ]
+    midnight = (T0 + MIDNIGHT) * 1_000_000
+    assert first.session.open_ns == midnight - 10_000_000
+    assert first.session.close_ns == second.session.open_ns == midnight
+    assert second.session.close_ns == midnight + 5_000_001
+
+
+def test_each_day_accounts_for_its_own_lines(write: Write, tmp_path: Path) -> None:
+    """Findings and quarantine are those of the day, with the line's number in the file."""
+    path = write([
+        (MIDNIGHT - 8, depth(MIDNIGHT - 10, 1, 4, 0, "100.1:1", "100.3:1")),
+        (MIDNIGHT - 7, depth(MIDNIGHT - 9, 1, 4, 0, "100.1:1", "")),
+        (MIDNIGHT + 2, {"stream": "btcusdt@markPrice", "data": {"e": "x", "s": "BTCUSDT"}}),
+        (MIDNIGHT + 4, ticker(MIDNIGHT + 3, 7, "100.1:1", "100.3:1")),
+        (MIDNIGHT + 6, depth(MIDNIGHT + 5, 5, 8, 4, "100.1:2", "")),
+        (MIDNIGHT + 7, depth(MIDNIGHT + 6, 5, 8, 4, "100.1:1", "")),
+    ])  # fmt: skip
+    first, second = days_of(path, tmp_path / "out")
+    qualities = [tape.manifest.quality for tape in (first, second)]
+    assert [q.rows_read for q in qualities] == [2, 4]
+
+    def found(name: str) -> list[tuple[int, int | None]]:
+        return [(q.findings[name].count, q.findings[name].first_row) for q in qualities]
+
+    assert found("stale") == [(1, 1), (1, 5)]
+    assert found("ticker_contradicted") == [(0, None), (1, 4)]
+    assert found("other_stream") == [(0, None), (1, None)]
+    assert found("carried_over") == [(0, None), (2, None)]
+    asides = [pq.read_table(tape.path / "quarantine.parquet") for tape in (first, second)]
+    assert [aside["row"].to_pylist() for aside in asides] == [[1], [5]]
+    assert '"u": 8' in asides[1]["text"].to_pylist()[0]
+
+
+def test_a_zone_has_its_own_midnight_and_a_day_has_all(write: Write, tmp_path: Path) -> None:
+    lines = [
+        (MIDNIGHT + k - 5, depth(MIDNIGHT + k - 5, k, k, k - 1, f"100.1:{k % 7}", "100.3:1"))
+        for k in range(1, 10)
+    ]
+    path = write(lines)
+    assert len(days_of(path, tmp_path / "utc")) == 2
+    (tape,) = days_of(path, tmp_path / "tokyo", zone="Asia/Tokyo")
+    assert (tape.name, tape.session.zone) == ("BTCUSDT-2024-06-08", "Asia/Tokyo")
+    (tape,) = days_of(path, tmp_path / "day", day="2024-06-07")
+    assert tape.session.length_s == 0.008_000_001
+    assert "carried_over" not in tape.manifest.quality.findings
+    first, second = days_of(path, tmp_path / "hours", session="00:00-24:00")
+    assert first.session.length_s == second.session.length_s == 86_400
+    with pytest.raises(IngestError, match=r"2 days \(BTCUSDT 2024-06-07, BTCUSDT 2024-06-08\)"):
+        load(path)
+
+
+def test_a_capture_without_a_message_on_a_day_makes_no_tape_of_it(
+    write: Write, tmp_path: Path
+) -> None:
+    day = 86_400_000
+    path = write([
+        (0, depth(0, 1, 4, 0, "100.1:1", "100.3:1")),
+        (day, {"stream": "btcusdt@markPrice", "data": {"e": "x", "s": "BTCUSDT"}}),
+        (2 * day, depth(2 * day, 5, 6, 4, "100.1:2", "")),
+    ])  # fmt: skip
+    first, third = days_of(path, tmp_path / "out")
+    assert [first.session.day, third.session.day] == ["2024-06-07", "2024-06-09"]
+    assert first.manifest.quality.short_session
+    assert [tape.manifest.quality.rows_read for tape in (first, third)] == [1, 2]
+    assert told(third)[0] == (day + MIDNIGHT, "seed", 1, "100.1", "1")
+
+
 PAIR = st.tuples(st.integers(990, 1010), st.integers(0, 5)).map(
     lambda p: [f"{p[0] / 10}", str(p[1])]
 )
@@ -245,3 +341,44 @@ def test_levels_are_the_last_that_was_said(
     for side in (1, -1):
         now = {round(p * tick, 1): q * lot for p, q in (books[-1].side(side) if books else [])}
         assert now == {float(p): float(q) for (s, p), q in said.items() if s == side and q != "0"}
+
+
+@given(
+    updates=st.lists(
+        st.tuples(
+            st.integers(0, 20_000_000), st.lists(PAIR, max_size=3), st.lists(PAIR, max_size=3)
+        ),
+        min_size=1,
+        max_size=15,
+    )
+)
+@settings(max_examples=60)
+def test_days_are_the_whole_capture_cut_in_pieces(
+    updates: list[tuple[int, list[list[str]], list[list[str]]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Without its seeds a day is its hours of the tape of all; its seeds are the book before."""
+    folder = tmp_path_factory.mktemp("b")
+    path, at = folder / "capture", 0
+    with path.open("w") as out:
+        for i, (later, bids, asks) in enumerate(updates):
+            at += later
+            message = depth(at, i, i, i - 1, "", "")
+            message["data"] |= {"b": bids, "a": asks}
+            out.write(f"{(T0 + at) * 1000} {json.dumps(message)}\n")
+    try:
+        whole = load(path, limits=ANYTHING, day="2024-06-07")
+    except PacelineError:
+        return
+    books = list(replay(whole))
+    seen = 0
+    for tape in days_of(path, folder / "out"):
+        events = told(tape)
+        seeds = sum(kind == "seed" for _, kind, *_ in events)
+        assert events[seeds:] == told(whole)[seen : seen + len(events) - seeds]
+        if seen and seeds:
+            then = list(replay(tape))[seeds - 1]
+            assert then.side(1) == books[seen - 1].side(1)
+            assert then.side(-1) == books[seen - 1].side(-1)
+        seen += len(events) - seeds
+    assert seen == len(whole)

@@ -22,21 +22,26 @@ stays unknown.
 **Tickers** say what is best between two depth updates. They set their two levels, take better ones
 away, and hold the depth updates to account (finding `ticker_contradicted`).
 
-There is no announced session: it is the captured span, unless one is given.
+**Days.** A capture that runs over midnight (UTC, or that of the zone given) makes a tape a day. The
+levels that stand at midnight seed the book of the next one. A day that is given holds the whole of
+the capture. There is no announced session: unless one is given, it is the captured span, and its
+part of it for each of several days.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording
+from paceline.ingest.capture import DECIMALS, Capture, parse
+from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
+from paceline.ingest.days import Day, day_named, days_of
 from paceline.ingest.grid import decimal_grid
 from paceline.ingest.level_feed import (
     COMPARED,
@@ -49,9 +54,10 @@ from paceline.ingest.level_feed import (
     TICKER,
     TRIMMED,
     Feed,
+    Part,
+    Start,
     follow_levels,
 )
-from paceline.ingest.numbers import read_table
 from paceline.ingest.options import Options
 from paceline.ingest.quality import (
     BAD_PRICE,
@@ -64,73 +70,22 @@ from paceline.ingest.quality import (
     TIME_MOVED,
     UNPARSABLE,
 )
-from paceline.ingest.sources import RawFile, peek, read
-from paceline.market.session import Session, day_of
+from paceline.ingest.sources import RawFile, peek
+from paceline.market.events import Rows
+from paceline.market.session import Session
 from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
-from paceline.units import NS_PER_MS
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another tape."""
 
-_DECIMALS = 8
-_UNIT = Decimal(1).scaleb(-_DECIMALS)
+_UNIT = Decimal(1).scaleb(-DECIMALS)
 _MAX_LOTS = np.iinfo(np.int32).max
 _RANK = np.array([0, 0, 1, 0, 2])  # by what a message is
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "EUR", "USD")
-_KINDS = {"trade": PRINT, "depthUpdate": DEPTH, "bookTicker": TICKER}
 _CHECKED = (
     UNPARSABLE, TIME_MOVED, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE, OFF_TICK, STALE, SEQUENCE_GAP
 )  # fmt: skip
-
-Pairs = list[tuple[str, str]]
-
-
-class Message(msgspec.Struct):
-    """The fields of all messages that are used, whichever a message has."""
-
-    e: str = ""
-    E: int | None = None
-    T: int | None = None
-    s: str = ""
-    U: int | None = None
-    u: int | None = None
-    pu: int | None = None
-    b: Pairs | str | None = None
-    a: Pairs | str | int | None = None
-    B: str | None = None
-    A: str | None = None
-    p: str | None = None
-    q: str | None = None
-    m: bool | None = None
-    last_update_id: int | None = msgspec.field(default=None, name="lastUpdateId")
-    bids: Pairs | None = None
-    asks: Pairs | None = None
-
-
-class Line(Message):
-    """A message, or the envelope of one."""
-
-    stream: str = ""
-    data: Message | None = None
-
-
-class Capture(NamedTuple):
-    """A capture file as columns. `n` lines, `m` levels named in them."""
-
-    received: NDArray[np.int64]  # [n] local time, ns; UNKNOWN_TS where unreadable
-    what: NDArray[np.uint8]  # [n] PRINT, DEPTH, TICKER, SNAPSHOT; 0: nothing that is used
-    symbol: list[str]  # [n]
-    time: NDArray[np.int64]  # [n] exchange time, ns; UNKNOWN_TS if the message has none
-    begins: NDArray[np.int64]  # [n] U, or -1
-    ends: NDArray[np.int64]  # [n] u or lastUpdateId, or -1
-    follows: NDArray[np.int64]  # [n] pu, or -1
-    fault: NDArray[np.uint8]  # [n]
-    first: NDArray[np.int64]  # [n + 1] levels of line i are first[i]:first[i + 1]
-    side: NDArray[np.int8]  # [m]
-    price: NDArray[np.int64]  # [m] in 1e-8
-    size: NDArray[np.int64]  # [m] in 1e-8
-    lines: list[bytes]
 
 
 def claims(file: RawFile) -> bool:
@@ -140,168 +95,149 @@ def claims(file: RawFile) -> bool:
 
 
 def recordings(files: list[RawFile], options: Options) -> list[Recording]:
-    """One recording per file and symbol."""
-    found = []
-    for file in files:
-        capture = _parse(file)
-        symbols = sorted({s for s in capture.symbol if s})
-        if not symbols:
-            raise IngestError(f"file: {file.name} holds no depth update, trade or ticker")
-        if options.symbol is not None:
-            if options.symbol not in symbols:
-                there = ", ".join(symbols[:8])
-                raise IngestError(
-                    f"symbol: {options.symbol} is not in {file.name}; it holds {there}"
-                )
-            symbols = [options.symbol]
-        start = capture.received[capture.received != UNKNOWN_TS].min()
-        for symbol in symbols:
-            found.append(
-                Recording(
-                    symbol=symbol,
-                    day=options.day or day_of(int(start), options.zone or "UTC"),
-                    files=(file,),
-                    made_by=f"paceline binance {VERSION}",
-                    read=partial(_read_day, file, symbol, options),
-                )
-            )
-    return found
+    """One recording per file, symbol and day."""
+    return each_alone(files, lambda file: _of_file(file, options))
 
 
-@lru_cache(maxsize=1)
-def _parse(file: RawFile) -> Capture:
-    """Read all lines of a capture; lines that cannot be read are marked."""
-    lines = read(file).rstrip(b"\r\n\0 ").split(b"\n")
-    n = len(lines)
-    decode = msgspec.json.Decoder(Line).decode
-    received = np.full(n, UNKNOWN_TS, np.int64)
-    time = np.full(n, UNKNOWN_TS, np.int64)
-    ids = np.full((3, n), -1, np.int64)
-    what, fault = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
-    first = np.zeros(n + 1, np.int64)
-    symbol = [""] * n
-    sides: list[int] = []
-    numbers: list[str] = []
-    for i, line in enumerate(lines):
-        head, _, text = line.partition(b" ")
-        try:
-            received[i] = _as_ns(int(head))
-            outer = decode(text)
-            message = outer.data or outer
-            what[i], levels = _levels(message)
-        except (ValueError, OverflowError, msgspec.DecodeError):
-            fault[i] = UNPARSABLE
-            levels = []
-        if what[i]:
-            symbol[i] = message.s
-            at = message.T or message.E
-            if at is not None:
-                time[i] = at * NS_PER_MS
-            ends = message.last_update_id if what[i] == SNAPSHOT else message.u
-            for k, number in enumerate((message.U, ends, message.pu)):
-                ids[k, i] = -1 if number is None else number
-        for side, price, size in levels:
-            sides.append(side)
-            numbers.append(f"{price},{size}")
-        first[i + 1] = len(sides)
-    table = read_table("\n".join(numbers).encode(), (_DECIMALS, _DECIMALS))
-    owner = np.repeat(np.arange(n), np.diff(first))
-    fault[owner[~table.ok]] = UNPARSABLE
-    return Capture(
-        received, what, symbol, time, ids[0], ids[1], ids[2], fault, first,
-        np.array(sides, np.int8), table.columns[0], table.columns[1], lines,
-    )  # fmt: skip
-
-
-def _as_ns(stamp: int) -> int:
-    """A receive time in ms, µs or ns since the epoch, told apart by its length."""
-    if stamp < 10**14:
-        return stamp * 1_000_000
-    return stamp * 1000 if stamp < 10**17 else stamp
-
-
-def _levels(message: Message) -> tuple[int, list[tuple[int, str, str]]]:
-    """What a message is, and the levels it names as (side, price, size)."""
-    if message.last_update_id is not None and message.bids is not None:
-        asks = message.asks or []
-        return SNAPSHOT, [(1, *pair) for pair in message.bids] + [(-1, *pair) for pair in asks]
-    what = _KINDS.get(message.e, 0)
-    bid, ask = message.b, message.a
-    if what == 0 and not message.e and isinstance(bid, str):
-        what = TICKER  # spot tickers do not say what they are
-    if what == PRINT:
-        if message.p is None or message.q is None or message.m is None or message.T is None:
-            raise ValueError
-        return PRINT, [(1 if message.m else -1, message.p, message.q)]
-    if what == DEPTH:
-        if not isinstance(bid, list) or not isinstance(ask, list) or message.u is None:
-            raise ValueError
-        return DEPTH, [(1, *pair) for pair in bid] + [(-1, *pair) for pair in ask]
-    if what == TICKER:
-        if not isinstance(bid, str) or not isinstance(ask, str) or message.u is None:
-            raise ValueError
-        return TICKER, [(1, bid, message.B or ""), (-1, ask, message.A or "")]
-    return 0, []
-
-
-def _read_day(file: RawFile, symbol: str, options: Options) -> RawDay:
-    capture = _parse(file)
-    several = len({s for s in capture.symbol if s}) > 1
-    if several and (capture.what == SNAPSHOT).any():
+def _of_file(file: RawFile, options: Options) -> Iterator[Recording]:
+    capture = parse(file)
+    symbols = sorted({s for s in capture.symbol if s})
+    if not symbols:
+        raise IngestError(f"file: {file.name} holds no depth update, trade or ticker")
+    if len(symbols) > 1 and (capture.what == SNAPSHOT).any():
         raise IngestError(
             f"file: {file.name} holds several symbols and snapshots, which name none; "
             "capture each symbol to a file of its own"
         )
-    fault = capture.fault.copy()
+    if options.symbol is not None:
+        if options.symbol not in symbols:
+            there = ", ".join(symbols[:8])
+            raise IngestError(f"symbol: {options.symbol} is not in {file.name}; it holds {there}")
+        symbols = [options.symbol]
+    for symbol in symbols:
+        try:
+            days = _stream(file, symbol, options).days
+        except IngestError as error:
+            yield unreadable(file, error)
+            continue
+        for k, day in enumerate(days):
+            yield Recording(
+                symbol=symbol,
+                day=day.name,
+                files=(file,),
+                made_by=f"paceline binance {VERSION}",
+                read=partial(_read_day, file, symbol, k, options),
+            )
+
+
+class Stream(NamedTuple):
+    """The messages of one symbol. `n` lines in the capture, `k` of them act."""
+
+    mine: NDArray[np.bool_]  # [n] of the symbol, or of none
+    fault: NDArray[np.uint8]  # [n]
+    ts: NDArray[np.int64]  # [n]
+    part: NDArray[np.int64]  # [n] which of the days each line belongs to
+    order: NDArray[np.int64]  # [k] the lines that act, in the order in which they do
+    what: NDArray[np.uint8]  # [k]
+    tick: Decimal
+    lot: Decimal
+    days: list[Day]
+
+
+@lru_cache(maxsize=1)
+def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
+    """Bring a symbol's messages into order, and say on which days they act."""
+    capture = parse(file)
+    fault, what = capture.fault.copy(), capture.what.copy()
     mine = np.array([s in (symbol, "") for s in capture.symbol])
-    used = mine & (capture.what > 0) & (fault == OK)
+    used = mine & (what > 0) & (fault == OK)
     owner = np.repeat(np.arange(len(mine)), np.diff(capture.first))
-    tick = options.book_tick or decimal_grid(np.unique(capture.price[used[owner]]), _DECIMALS)
-    lot = options.lot or decimal_grid(np.unique(capture.size[used[owner]]), _DECIMALS)
+    tick = _grid(options.book_tick, capture.price[used[owner]], "book_tick")
+    lot = _grid(options.lot, capture.size[used[owner]], "lot")
     _judge(capture, owner, fault, round(tick / _UNIT), round(lot / _UNIT))
     used &= fault == OK
     order, ts = _in_order(capture, used, fault)
-    what = capture.what.copy()
-    keep = _check_sequence(capture, order, what, fault)
-    order = order[keep]
+    order = order[_check_sequence(capture, order, what, fault)]
     if len(order) == 0:
         raise IngestError(f"file: {file.name} holds no usable message of {symbol}")
+    zone = options.zone or "UTC"
+    days = [day_named(options.day, zone)] if options.day else days_of(ts[order], zone)
+    part = _part_of(np.where(ts == UNKNOWN_TS, capture.received, ts), days)
+    return Stream(mine, fault, ts, part, order, what[order], tick, lot, days)
+
+
+def _part_of(when: NDArray[np.int64], days: list[Day]) -> NDArray[np.int64]:
+    """Which of `days` each line belongs to; one without a time goes with the line before it."""
+    known = np.where(when == UNKNOWN_TS, -1, np.arange(len(when)))
+    when = when[np.maximum(np.maximum.accumulate(known), 0)]
+    return np.searchsorted([day.end_ns for day in days[:-1]], when, side="right")
+
+
+def _grid(given: Decimal | None, values: NDArray[np.int64], name: str) -> Decimal:
+    """The step that prices or sizes lie on: as given, else the coarsest that fits."""
+    if given is None:
+        return decimal_grid(np.unique(values), DECIMALS)
+    if given % _UNIT:
+        raise IngestError(f"{name}: {given} is not a multiple of {_UNIT}, the feed's own step")
+    return given
+
+
+@lru_cache(maxsize=1)
+def _parts(file: RawFile, symbol: str, options: Options) -> list[Part]:
+    """The rows of every day; each goes on with the book of the one before."""
+    capture, stream = parse(file), _stream(file, symbol, options)
     feed = Feed(
-        what=what[order],
-        origin=order,
-        first=capture.first[order],
-        stop=capture.first[order + 1],
+        what=stream.what,
+        origin=stream.order,
+        first=capture.first[stream.order],
+        stop=capture.first[stream.order + 1],
         side=capture.side,
-        ticks=capture.price // round(tick / _UNIT),
-        lots=capture.size // round(lot / _UNIT),
+        ticks=capture.price // round(stream.tick / _UNIT),
+        lots=capture.size // round(stream.lot / _UNIT),
     )
-    rows, origin, tally = follow_levels(feed, ts)
-    if len(rows.ts) == 0:
+    later = [day.start_ns for day in stream.days[1:]]
+    begins = np.searchsorted(stream.ts[stream.order], later)
+    cuts = [Start(int(message), ts) for message, ts in zip(begins, later, strict=True)]
+    return follow_levels(feed, stream.ts, [Start(0, stream.days[0].start_ns), *cuts])
+
+
+def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
+    """Read the `k`-th day of a symbol."""
+    capture, stream = parse(file), _stream(file, symbol, options)
+    part = _parts(file, symbol, options)[k]
+    if len(part.rows.ts) == 0:
         raise IngestError(f"file: {file.name} changes no level of {symbol} and holds no trade")
-    day = options.day or day_of(int(rows.ts[0]), options.zone or "UTC")
-    span = Session(
-        day=day,
-        zone=options.zone or "UTC",
-        open_ns=int(rows.ts[0]),
-        close_ns=int(rows.ts[-1]) + 1,
-    )
+    lines = np.flatnonzero(stream.part == k)
     return RawDay(
-        rows=rows,
-        origin=origin,
-        ts=ts,
-        fault=fault,
+        rows=part.rows,
+        origin=np.searchsorted(lines, part.origin),
+        ts=stream.ts[lines],
+        fault=stream.fault[lines],
         checked=_CHECKED,
-        text=lambda row: capture.lines[row][:200].decode("utf-8", "replace"),
+        text=lambda row: capture.lines[lines[row]][:200].decode("utf-8", "replace"),
         instrument=Instrument(
             symbol=symbol,
-            book_tick=tick,
-            order_tick=options.order_tick or tick,
-            lot=lot,
+            book_tick=stream.tick,
+            order_tick=options.order_tick or stream.tick,
+            lot=stream.lot,
             venue=options.venue or ("BINANCE" if capture.follows.max() < 0 else "BINANCE-FUTURES"),
             currency=next((q for q in _QUOTES if symbol.endswith(q)), "USD"),
         ),
-        session=options.session_on(day, "UTC", (0, 0)) if options.session else span,
-        findings=_findings(capture, mine, tally, ts),
+        session=_session(part.rows, k, stream.days, options),
+        findings=_findings(capture, stream, part, lines),
+        number=lines,
+    )
+
+
+def _session(rows: Rows, k: int, days: list[Day], options: Options) -> Session:
+    """As given, else the captured span: up to midnight, where the capture runs over it."""
+    if options.session is not None:
+        return options.session_on(days[k].name, "UTC", (0, 0))
+    return Session(
+        day=days[k].name,
+        zone=options.zone or "UTC",
+        open_ns=days[k].start_ns if k > 0 else int(rows.ts[0]),
+        close_ns=days[k].end_ns if k < len(days) - 1 else int(rows.ts[-1]) + 1,
     )
 
 
@@ -379,24 +315,32 @@ def _check_sequence(
 
 
 def _findings(
-    capture: Capture, mine: NDArray[np.bool_], tally: NDArray[np.int64], ts: NDArray[np.int64]
+    capture: Capture, stream: Stream, part: Part, lines: NDArray[np.int64]
 ) -> dict[str, Finding]:
+    tally = part.tally
     first = int(tally[FIRST_CONTRADICTED])
-    back = np.flatnonzero(np.diff(capture.received) < 0) + 1
-    other = int(np.count_nonzero(mine & (capture.what == 0) & (capture.fault == OK)))
-    return {
+    back = lines[1:][np.diff(capture.received[lines]) < 0]
+    idle = stream.mine & (capture.what == 0) & (capture.fault == OK)
+    findings = {
         "ticker_contradicted": Finding(
             count=int(tally[CONTRADICTED]),
             first_row=first if first >= 0 else None,
-            first_ts=int(ts[first]) if first >= 0 else None,
+            first_ts=int(stream.ts[first]) if first >= 0 else None,
             note=f"depth updates, of {tally[COMPARED]:,} held against the ticker before them",
         ),
         "trimmed_by_ticker": Finding(
             count=int(tally[TRIMMED]), note="levels gone before their depth update came"
         ),
-        "snapshot": Finding(count=int(np.count_nonzero(capture.what == SNAPSHOT))),
-        "other_stream": Finding(count=other, note="lines of streams that make no book"),
+        "snapshot": Finding(count=int(np.count_nonzero(capture.what[lines] == SNAPSHOT))),
+        "other_stream": Finding(
+            count=int(np.count_nonzero(idle[lines])), note="lines of streams that make no book"
+        ),
         "received_backwards": Finding(
             count=len(back), first_row=int(back[0]) if len(back) else None
         ),
     }
+    if len(stream.days) > 1:
+        findings["carried_over"] = Finding(
+            count=part.seeds, note="levels that stood at midnight, from the day before"
+        )
+    return findings

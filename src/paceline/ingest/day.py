@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import IngestError
+from paceline.errors import IngestError, PacelineError
 from paceline.ingest.quality import (
     CHECKS,
     KEPT_FROM,
+    OFF_TICK,
     OK,
     SEQUENCE_GAP,
     UNKNOWN_EXECUTED,
@@ -21,7 +22,7 @@ from paceline.ingest.quality import (
 )
 from paceline.ingest.sources import RawFile
 from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, TRADE, Rows
-from paceline.market.session import Session
+from paceline.market.session import Session, day_of, midnight_ns
 from paceline.market.tape import Finding, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
@@ -30,7 +31,13 @@ UNKNOWN_TS = np.iinfo(np.int64).min
 """Time of a raw row that has none."""
 
 _OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
-_REMEDIES = {UNKNOWN_ORDER: _OUTSIDE, UNKNOWN_EXECUTED: _OUTSIDE}
+_REMEDIES = {
+    UNKNOWN_ORDER: _OUTSIDE,
+    UNKNOWN_EXECUTED: _OUTSIDE,
+    OFF_TICK: "; give a finer book_tick, or leave it out",
+}
+
+_NS_PER_DAY = 86_400 * NS_PER_S
 
 _SHOWN = 40
 """Characters of a raw row that an error message shows."""
@@ -47,6 +54,28 @@ class Recording(NamedTuple):
     read: Callable[[], RawDay]
 
 
+def each_alone(
+    files: list[RawFile], of_file: Callable[[RawFile], Iterable[Recording]]
+) -> list[Recording]:
+    """The recordings that `of_file` finds in each file; a bad file does not stop the others."""
+    found: list[Recording] = []
+    for file in files:
+        try:
+            found += of_file(file)
+        except PacelineError as error:
+            found.append(unreadable(file, error))
+    return found
+
+
+def unreadable(file: RawFile, error: PacelineError) -> Recording:
+    """A file of which not even the days can be told: it fails when its turn comes."""
+
+    def read() -> RawDay:
+        raise error
+
+    return Recording(symbol=file.title, day="", files=(file,), made_by="", read=read)
+
+
 class RawDay(NamedTuple):
     """A day read from raw files, resolved but not compiled. `n` events, `r` raw rows."""
 
@@ -59,6 +88,11 @@ class RawDay(NamedTuple):
     instrument: Instrument
     session: Session
     findings: dict[str, Finding]  # what else the format found
+    number: NDArray[np.int64] | None = None  # [r] raw row in its file; None: the file has no others
+
+    def row(self, at: int) -> int:
+        """The number in its file of the raw row at `at`."""
+        return at if self.number is None else int(self.number[at])
 
 
 def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "") -> Tape:
@@ -72,6 +106,7 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     _refuse_if_bad(day, bad, limits, name)
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
+    _refuse_if_of_another_day(day)
     tape = Tape.compile(
         day.rows,
         day.instrument,
@@ -94,14 +129,27 @@ def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
     ts = day.ts[bad]
     return pa.table(
         {
-            "row": pa.array(bad, pa.int64()),
+            "row": pa.array([day.row(at) for at in bad.tolist()], pa.int64()),
             "ts": pa.array(ts, pa.int64(), mask=ts == UNKNOWN_TS),
             "finding": pa.array([CHECKS[code].name for code in codes], pa.string()),
             "reason": pa.array([CHECKS[code].reason for code in codes], pa.string()),
             "kept_as": pa.array([CHECKS[code].kept for code in codes], pa.string()),
-            "text": pa.array([day.text(int(row)) for row in bad], pa.string()),
+            "text": pa.array([day.text(at) for at in bad.tolist()], pa.string()),
         }
     )
+
+
+def _refuse_if_of_another_day(day: RawDay) -> None:
+    """A trading date may be the next one or the last one of the clock's, and no other."""
+    zone = day.session.zone
+    midnight = midnight_ns(day.session.day, zone)
+    first, last = int(day.rows.ts[0]), int(day.rows.ts[-1])
+    if last < midnight - _NS_PER_DAY or first >= midnight + 2 * _NS_PER_DAY:
+        raise IngestError(
+            f"day: {day.session.day} is not when {day.instrument.symbol} was recorded; its rows "
+            f"begin on {day_of(first, zone)} and end on {day_of(last, zone)}, give that or leave "
+            "it out"
+        )
 
 
 def _refuse_if_contradicted(day: RawDay, limits: Limits, name: str) -> None:
@@ -133,7 +181,7 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
         f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first row {first}: {day.text(first)[:_SHOWN]!r}{remedy}"
+        f"{CHECKS[worst].reason}, first row {day.row(first)}: {day.text(first)[:_SHOWN]!r}{remedy}"
     )
 
 
@@ -169,10 +217,10 @@ def finding(day: RawDay, at: NDArray[np.int64], *, by_row: bool = False, note: s
     """A finding at events `at` (or raw rows, with `by_row`)."""
     if len(at) == 0:
         return Finding(count=0, note=note)
-    row = int(at[0] if by_row else day.origin[at[0]])
-    ts = int(day.ts[row] if by_row else day.rows.ts[at[0]])
+    raw = int(at[0] if by_row else day.origin[at[0]])
+    ts = int(day.ts[raw] if by_row else day.rows.ts[at[0]])
     return Finding(
-        count=len(at), first_row=row, first_ts=None if ts == UNKNOWN_TS else ts, note=note
+        count=len(at), first_row=day.row(raw), first_ts=None if ts == UNKNOWN_TS else ts, note=note
     )
 
 

@@ -6,6 +6,8 @@ two levels. Both are absolute, so a level that is right stays right, and only ch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,25 +45,64 @@ class Feed(NamedTuple):
     lots: NDArray[np.int64]  # [m]
 
 
-def follow_levels(
-    feed: Feed, ts: NDArray[np.int64]
-) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of a tape, the raw row each came from, and the tally of the ticker's checks.
+class Start(NamedTuple):
+    """Where a part of a feed begins: with the book that the parts before it left."""
+
+    message: int
+    ts: int
+    """When that book is seeded, ns since the epoch; no later than the message."""
+
+
+class Part(NamedTuple):
+    """What became of a part of a feed."""
+
+    rows: Rows
+    origin: NDArray[np.int64]  # [n_rows] raw row that made each; of seeds the part's first
+    seeds: int  # rows at the start that show the levels left standing
+    tally: NDArray[np.int64]  # [4] the ticker's checks
+
+
+def follow_levels(feed: Feed, ts: NDArray[np.int64], starts: Sequence[Start]) -> list[Part]:
+    """Rows of a tape for each part of `feed`; the first begins at message 0.
 
     `ts` `[n_raw]` is the time of every raw row.
     """
     level_ticks, level = price_table(feed.ticks)
     book = new_book(level_ticks, 0)
-    tally = np.array([0, 0, -1, 0], np.int64)
     shown = np.full((2, 2), -1, np.int64)  # last ticker: level and lots of bid and ask
-    out = emitted(2 * len(feed.ticks) + len(feed.what) + 1024)
-    at = 0
-    while at < len(feed.what):
-        at = _follow(feed, level, book, shown, tally, out, at)
-        if at < len(feed.what):
-            out = widened(out)
-    rows, origin = as_rows(out, ts)
-    return rows, origin, tally
+    parts = []
+    bounds = [*(start.message for start in starts), len(feed.what)]
+    for start, (at, stop) in zip(starts, pairwise(bounds), strict=True):
+        tally = np.array([0, 0, -1, 0], np.int64)
+        seeds = _standing(book, start.ts)
+        out = emitted(2 * int((feed.stop - feed.first)[at:stop].sum()) + stop - at + 1024)
+        first = feed.origin[at]
+        while at < stop:
+            at = _follow(feed, level, book, shown, tally, out, at, stop)
+            if at < stop:
+                out = widened(out)
+        rows, origin = as_rows(out, ts)
+        rows = Rows._make(
+            np.concatenate([getattr(seeds, name), getattr(rows, name)]) for name in Rows._fields
+        )
+        origin = np.concatenate([np.full(len(seeds.ts), first), origin])
+        parts.append(Part(rows, origin, len(seeds.ts), tally))
+    return parts
+
+
+def _standing(book: Book, ts: int) -> Rows:
+    """The levels of a book, as rows that seed it at `ts`."""
+    lots = book.levels["lots"]
+    row, level = np.nonzero(lots)
+    n = len(level)
+    return Rows(
+        ts=np.full(n, ts, np.int64),
+        kind=np.full(n, SEED, np.uint8),
+        side=(1 - 2 * row).astype(np.int8),
+        ticks=book.level_ticks[level],
+        lots=lots[row, level].astype(np.int64),
+        slot=np.full(n, NO_SLOT, np.int32),
+    )
 
 
 @kernel
@@ -73,11 +114,12 @@ def _follow(
     tally: NDArray[np.int64],
     out: Emitted,
     start: int,
+    stop: int,
 ) -> int:
-    """Follow messages from `start` on; stops early, at the returned one, to be given more room."""
-    for i in range(start, len(feed.what)):
-        what, first, stop, origin = feed.what[i], feed.first[i], feed.stop[i], feed.origin[i]
-        if out.rows[0] + (stop - first) + len(book.level_ticks) + 1 > len(out.kind):
+    """Follow messages `start:stop`; stops early, at the returned one, to be given more room."""
+    for i in range(start, stop):
+        what, first, last, origin = feed.what[i], feed.first[i], feed.stop[i], feed.origin[i]
+        if out.rows[0] + (last - first) + len(book.level_ticks) + 1 > len(out.kind):
             return i
         if what == PRINT:
             put(out, origin, TRADE, feed.side[first], feed.ticks[first], feed.lots[first], NO_SLOT)
@@ -88,21 +130,21 @@ def _follow(
                 _empty_side(book, k)
                 shown[k, 0] = -1
         if what == TICKER:
-            for k in range(first, stop):
+            for k in range(first, last):
                 tally[TRIMMED] += _trim(book, out, origin, row_of(feed.side[k]), level[k])
         kind = SEED if what == SNAPSHOT else LEVEL
         for gone in (True, False):  # what leaves goes first, so that the book does not cross
-            for k in range(first, stop):
+            for k in range(first, last):
                 if (feed.lots[k] == 0) == gone:
                     _set(book, out, origin, kind, feed.side[k], level[k], feed.lots[k])
         if what == TICKER:
-            for k in range(first, stop):
+            for k in range(first, last):
                 row = row_of(feed.side[k])
                 shown[row, 0] = level[k]
                 shown[row, 1] = feed.lots[k]
         elif what == DEPTH:
             _compare(feed, level, shown, tally, i)
-    return len(feed.what)
+    return stop
 
 
 @inner
