@@ -119,7 +119,7 @@ def test_bad_rows(tmp_path: Path, row: str, finding: str) -> None:
 
 @pytest.mark.parametrize(("change", "field"), [
     ({"kinds": {"A": "fly"}}, "mapping.kinds"), ({"kinds": {"A": "level"}}, "mapping.kinds"),
-    ({"colour": "red"}, "colour"), ({"price_unit": "0"}, "mapping.price_unit"),
+    ({"colour": "red"}, "mapping.colour"), ({"price_unit": "0"}, "mapping.price_unit"),
     ({"time_unit": "weeks"}, "time_unit"), ({"kind": None}, "mapping.kind"),
 ])  # fmt: skip
 def test_a_wrong_mapping_is_refused(tmp_path: Path, change: dict[str, Any], field: str) -> None:

@@ -124,7 +124,10 @@ def load(
     found, _, digest = _find(Path(path), format, mapping, options)
     if len(found) > 1:
         days = ", ".join(f"{one.symbol} {one.day}" for one in found[:4])
-        raise IngestError(f"path: {path} holds {len(found)} days ({days}, …); give one, or ingest")
+        more = ", …" if len(found) > 4 else ""
+        raise IngestError(
+            f"path: {path} holds {len(found)} days ({days}{more}); give one, or ingest"
+        )
     recording = found[0]
     sources = [fingerprint(source) for source in dict.fromkeys(f.path for f in recording.files)]
     made_by = f"{recording.made_by} {digest}".rstrip()
@@ -143,8 +146,10 @@ def _find(
     options = options_from(given)
     if mapping is not None and format == "auto":
         format = "columns"
-    if (format == "columns") != (mapping is not None):
-        raise IngestError("mapping: format columns needs one, and no other format takes one")
+    if format == "columns" and mapping is None:
+        raise IngestError("mapping: missing; format columns needs one, see docs/columns.md")
+    if format != "columns" and mapping is not None:
+        raise IngestError(f"mapping: format {format} takes none; leave it out, or the format")
     digest = options.digest
     if mapping is not None:
         from paceline.ingest.mapping import mapping_from

@@ -12,21 +12,25 @@ from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.mapping import ColumnMapping
 from paceline.ingest.numbers import read_table
 from paceline.ingest.sources import RawFile, read
-from paceline.market.session import midnight_ns
+from paceline.market.session import day_of, midnight_ns
+from paceline.units import NS_PER_S
 
 DECIMALS = 9
 """Prices and sizes are read in units of 10^-9 of their column's unit."""
 
+_SHOWN = 12
+"""Columns that an error message shows."""
+
 _DIGITS = {"ns": 0, "us": 3, "ms": 6, "s": 9}
+_YEAR_NS = 365 * 86_400 * NS_PER_S
+_OUR_DAYS_NS = (20 * _YEAR_NS, 130 * _YEAR_NS)  # 1990 to 2099
 
 
 def read_columns(file: RawFile, mapping: ColumnMapping) -> Any:
     """The mapped columns as a pyarrow table; a CSV's as text, so that nothing is rounded."""
     import pyarrow as pa
 
-    wanted = [mapping.time, mapping.kind, mapping.side, mapping.price, mapping.size]
-    wanted += [mapping.order, mapping.symbol_column]
-    columns = list(dict.fromkeys(c for c in wanted if c is not None))
+    columns = list(dict.fromkeys(mapping.columns.values()))
     data = read(file)
     try:
         if data[:4] == b"PAR1":
@@ -54,13 +58,22 @@ def read_columns(file: RawFile, mapping: ColumnMapping) -> Any:
     except (pa.ArrowException, ValueError, OSError) as error:
         line = " ".join(str(error).split())[:200]
         raise IngestError(f"file: {file.name} is no readable CSV or Parquet ({line})") from None
-    missing = [column for column in columns if column not in table.column_names]
-    if missing:
-        raise IngestError(
-            f"mapping: {file.name} has no column {missing[0]!r}; "
-            f"it has {', '.join(table.column_names[:12])}"
-        )
+    for field, column in mapping.columns.items():
+        if column not in table.column_names:
+            raise IngestError(
+                f"mapping.{field}: {file.name} has no column {column!r}; "
+                f"{_there_is(table.column_names)}"
+            )
     return table.select(columns)
+
+
+def _there_is(names: list[str]) -> str:
+    """The columns of a table, for a message."""
+    more = ", …" if len(names) > _SHOWN else ""
+    told = f"it has {', '.join(names[:_SHOWN])}{more}"
+    if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
+        told += f"; is mapping.delimiter {marks[0]!r}?"
+    return told
 
 
 class Numbers(NamedTuple):
@@ -106,19 +119,42 @@ def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return numbers.value, ~numbers.bad
 
 
-def times_of(column: Any, day: str | None, mapping: ColumnMapping) -> NDArray[np.int64]:
-    """Times in ns since the epoch; UNKNOWN_TS where there is none."""
+def times_of(column: Any, day: str | None, mapping: ColumnMapping, name: str) -> NDArray[np.int64]:
+    """Times in ns since the epoch; UNKNOWN_TS where there is none.
+
+    Raises `IngestError` if none of them, in file `name`, is a time in the mapping's unit.
+    """
     import pyarrow as pa
 
     if mapping.time_unit == "iso" or pa.types.is_timestamp(column.type):
-        return _iso_times(column, mapping.zone)
-    start = 0
-    if mapping.time_since == "midnight":
+        ts = _iso_times(column, mapping.zone)
+    elif mapping.time_since == "midnight":
         if day is None:
             raise IngestError("day: times count from midnight; give the day, YYYY-MM-DD")
-        start = midnight_ns(day, mapping.zone)
-    numbers = _scaled(texts(column), _DIGITS[mapping.time_unit])
-    return np.where(numbers.bad, UNKNOWN_TS, start + numbers.value)
+        since = _scaled(texts(column), _DIGITS[mapping.time_unit])
+        ts = np.where(since.bad, UNKNOWN_TS, midnight_ns(day, mapping.zone) + since.value)
+    else:
+        since = _scaled(texts(column), _DIGITS[mapping.time_unit])
+        _refuse_coarser(since.value[~since.bad], mapping.time_unit, name)
+        ts = np.where(since.bad, UNKNOWN_TS, since.value)
+    if (ts == UNKNOWN_TS).all():
+        raise IngestError(
+            f"mapping.time_unit: no row of {name} has a time in {mapping.time_unit} "
+            f"(the first is {texts(column[:1])[0]!r}); use one of {', '.join((*_DIGITS, 'iso'))}"
+        )
+    return ts
+
+
+def _refuse_coarser(ts: NDArray[np.int64], unit: str, name: str) -> None:
+    """Refuse times of 1970 that would be of our days in a coarser unit."""
+    first = int(ts[0]) if len(ts) else 0
+    for coarser in list(_DIGITS)[list(_DIGITS).index(unit) + 1 :]:
+        meant = first * 10 ** (_DIGITS[coarser] - _DIGITS[unit])
+        if first < _YEAR_NS and _OUR_DAYS_NS[0] < meant < _OUR_DAYS_NS[1]:
+            raise IngestError(
+                f"mapping.time_unit: in {unit}, the times of {name} begin on "
+                f"{day_of(first, 'UTC')}; write {coarser}, for {day_of(meant, 'UTC')}"
+            )
 
 
 def _iso_times(column: Any, zone: str) -> NDArray[np.int64]:

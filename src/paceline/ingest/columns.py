@@ -160,7 +160,7 @@ def _sheet(file: RawFile, day: str | None, mapping_text: bytes) -> Sheet:
     n = len(table)
     if n == 0:
         raise IngestError(f"file: {file.name} has no rows")
-    ts = times_of(table[mapping.time], day, mapping)
+    ts = times_of(table[mapping.time], day, mapping, file.name)
     price, size = decimals_of(table[mapping.price]), decimals_of(table[mapping.size])
     fault = np.zeros(n, np.uint8)
     kind = texts(table[mapping.kind]) if mapping.kind else [""] * n
@@ -264,5 +264,8 @@ def _step(values: NDArray[np.int64], given: Decimal | None, unit: Decimal, name:
         return int(decimal_grid(np.unique(values), DECIMALS) / _UNIT)
     step = given / unit / _UNIT
     if step < 1 or step != step.to_integral_value():
-        raise IngestError(f"{name}: {given} cannot be told apart in a column of unit {unit}")
+        raise IngestError(
+            f"{name}: {given} is no whole number of the steps that are read, {unit * _UNIT}; "
+            "give a coarser one, or leave it out"
+        )
     return int(step)

@@ -127,6 +127,7 @@ def title_of(name: str) -> Title | None:
 
 def recordings(files: list[RawFile], options: Options) -> list[Recording]:
     """One recording per message file, with the orderbook file of the same name if it is there."""
+    options.refuse_lot("LOBSTER")
     books = {
         _key(file, title): file
         for file in files

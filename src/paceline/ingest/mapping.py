@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from paceline.errors import ConfigError
+from paceline.ingest.answers import existing_zone, fitting, positive, refuse_unknown
 
 OF_ORDERS = ("add", "reduce", "delete", "execute", "modify", "hidden", "seed")
 OF_LEVELS = ("level", "trade")
 OF_BOTH = ("cross", "halt", "quote", "resume", "clear", "ignore")
-_SIDE_WORDS: dict[str, Literal["bid", "ask", "none"]] = {
+_SIDES = ("bid", "ask", "none")
+_SIDE_WORDS = {
     "1": "bid", "-1": "ask", "B": "bid", "A": "ask", "S": "ask", "bid": "bid", "ask": "ask",
     "buy": "bid", "sell": "ask",
 }  # fmt: skip
@@ -39,10 +43,8 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Kind of rows whose value is not in `kinds`; None: such rows are quarantined."""
     side: str | None = None
     """Column with the side; None: no row has one."""
-    sides: dict[str, Literal["bid", "ask", "none"]] = msgspec.field(
-        default_factory=lambda: dict(_SIDE_WORDS)
-    )
-    """Value in the side column to side of the book."""
+    sides: dict[str, str] = msgspec.field(default_factory=lambda: dict(_SIDE_WORDS))
+    """Value in the side column to side of the book: bid, ask or none."""
     trade_side: Literal["resting", "aggressor"] = "resting"
     """Whose side a trade, hidden or execute row names."""
     price: str
@@ -63,20 +65,50 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What separates the columns of a CSV."""
 
     def __post_init__(self) -> None:
-        allowed = OF_BOTH + (OF_ORDERS if self.order is not None else OF_LEVELS)
-        for value, kind in {**self.kinds, "default_kind": self.default_kind or "ignore"}.items():
-            if kind not in allowed:
+        for name, kind in get_type_hints(type(self)).items():
+            value, field = getattr(self, name), f"mapping.{name}"
+            if name in ("price_unit", "size_unit"):
+                value = positive(value, field, "0.01")
+            elif name in ("kinds", "sides"):
+                value = _table(value, field)
+            else:
+                value = fitting(value, kind, field)
+            force_setattr(self, name, value)
+        for value, kind in self.kinds.items():
+            self._check_kind(kind, f"mapping.kinds: {value!r} is {kind!r}")
+        if self.default_kind is not None:
+            self._check_kind(self.default_kind, f"mapping.default_kind: {self.default_kind!r}")
+        for value, side in self.sides.items():
+            if side not in _SIDES:
                 raise ConfigError(
-                    f"mapping.kinds: {value!r} is {kind!r}; use one of {', '.join(allowed)}"
+                    f"mapping.sides: {value!r} is {side!r}; use one of {', '.join(_SIDES)}"
                 )
         if self.kind is None and self.default_kind is None:
-            raise ConfigError("mapping.kind: name a column, or give a default_kind for all rows")
-        if len(self.delimiter) != 1:
-            raise ConfigError(f"mapping.delimiter: {self.delimiter!r} is not one character")
-        for name in ("price_unit", "size_unit"):
-            unit = getattr(self, name)
-            if not (unit.is_finite() and unit > 0):
-                raise ConfigError(f"mapping.{name}: {unit} is not positive")
+            raise ConfigError("mapping.kind: missing; name a column, or give a default_kind")
+        if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in "\r\n":
+            raise ConfigError(
+                f"mapping.delimiter: {self.delimiter!r} is not one ASCII character; write it in "
+                'double quotes, such as ";" or "\\t"'
+            )
+        existing_zone(self.zone, "mapping.zone")
+
+    def _check_kind(self, kind: object, told: str) -> None:
+        """Refuse what is no kind of this sort of file; `told` says which field says so."""
+        allowed = (OF_LEVELS if self.order is None else OF_ORDERS) + OF_BOTH
+        if kind in allowed:
+            return
+        remedy = f"use one of {', '.join(allowed)}"
+        if kind in OF_ORDERS:
+            remedy = f"that needs the order ids: name their column in mapping.order, or {remedy}"
+        elif kind in OF_LEVELS:
+            remedy = f"that is for files without order ids: leave out mapping.order, or {remedy}"
+        raise ConfigError(f"{told}; {remedy}")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that are read, by the field that names them."""
+        fields = ("time", "kind", "side", "price", "size", "order", "symbol_column")
+        return {field: name for field in fields if (name := getattr(self, field)) is not None}
 
     @property
     def digest(self) -> str:
@@ -84,24 +116,51 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
 
-def mapping_from(given: ColumnMapping | dict[str, Any] | str | Path) -> ColumnMapping:
+def mapping_from(given: ColumnMapping | Mapping[str, Any] | str | Path) -> ColumnMapping:
     """A mapping from a struct, a dict, or a YAML or JSON file. Raises `ConfigError`."""
     if isinstance(given, ColumnMapping):
         return given
-    if not isinstance(given, dict):
-        import yaml
+    fields = given if isinstance(given, Mapping) else _read_yaml(Path(given)) or {}
+    if not isinstance(fields, Mapping):
+        raise ConfigError(f"mapping: {fields!r:.40} is no mapping; write `field: value` lines")
+    refuse_unknown(fields, ColumnMapping.__struct_fields__, "mapping.")
+    fields = {name: value for name, value in fields.items() if value is not None}
+    for field in msgspec.structs.fields(ColumnMapping):
+        if field.required and field.name not in fields:
+            raise ConfigError(f"mapping.{field.name}: missing; name the column")
+    return ColumnMapping(**fields)
 
-        try:
-            given = yaml.safe_load(Path(given).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            line = " ".join(str(error).split())
-            raise ConfigError(f"mapping: {given} cannot be read ({line})") from None
-    fields: Any = given
-    for name in ("kinds", "sides"):
-        values = fields.get(name) if isinstance(fields, dict) else None
-        if isinstance(values, dict):  # YAML reads 1 and -1 as numbers
-            fields = {**fields, name: {str(key): value for key, value in values.items()}}
+
+def _table(value: object, field: str) -> dict[str, Any]:
+    """Which word in a column means what. From Python a word may be a number too."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{field}: {value!r} is not a table; write {{VALUE: meaning, …}}")
+    return {str(key): meaning for key, meaning in value.items()}
+
+
+def _read_yaml(path: Path) -> Any:
+    """YAML in which every word is text: a side may be -1, a column 7, a symbol NO."""
+    import yaml
+
+    class Words(yaml.BaseLoader):
+        def construct_scalar(self, node: Any) -> Any:
+            plain = node.style is None
+            return None if plain and node.value in ("", "~", "null") else node.value
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            words = [key.value for key, _ in node.value if isinstance(key.value, str)]
+            for word in words:
+                if words.count(word) > 1:
+                    raise ConfigError(f"mapping: {word!r} is given twice; give it once")
+            return dict(super().construct_mapping(node, deep=True))
+
     try:
-        return msgspec.convert(fields, ColumnMapping, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"mapping: {error}") from None
+        return yaml.load(path.read_text("utf-8"), Loader=Words)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"mapping: {path}: {reason}; give a readable YAML file") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise ConfigError(f"mapping: {path}{line}: {problem}; give valid YAML") from None

@@ -9,6 +9,13 @@ from typing import Any
 import msgspec
 
 from paceline.errors import ConfigError
+from paceline.ingest.answers import (
+    existing_day,
+    existing_zone,
+    fitting,
+    positive,
+    refuse_unknown,
+)
 from paceline.market.session import Session
 
 
@@ -38,6 +45,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             hours = _hours(self.session)
         return Session.of(day, self.zone or zone, *hours)
 
+    def refuse_lot(self, format: str) -> None:
+        """Refuse a lot for a format that counts single shares or contracts."""
+        if self.lot is not None and self.lot != 1:
+            raise ConfigError(
+                f"lot: {self.lot} does not fit {format} files, whose sizes are whole shares or "
+                "contracts; leave it out"
+            )
+
     @property
     def digest(self) -> str:
         """Short fingerprint of everything that was given; empty if nothing was."""
@@ -46,23 +61,27 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
 
+_STEPS = {"book_tick": "0.01", "order_tick": "0.01", "lot": "1 or 0.001"}
+
+
 def options_from(given: dict[str, Any]) -> Options:
     """Options from keyword arguments. Raises `ConfigError` that names what is wrong."""
-    given = {name: value for name, value in given.items() if value is not None}
-    for name in ("book_tick", "order_tick", "lot"):
-        if isinstance(given.get(name), float):
-            given[name] = str(given[name])
-    try:
-        options = msgspec.convert(given, Options, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"ingest options: {error}") from None
-    for name in ("book_tick", "order_tick", "lot"):
-        step = getattr(options, name)
-        if step is not None and not (step.is_finite() and step > 0):
-            raise ConfigError(f"{name}: {step} is not positive")
-    if options.session is not None:
-        _hours(options.session)
-    return options
+    refuse_unknown(given, Options.__struct_fields__)
+    options: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in _STEPS:
+            options[name] = positive(value, name, _STEPS[name])
+        else:
+            options[name] = fitting(value, str, name)
+    if "zone" in options:
+        existing_zone(options["zone"], "zone")
+    if "day" in options:
+        options["day"] = existing_day(options["day"], "day")
+    if "session" in options:
+        _hours(options["session"])
+    return Options(**options)
 
 
 def _hours(text: str) -> tuple[float, float]:
@@ -73,7 +92,13 @@ def _hours(text: str) -> tuple[float, float]:
             raise ValueError
         opens, closes = (_seconds(part) for part in parts)
     except ValueError:
-        raise ConfigError(f"session: {text!r} is not HH:MM-HH:MM, as in 09:30-16:00") from None
+        raise ConfigError(
+            f"session: {text!r} is not HH:MM-HH:MM; write it as in 09:30-16:00"
+        ) from None
+    if opens >= closes:
+        raise ConfigError(
+            f"session: {text!r} does not close after it opens; write it as in 09:30-16:00"
+        )
     return opens, closes
 
 
@@ -86,4 +111,7 @@ def _seconds(text: str) -> float:
     ):
         raise ValueError
     hours, minutes, seconds = (*fields, 0.0)[:3]
-    return hours * 3600 + minutes * 60 + seconds
+    after_midnight = hours * 3600 + minutes * 60 + seconds
+    if after_midnight > 86_400:
+        raise ValueError
+    return after_midnight
