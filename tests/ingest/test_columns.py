@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +17,7 @@ from paceline.ingest import ingest, load
 from paceline.ingest.mapping import ColumnMapping
 from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
+from paceline.market.tape import Tape
 
 from .plain import random_day
 from .test_lobster import load_text
@@ -98,6 +102,47 @@ def test_symbols_and_days_of_one_file(tmp_path: Path) -> None:
     assert [p.name for p in made] == [
         f"{sym}-{day}.tape" for sym in ("AAA", "BBB") for day in ("2024-06-07", "2024-06-10")
     ]
+
+
+def test_a_symbol_without_a_time_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "X.csv"
+    path.write_text("t,p,q,s\n1717767000,10,1,A\nsoon,10,1,B\n1717767000,10,1,C\n")
+    mapping = {"time": "t", "time_unit": "s", "price": "p", "size": "q", "default_kind": "trade",
+               "symbol_column": "s"}  # fmt: skip
+    made = ingest(path, tmp_path / "out", mapping=mapping)
+    assert [tape.name for tape in made] == ["A-2024-06-07.tape", "C-2024-06-07.tape"]
+    assert [str(one.error) for one in made.failed] == ["file: X.csv has no row of 'B' with a time"]
+    with pytest.raises(IngestError, match=r"symbol: D is not in X\.csv; it holds A, B, C"):
+        load(path, mapping=mapping, symbol="D")
+
+
+def test_no_row_is_lost_or_told_twice_when_clocks_change(tmp_path: Path) -> None:
+    """Days of 23 and of 25 hours, with one trade an hour."""
+    for start, hours in (("2024-03-30", 47), ("2024-10-26", 49)):
+        midnight = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Europe/Berlin"))
+        first = int(midnight.timestamp())
+        rows = [f"{first + 3600 * k},10,{k + 1}" for k in range(hours)]
+        path = tmp_path / "X.csv"
+        path.write_text("\n".join(["t,p,q", *rows]))
+        mapping = {"time": "t", "time_unit": "s", "zone": "Europe/Berlin", "price": "p",
+                   "size": "q", "default_kind": "trade"}  # fmt: skip
+        made = ingest(path, tmp_path / start, mapping=mapping)
+        told = [Tape.open(tape).events.qty.tolist() for tape in made]
+        assert [len(day) for day in told] == [24, hours - 24]
+        assert list(chain(*told)) == list(range(1, hours + 1))
+
+
+def test_rows_set_aside_carry_their_number_in_the_file(tmp_path: Path) -> None:
+    rows = [f"{day}T13:30:0{k}Z,10,{size}" for day in ("2024-06-07", "2024-06-10")
+            for k, size in enumerate((5, -1, 7))]  # fmt: skip
+    path = tmp_path / "X.csv"
+    path.write_text("\n".join(["t,p,q", *rows]))
+    mapping = {"time": "t", "time_unit": "iso", "price": "p", "size": "q", "default_kind": "trade"}
+    made = ingest(path, tmp_path / "out", mapping=mapping, limits=ANYTHING)
+    asides = [pq.read_table(tape / "quarantine.parquet")["row"].to_pylist() for tape in made]
+    assert asides == [[1], [4]]
+    found = [Tape.open(tape).manifest.quality.findings["bad_size"] for tape in made]
+    assert [one.first_row for one in found] == [1, 4]
 
 
 @pytest.mark.parametrize(("row", "finding"), [

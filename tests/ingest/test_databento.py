@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from paceline.errors import IngestError
+from paceline.errors import ConfigError, IngestError
 from paceline.ingest import ingest, load
 from paceline.market.events import KIND_NAMES
 from paceline.market.tape import Tape
@@ -182,6 +182,23 @@ def test_instruments_of_one_file(tmp_path: Path) -> None:
     assert load(path, symbol="S8").name == load(path, symbol="8").name == "S8-2024-06-07"
     with pytest.raises(IngestError, match="holds S7"):
         load(path, symbol="ES")
+
+
+def test_records_set_aside_carry_their_number_in_the_file(tmp_path: Path) -> None:
+    bad: Record = ("A", "B", 100.25, 1, 1, LAST | 4)  # the order is there, the book maybe bad
+    calm: list[Record] = [("N", "N", 0, 0, 0, LAST)] * 40
+    path = write_mbo(tmp_path / "x.dbn", [*BOOK, bad, *calm], ids=(7, 8))
+    for symbol, row in (("S7", 2 * len(BOOK)), ("S8", 2 * len(BOOK) + 1)):
+        tape = load(path, symbol=symbol)
+        assert tape.quarantine["row"].to_pylist() == [row]
+        assert tape.manifest.quality.findings["maybe_bad_book"].first_row == row
+
+
+def test_contracts_are_counted_whole(tmp_path: Path) -> None:
+    path = write_mbo(tmp_path / "x.dbn", BOOK)
+    assert load(path, lot=1).instrument.lot == 1
+    with pytest.raises(ConfigError, match="lot: 3 does not fit Databento files"):
+        load(path, lot=3)
 
 
 def test_torn_and_foreign_files(tmp_path: Path) -> None:

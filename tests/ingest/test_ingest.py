@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,29 @@ def test_one_bad_day_does_not_stop_the_others(days: Path, tmp_path: Path) -> Non
     assert "10 of 10 rows are bad" in str(error)
     with pytest.raises(IngestError, match="10 of 10"):
         ingest(bad, tmp_path / "out")
+
+
+def test_one_bad_file_of_any_format_does_not_stop_the_others(days: Path, tmp_path: Path) -> None:
+    """Not even one whose days cannot be told."""
+    (days / "broken.dbn").write_bytes(b"DBN\1" + b"x" * 40)
+    (days / "broken.gz").write_bytes(
+        gzip.compress(b'1717767000000000000 {"e":"trade"}\n' + bytes(999))[:40]
+    )
+    made = ingest(days, tmp_path / "out")
+    assert len(made) == 3
+    assert {failure.name for failure in made.failed} == {"broken.dbn", "broken.gz"}
+
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "A.csv").write_text("t,p,q\n1717767000000000001,10,1\n")
+    (tables / "B.csv").write_text("t,price,q\n1717767000000000001,10,1\n")
+    (tables / "C.tsv.gz").write_bytes(gzip.compress(b"t,p,q\n1717767000000000001,10,1\n"))
+    (tables / "D.pdf").write_text("")
+    mapping = {"time": "t", "default_kind": "trade", "price": "p", "size": "q"}
+    made = ingest(tables, tmp_path / "out", mapping=mapping)
+    assert [path.name for path in made] == ["A-2024-06-07.tape", "C-2024-06-07.tape"]
+    assert [failure.name for failure in made.failed] == ["B.csv"]
+    assert made.ignored == ["D.pdf"]
 
 
 def test_an_interrupt_leaves_whole_tapes(days: Path, tmp_path: Path) -> None:

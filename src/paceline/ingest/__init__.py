@@ -159,7 +159,7 @@ def _find(
     claimed: dict[str, list[RawFile]] = {}
     ignored = []
     for file in walk(path):
-        claim = _claim(file) if format == "auto" else format
+        claim = _claim(file) if format == "auto" else _agrees(file, format)
         if claim:
             claimed.setdefault(claim, []).append(file)
         else:
@@ -167,6 +167,8 @@ def _find(
     found: list[Recording] = []
     for claim, files in claimed.items():
         found += _recordings(claim, files, options, mapping)
+    if not found and mapping is not None:
+        raise IngestError(f"path: {path} holds no table; give .csv, .tsv, .txt, .parquet or .pq")
     if not found:
         raise IngestError(
             f"path: {path} holds nothing that a format claims; name the format "
@@ -186,6 +188,13 @@ def _claim(file: RawFile) -> str | None:
     if binance.claims(file):
         return "binance"
     return None
+
+
+def _agrees(file: RawFile, format: str) -> str | None:
+    """The format that was asked for, if a file can be of it."""
+    from paceline.ingest import columns
+
+    return format if format != "columns" or columns.claims(file) else None
 
 
 def _recordings(format: str, files: list[RawFile], options: Any, mapping: Any) -> list[Recording]:

@@ -19,6 +19,8 @@ A file may hold several symbols (`symbol_column`) and days: each becomes a tape 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache, partial
 from pathlib import Path
@@ -37,7 +39,8 @@ from paceline.ingest.cells import (
     times_of,
     whole_numbers,
 )
-from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording
+from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
+from paceline.ingest.days import Day, day_named, days_of
 from paceline.ingest.grid import decimal_grid
 from paceline.ingest.mapping import OF_ORDERS, ColumnMapping
 from paceline.ingest.options import Options
@@ -66,12 +69,13 @@ from paceline.ingest.resolve import ANY_PRICE, MODIFY, NOTHING, Ops, resolve
 from paceline.ingest.sources import RawFile
 from paceline.market import events
 from paceline.market.events import NO_SLOT, Rows
-from paceline.market.session import Session, day_of, midnight_ns
+from paceline.market.session import Session
 from paceline.orders.instrument import Instrument
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another tape."""
 
+_TITLE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz|\.zst)?$")
 _CODES = {name: code for code, name in events.KIND_NAMES.items()} | {
     "modify": MODIFY,
     "ignore": NOTHING,
@@ -79,7 +83,6 @@ _CODES = {name: code for code, name in events.KIND_NAMES.items()} | {
 _SIDES = {"bid": 1, "ask": -1, "none": 0}
 _UNIT = Decimal(1).scaleb(-DECIMALS)
 _MAX_LOTS = np.iinfo(np.int32).max
-_NS_PER_DAY = 86_400 * 10**9
 _UNSIZED = (
     events.DELETE, events.HALT, events.QUOTE, events.RESUME, events.CLEAR, NOTHING
 )  # fmt: skip
@@ -110,42 +113,39 @@ class Sheet(NamedTuple):
     text: list[str]
 
 
+def claims(file: RawFile) -> bool:
+    """Whether a file is a table, by its name."""
+    return _TITLE.search(file.title.lower()) is not None
+
+
 def recordings(files: list[RawFile], options: Options, mapping: ColumnMapping) -> list[Recording]:
     """One recording per file, symbol and day."""
-    found = []
-    for file in files:
-        if not file.title.lower().endswith((".csv", ".csv.gz", ".parquet", ".pq", ".txt")):
-            continue
-        sheet = _read_sheet(file, options.day, mapping)
-        zone = options.zone or mapping.zone
-        for symbol in sorted(set(sheet.symbol.tolist())):
-            if options.symbol and mapping.symbol_column and symbol != options.symbol:
-                continue
-            ts = sheet.ts[(sheet.symbol == symbol) & (sheet.ts != UNKNOWN_TS)]
-            days = [options.day] if options.day else _days(ts, zone)
-            for day in days:
-                found.append(
-                    Recording(
-                        symbol=options.symbol or symbol,
-                        day=day,
-                        files=(file,),
-                        made_by=f"paceline columns {VERSION}",
-                        read=partial(_read_day, file, symbol, day, days[0], options, mapping),
-                    )
-                )
-    return found
+    return each_alone(files, lambda file: _of_file(file, options, mapping))
 
 
-def _days(ts: NDArray[np.int64], zone: str) -> list[str]:
-    """The dates that `ts` touch."""
-    days: list[str] = []
-    rising = np.unique(ts)
-    at = 0
-    while at < len(rising):
-        days.append(day_of(int(rising[at]), zone))
-        end = midnight_ns(days[-1], zone) + _NS_PER_DAY
-        at = max(at + 1, int(np.searchsorted(rising, end)))
-    return list(dict.fromkeys(days))
+def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterator[Recording]:
+    sheet = _read_sheet(file, options.day, mapping)
+    zone = options.zone or mapping.zone
+    symbols = sorted(set(sheet.symbol.tolist()))
+    if options.symbol is not None and mapping.symbol_column is not None:
+        if options.symbol not in symbols:
+            there = ", ".join(symbols[:8])
+            raise IngestError(f"symbol: {options.symbol} is not in {file.name}; it holds {there}")
+        symbols = [options.symbol]
+    for symbol in symbols:
+        ts = sheet.ts[(sheet.symbol == symbol) & (sheet.ts != UNKNOWN_TS)]
+        days = [day_named(options.day, zone)] if options.day else days_of(ts, zone)
+        if not days:
+            error = IngestError(f"file: {file.name} has no row of {symbol!r} with a time")
+            yield unreadable(file, error)
+        for day in days:
+            yield Recording(
+                symbol=options.symbol or symbol,
+                day=day.name,
+                files=(file,),
+                made_by=f"paceline columns {VERSION}",
+                read=partial(_read_day, file, symbol, day, day == days[0], options, mapping),
+            )
 
 
 def _read_sheet(file: RawFile, day: str | None, mapping: ColumnMapping) -> Sheet:
@@ -197,14 +197,12 @@ def _sheet(file: RawFile, day: str | None, mapping_text: bytes) -> Sheet:
 
 
 def _read_day(
-    file: RawFile, symbol: str, day: str, first_day: str, options: Options, mapping: ColumnMapping
+    file: RawFile, symbol: str, day: Day, first: bool, options: Options, mapping: ColumnMapping
 ) -> RawDay:
+    """Read one day; rows without a time are told of on the first."""
     sheet = _read_sheet(file, options.day, mapping)
-    zone = options.zone or mapping.zone
-    midnight = midnight_ns(day, zone)
-    untimed = sheet.ts == UNKNOWN_TS
-    of_day = (sheet.ts >= midnight) & (sheet.ts < midnight + _NS_PER_DAY)
-    of_day |= untimed & (day == first_day)
+    of_day = (sheet.ts >= day.start_ns) & (sheet.ts < day.end_ns)
+    of_day |= first & (sheet.ts == UNKNOWN_TS)
     rows = np.flatnonzero((sheet.symbol == symbol) & (of_day | (options.day is not None)))
     ts, op, side = sheet.ts[rows], sheet.op[rows].copy(), sheet.side[rows]
     price, size, fault = sheet.price[rows], sheet.size[rows], sheet.fault[rows].copy()
@@ -246,8 +244,9 @@ def _read_day(
             lot=lot * _UNIT * mapping.size_unit,
             venue=options.venue or "",
         ),
-        session=_session(made, day, zone, options),
+        session=_session(made, day.name, options.zone or mapping.zone, options),
         findings={},
+        number=rows,
     )
 
 

@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording
+from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone
 from paceline.ingest.grid import decimal_grid
 from paceline.ingest.options import Options
 from paceline.ingest.quality import (
@@ -71,7 +71,7 @@ from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another tape."""
 
 _HEADER = [
@@ -122,7 +122,8 @@ def claims(file: RawFile) -> bool:
 
 def recordings(files: list[RawFile], options: Options) -> list[Recording]:
     """One recording per file and instrument; `options.symbol` chooses by symbol or number."""
-    return [one for file in files for one in _of_file(file, options)]
+    options.refuse_lot("Databento")
+    return each_alone(files, lambda file: _of_file(file, options))
 
 
 def _of_file(file: RawFile, options: Options) -> Iterator[Recording]:
@@ -207,12 +208,13 @@ def _symbol(decoded: Decoded, number: int, day: str) -> str:
 
 def _read_day(file: RawFile, number: int, symbol: str, day: str, options: Options) -> RawDay:
     decoded = _decode(file)
-    records = decoded.records[decoded.records["instrument_id"] == number]
+    mine = np.flatnonzero(decoded.records["instrument_id"] == number)
+    records = decoded.records[mine]
     fault = np.zeros(len(records), np.uint8)
     ts = _times(records, fault)
     by_order = records.dtype == MBO
     unit = _unit(records, by_order, options.book_tick)
-    findings = {"maybe_bad_book": _flagged(records, ts)}
+    findings = {"maybe_bad_book": _flagged(records, ts, mine)}
     if by_order:
         rows, origin = resolve(_ops(records, fault, unit), ts, fault)
     else:
@@ -229,11 +231,11 @@ def _read_day(file: RawFile, number: int, symbol: str, day: str, options: Option
             symbol=symbol,
             book_tick=book_tick,
             order_tick=options.order_tick or book_tick,
-            lot=options.lot or Decimal(1),
             venue=options.venue or decoded.dataset,
         ),
         session=_session(decoded, day, options),
         findings=findings,
+        number=mine,
     )
 
 
@@ -290,12 +292,14 @@ def _unit(records: NDArray[np.void], by_order: bool, book_tick: Decimal | None) 
     return int(decimal_grid(np.unique(known[known != _NO_PRICE]), 9) / _PRICE_UNIT)
 
 
-def _flagged(records: NDArray[np.void], ts: NDArray[np.int64]) -> Finding:
+def _flagged(
+    records: NDArray[np.void], ts: NDArray[np.int64], number: NDArray[np.int64]
+) -> Finding:
     at = np.flatnonzero(records["flags"] & _MAYBE_BAD)
     if len(at) == 0:
         return Finding(count=0)
     note = "rows that the recorder marked F_MAYBE_BAD_BOOK"
-    return Finding(count=len(at), first_row=int(at[0]), first_ts=int(ts[at[0]]), note=note)
+    return Finding(count=len(at), first_row=int(number[at[0]]), first_ts=int(ts[at[0]]), note=note)
 
 
 def _usable(fault: NDArray[np.uint8]) -> NDArray[np.bool_]:

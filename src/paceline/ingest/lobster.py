@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording
+from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, unreadable
 from paceline.ingest.numbers import Table, line_at, read_table
 from paceline.ingest.options import Options
 from paceline.ingest.ordering import longest_rising
@@ -141,10 +141,12 @@ def recordings(files: list[RawFile], options: Options) -> list[Recording]:
         symbol = options.symbol or (title.symbol if title else None)
         day = options.day or (title.day if title else None)
         if not symbol or not day:
-            raise IngestError(
+            error = IngestError(
                 f"file: {file.name} has no LOBSTER name (SYMBOL_DAY_START_END_message_N.csv); "
                 "give symbol and day"
             )
+            found.append(unreadable(file, error))
+            continue
         book = books.get(_key(file, title)) if title else None
         found.append(
             Recording(
