@@ -31,6 +31,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
 
 import numba  # noqa: E402  (must follow the variable above)
 import numpy  # noqa: E402
+from numba.core.registry import CPUDispatcher  # noqa: E402
 
 if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
     # Compiled integers wrap around in silence; so shall plain ones.
@@ -58,14 +59,27 @@ def inner(function: F) -> F:
     """Like `kernel`, for functions that only kernels call.
 
     They get no door to Python, which for records of forty arrays costs more to compile than they
-    do. Calling one from Python works with the JIT off only.
+    do. Calling one from Python works with the JIT off only; with it on it is a `TypeError`.
     """
-    return _compile(function, no_cpython_wrapper=True)
+    return _without_door(_compile(function, no_cpython_wrapper=True))
 
 
 def inlined(function: F) -> F:
     """Like `inner`, for small functions of the hot loops: LLVM folds them into their caller."""
-    return _compile(function, no_cpython_wrapper=True, forceinline=True)
+    return _without_door(_compile(function, no_cpython_wrapper=True, forceinline=True))
+
+
+class _Doorless(CPUDispatcher):
+    """A compiled function that would take the interpreter down if Python called it."""
+
+    def __call__(self, *args: object, **named: object) -> None:
+        raise TypeError(f"{self.py_func.__qualname__}: only kernels can call it")
+
+
+def _without_door(compiled: F) -> F:
+    if isinstance(compiled, CPUDispatcher):  # a plain function when the JIT is off
+        cast(Any, compiled).__class__ = _Doorless
+    return compiled
 
 
 def _compile(function: F, **options: Any) -> F:
