@@ -78,6 +78,11 @@ def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
         assert draw_portrait(seen, tmp_path / name).read_bytes().startswith(magic)
 
 
+def test_a_venue_that_is_not_known_leaves_no_gap(tape: Tape) -> None:
+    text = portrait_text(portrait_of(tape))
+    assert text.startswith("T-1970-01-01  L3  00:00:00–00:00:16 UTC\n")
+
+
 def bins_of(tape: Tape) -> list[int]:
     """The bins that the text shows, by the second at which they begin."""
     table = portrait_text(portrait_of(tape)).split("Through the day")[1]

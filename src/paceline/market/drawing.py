@@ -46,9 +46,10 @@ def portrait_text(seen: Portrait, width: int = 100) -> str:
 def _headline(seen: Portrait) -> str:
     tape = seen.tape
     zone, instrument = tape.session.zone, tape.instrument
+    span = f"{clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}"
+    named = (f"[bold]{tape.name}[/bold]", tape.manifest.depth, instrument.venue, span)
     lines = [
-        f"[bold]{tape.name}[/bold]  {tape.manifest.depth}  {instrument.venue}  "
-        f"{clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}",
+        "  ".join(filter(None, named)),
         f"{len(tape):,} events · {tape.manifest.n_levels:,} prices · "
         f"{tape.manifest.n_slots:,} slots · book tick "
         f"{instrument.book_tick:f} · order tick {instrument.order_tick:f} · lot "
