@@ -146,14 +146,17 @@ def _add_ingest(verbs: Any) -> None:
         "  paceline ingest btcusdt.gz -o tapes/ --format binance\n"
         "  paceline ingest trades.parquet -o tapes/ --mapping columns.yaml\n\n"
         "A day that was ingested from the same bytes is left alone. Rows that cannot be true go\n"
-        "to quarantine.parquet beside the tape, with the reason.\n",
+        "to quarantine.parquet beside the tape, with the reason. A mapping of columns is a few\n"
+        "lines of YAML; docs/columns.md explains it, with an example:\n"
+        "  {time: ts, time_unit: us, kind: what, kinds: {L: level, T: trade}, side: side,\n"
+        "   price: px, size: qty}\n",
     )
     parser.add_argument("path", type=Path, nargs="+", help="files, zips or folders")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the tapes")
     parser.add_argument(
         "--format", default="auto", help="auto, lobster, databento, binance or columns [auto]"
     )
-    parser.add_argument("--mapping", type=Path, help="YAML that says which column is what")
+    parser.add_argument("--mapping", type=Path, help="YAML: which column is what (docs/columns.md)")
     parser.add_argument("--force", action="store_true", help="ingest again what is up to date")
     for name, help in {
         "symbol": "ticker, or which instrument of several",
