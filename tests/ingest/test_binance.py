@@ -19,6 +19,7 @@ from paceline.ingest import ingest, load
 from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
 from paceline.market.tape import Tape
+from paceline.units import NS_PER_S
 
 from .plain import replay
 
@@ -214,15 +215,17 @@ def days_of(path: Path, out: Path, **options: Any) -> list[Tape]:
     return [Tape.open(tape) for tape in ingest(path, out, limits=ANYTHING, **options)]
 
 
+LATE = MIDNIGHT - 70_000
+EARLY = MIDNIGHT + 70_000
+
+
 def test_midnight_makes_another_tape(write: Write, tmp_path: Path) -> None:
     path = write([
-        (MIDNIGHT - 9, depth(MIDNIGHT - 10, 1, 4, 0, "100.1:1 100.0:2", "100.3:1 100.4:3")),
-        (MIDNIGHT - 1, trade(MIDNIGHT - 5, "100.1", "1", True)),
+        (LATE + 1, depth(LATE, 1, 4, 0, "100.1:1 100.0:2", "100.3:1 100.4:3")),
+        (MIDNIGHT - 3, trade(MIDNIGHT - 5, "100.1", "1", True)),
         (MIDNIGHT + 1, depth(MIDNIGHT - 1, 5, 6, 4, "100.1:0", "")),
-        (MIDNIGHT + 2, {"stream": "btcusdt@markPrice", "data": {"e": "x", "s": "BTCUSDT"}}),
         (MIDNIGHT + 4, ticker(MIDNIGHT + 3, 7, "100.2:1", "100.4:3")),
-        (MIDNIGHT + 6, depth(MIDNIGHT + 5, 7, 8, 6, "100.2:2", "100.3:0")),
-        (MIDNIGHT + 7, depth(MIDNIGHT + 6, 7, 8, 6, "100.2:9", "")),
+        (EARLY + 1, depth(EARLY, 7, 8, 6, "100.2:2", "100.3:0")),
     ])  # fmt: skip
     first, second = days_of(path, tmp_path / "out")
     assert (first.name, second.name) == ("BTCUSDT-2024-06-07", "BTCUSDT-2024-06-08")
@@ -236,23 +239,23 @@ def test_midnight_makes_another_tape(write: Write, tmp_path: Path) -> None:
         (MIDNIGHT, "seed", -1, "100.4", "3"),
         (MIDNIGHT + 3, "level", -1, "100.3", "0"),
         (MIDNIGHT + 3, "level", 1, "100.2", "1"),
-        (MIDNIGHT + 5, "level", 1, "100.2", "2"),
+        (EARLY, "level", 1, "100.2", "2"),
     ]
     midnight = (T0 + MIDNIGHT) * 1_000_000
-    assert first.session.open_ns == midnight - 10_000_000
+    assert first.session.open_ns == midnight - 70 * NS_PER_S
     assert first.session.close_ns == second.session.open_ns == midnight
-    assert second.session.close_ns == midnight + 5_000_001
+    assert second.session.close_ns == midnight + 70 * NS_PER_S + 1
 
 
 def test_each_day_accounts_for_its_own_lines(write: Write, tmp_path: Path) -> None:
     """Findings and quarantine are those of the day, with the line's number in the file."""
     path = write([
-        (MIDNIGHT - 8, depth(MIDNIGHT - 10, 1, 4, 0, "100.1:1", "100.3:1")),
-        (MIDNIGHT - 7, depth(MIDNIGHT - 9, 1, 4, 0, "100.1:1", "")),
+        (LATE + 2, depth(LATE, 1, 4, 0, "100.1:1", "100.3:1")),
+        (LATE + 3, depth(LATE + 1, 1, 4, 0, "100.1:1", "")),
         (MIDNIGHT + 2, {"stream": "btcusdt@markPrice", "data": {"e": "x", "s": "BTCUSDT"}}),
         (MIDNIGHT + 4, ticker(MIDNIGHT + 3, 7, "100.1:1", "100.3:1")),
-        (MIDNIGHT + 6, depth(MIDNIGHT + 5, 5, 8, 4, "100.1:2", "")),
-        (MIDNIGHT + 7, depth(MIDNIGHT + 6, 5, 8, 4, "100.1:1", "")),
+        (EARLY + 2, depth(EARLY, 5, 8, 4, "100.1:2", "")),
+        (EARLY + 3, depth(EARLY + 1, 5, 8, 4, "100.1:1", "")),
     ])  # fmt: skip
     first, second = days_of(path, tmp_path / "out")
     qualities = [tape.manifest.quality for tape in (first, second)]
@@ -265,27 +268,66 @@ def test_each_day_accounts_for_its_own_lines(write: Write, tmp_path: Path) -> No
     assert found("ticker_contradicted") == [(0, None), (1, 4)]
     assert found("other_stream") == [(0, None), (1, None)]
     assert found("carried_over") == [(0, None), (2, None)]
+    assert found("over_midnight") == [(0, None), (0, None)]
     asides = [pq.read_table(tape.path / "quarantine.parquet") for tape in (first, second)]
     assert [aside["row"].to_pylist() for aside in asides] == [[1], [5]]
     assert '"u": 8' in asides[1]["text"].to_pylist()[0]
 
 
-def test_a_zone_has_its_own_midnight_and_a_day_has_all(write: Write, tmp_path: Path) -> None:
-    lines = [
-        (MIDNIGHT + k - 5, depth(MIDNIGHT + k - 5, k, k, k - 1, f"100.1:{k % 7}", "100.3:1"))
-        for k in range(1, 10)
+def over_midnight(start: int, stop: int, step: int) -> Capture:
+    """An update every `step` ms between two times."""
+    ats = range(start, stop + 1, step)
+    return [
+        (at, depth(at, k, k, k - 1, f"100.1:{1 + k % 7}", "100.3:1"))
+        for k, at in enumerate(ats, start=1)
     ]
-    path = write(lines)
+
+
+def test_a_zone_has_its_own_midnight_and_a_day_has_all(write: Write, tmp_path: Path) -> None:
+    path = write(over_midnight(LATE, EARLY, 10_000))
     assert len(days_of(path, tmp_path / "utc")) == 2
     (tape,) = days_of(path, tmp_path / "tokyo", zone="Asia/Tokyo")
     assert (tape.name, tape.session.zone) == ("BTCUSDT-2024-06-08", "Asia/Tokyo")
     (tape,) = days_of(path, tmp_path / "day", day="2024-06-07")
-    assert tape.session.length_s == 0.008_000_001
+    assert tape.session.length_s == pytest.approx(140)
     assert "carried_over" not in tape.manifest.quality.findings
+    assert tape.manifest.quality.findings["over_midnight"].count == 8
     first, second = days_of(path, tmp_path / "hours", session="00:00-24:00")
     assert first.session.length_s == second.session.length_s == 86_400
     with pytest.raises(IngestError, match=r"2 days \(BTCUSDT 2024-06-07, BTCUSDT 2024-06-08\)"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "day", "outside"),
+    [
+        (LATE, MIDNIGHT + 50_000, "2024-06-07", 6),
+        (MIDNIGHT - 50_000, EARLY, "2024-06-08", 6),
+        (MIDNIGHT - 50_000, MIDNIGHT + 50_000, "2024-06-07", 6),
+    ],
+)
+def test_a_day_that_is_hardly_touched_stays_with_its_neighbour(
+    write: Write, start: int, stop: int, day: str, outside: int
+) -> None:
+    path = write(over_midnight(start, stop, 10_000))
+    tape = load(path)
+    assert tape.session.day == day
+    assert len(tape) == (stop - start) // 10_000 + 2
+    assert tape.session.open_ns == (T0 + start) * 1_000_000
+    assert tape.session.close_ns == (T0 + stop) * 1_000_000 + 1
+    assert tape.manifest.quality.findings["over_midnight"].count == outside
+
+
+def test_of_two_recordings_of_a_day_the_longer_is_taken(write: Write, tmp_path: Path) -> None:
+    """Captures that are renewed after midnight leave a rest of the next day."""
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    write(over_midnight(LATE - 100_000, EARLY, 10_000)).rename(folder / "a.gz")
+    write(over_midnight(EARLY, EARLY + 900_000, 10_000)).rename(folder / "b.gz")
+    made = ingest(folder, tmp_path / "out", limits=ANYTHING)
+    assert [Tape.open(tape).manifest.sources[0].name for tape in made] == ["a.gz", "b.gz"]
+    assert [one.name for one in made.failed] == ["a.gz"]
+    assert "second recording of BTCUSDT-2024-06-08" in str(made.failed[0].error)
 
 
 def test_a_capture_without_a_message_on_a_day_makes_no_tape_of_it(

@@ -23,9 +23,11 @@ stays unknown.
 away, and hold the depth updates to account (finding `ticker_contradicted`).
 
 **Days.** A capture that runs over midnight (UTC, or that of the zone given) makes a tape a day. The
-levels that stand at midnight seed the book of the next one. A day that is given holds the whole of
-the capture. There is no announced session: unless one is given, it is the captured span, and its
-part of it for each of several days.
+levels that stand at midnight seed the book of the next one. A day that is touched for less than a
+minute makes no tape: its rows stay with their neighbours (finding `over_midnight`). A day that is
+given holds the whole of the capture. Of two recordings of a day the one with more lines is taken.
+There is no announced session: unless one is given, it is the captured span, and its part of it for
+each of several days.
 """
 
 from __future__ import annotations
@@ -75,6 +77,7 @@ from paceline.market.events import Rows
 from paceline.market.session import Session
 from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
+from paceline.units import NS_PER_S
 
 VERSION = 2
 """Raised whenever the same files would give another tape."""
@@ -82,6 +85,7 @@ VERSION = 2
 _UNIT = Decimal(1).scaleb(-DECIMALS)
 _MAX_LOTS = np.iinfo(np.int32).max
 _RANK = np.array([0, 0, 1, 0, 2])  # by what a message is
+_TOUCH_NS = 60 * NS_PER_S
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "EUR", "USD")
 _CHECKED = (
     UNPARSABLE, TIME_MOVED, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE, OFF_TICK, STALE, SEQUENCE_GAP
@@ -95,8 +99,12 @@ def claims(file: RawFile) -> bool:
 
 
 def recordings(files: list[RawFile], options: Options) -> list[Recording]:
-    """One recording per file, symbol and day."""
-    return each_alone(files, lambda file: _of_file(file, options))
+    """One recording per file, symbol and day; of each day the one with most lines comes first."""
+    found = each_alone(files, lambda file: _of_file(file, options))
+    most: dict[tuple[str, str], int] = {}
+    for one in found:
+        most[one.symbol, one.day] = max(one.lines, most.get((one.symbol, one.day), 0))
+    return sorted(found, key=lambda one: one.lines < most[one.symbol, one.day])
 
 
 def _of_file(file: RawFile, options: Options) -> Iterator[Recording]:
@@ -116,17 +124,19 @@ def _of_file(file: RawFile, options: Options) -> Iterator[Recording]:
         symbols = [options.symbol]
     for symbol in symbols:
         try:
-            days = _stream(file, symbol, options).days
+            stream = _stream(file, symbol, options)
         except IngestError as error:
             yield unreadable(file, error)
             continue
-        for k, day in enumerate(days):
+        lines = np.bincount(stream.part[stream.mine], minlength=len(stream.days))
+        for k, day in enumerate(stream.days):
             yield Recording(
                 symbol=symbol,
                 day=day.name,
                 files=(file,),
                 made_by=f"paceline binance {VERSION}",
                 read=partial(_read_day, file, symbol, k, options),
+                lines=int(lines[k]),
             )
 
 
@@ -161,9 +171,19 @@ def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
     if len(order) == 0:
         raise IngestError(f"file: {file.name} holds no usable message of {symbol}")
     zone = options.zone or "UTC"
-    days = [day_named(options.day, zone)] if options.day else days_of(ts[order], zone)
+    days = [day_named(options.day, zone)] if options.day else _days_of(ts[order], zone)
     part = _part_of(np.where(ts == UNKNOWN_TS, capture.received, ts), days)
     return Stream(mine, fault, ts, part, order, what[order], tick, lot, days)
+
+
+def _days_of(ts: NDArray[np.int64], zone: str) -> list[Day]:
+    """The days that rising times `ts` touch, without a first or last one they hardly do."""
+    days = days_of(ts, zone)
+    if len(days) > 1 and ts[-1] - days[-1].start_ns < _TOUCH_NS:
+        days = days[:-1]
+    if len(days) > 1 and days[0].end_ns - ts[0] < _TOUCH_NS:
+        days = days[1:]
+    return days
 
 
 def _part_of(when: NDArray[np.int64], days: list[Day]) -> NDArray[np.int64]:
@@ -224,7 +244,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
             currency=next((q for q in _QUOTES if symbol.endswith(q)), "USD"),
         ),
         session=_session(part.rows, k, stream.days, options),
-        findings=_findings(capture, stream, part, lines),
+        findings=_findings(capture, stream, part, lines) | _over_midnight(part, stream.days[k]),
         number=lines,
     )
 
@@ -344,3 +364,19 @@ def _findings(
             count=part.seeds, note="levels that stood at midnight, from the day before"
         )
     return findings
+
+
+def _over_midnight(part: Part, day: Day) -> dict[str, Finding]:
+    ts = part.rows.ts
+    outside = np.flatnonzero((ts < day.start_ns) | (ts >= day.end_ns))
+    if len(outside) == 0:
+        return {"over_midnight": Finding(count=0)}
+    first = outside[0]
+    return {
+        "over_midnight": Finding(
+            count=len(outside),
+            first_row=int(part.origin[first]),
+            first_ts=int(ts[first]),
+            note="events of another date, kept with this day",
+        )
+    }

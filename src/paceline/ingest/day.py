@@ -52,6 +52,8 @@ class Recording(NamedTuple):
     made_by: str
     """Format and version; a tape made by another version is not up to date."""
     read: Callable[[], RawDay]
+    lines: int = 0
+    """Raw rows, where they are counted before they are read."""
 
 
 def each_alone(
