@@ -104,7 +104,7 @@ def test_a_market_without_two_sides_is_refused(lesson):
     bids = (rows.side >= 0) & (rows.kind == ev.ADD)
     tape = tape_of(ev.Rows(*(column[bids] for column in rows))._replace(
         slot=np.arange(bids.sum(), dtype=np.int32)), DAYS[-1])  # fmt: skip
-    with pytest.raises(ConfigError, match="hardly ever has a two-sided book"):
+    with pytest.raises(ConfigError, match="never has a two-sided book"):
         drawn(tape, lesson)
 
 

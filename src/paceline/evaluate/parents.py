@@ -42,6 +42,8 @@ def draw_parents(
     An order starts so late that the market had settled when it was decided, `decision_delay_s`
     before.
     """
+    if np.all(np.isnan(tape.mid_ticks())):
+        raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
     first = settled_ts(tape) + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S)
     last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
