@@ -281,7 +281,9 @@ def _add_backtest(verbs: Any) -> None:
         "-o", "--out", type=Path, default=Path("out/backtest"), help="[%(default)s]"
     )
     parser.add_argument("--jobs", type=int, help="threads [as many as cores]")
-    parser.add_argument("--examples", type=int, default=6, help="orders drawn [%(default)s]")
+    parser.add_argument(
+        "--examples", type=_count, default=6, help="orders drawn in the report [%(default)s]"
+    )
     settings = parser.add_argument_group("settings")
     for row in describe(BacktestSettings):
         flag = "--" + _flag(row.path).replace("_", "-")
@@ -289,6 +291,12 @@ def _add_backtest(verbs: Any) -> None:
         unit = f", {row.unit}" if row.unit and row.unit != "s" else ""
         text = f"{row.sentence.rstrip('.')}{unit}{default}".replace("%", "%%")
         settings.add_argument(flag, dest=row.path, metavar="X", help=text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give 0 or more")
+    return int(text)
 
 
 def _flag(path: str) -> str:

@@ -216,6 +216,9 @@ def test_no_decay_is_said() -> None:
     bars = Bars(np.zeros(3000, int), mid[:-1], mid[1:], net, np.abs(net) + 1, mid[1:])
     with pytest.raises(InputError, match=r"^half_life_s: "):
         fit_decay(bars, BAR_S, 10)
+    still = bars._replace(open_mid=np.full(3000, 2e4), close_mid=np.full(3000, 2e4))
+    with pytest.raises(InputError, match=r"^half_life_s: .* the mid does not answer to trades"):
+        fit_decay(still, BAR_S, 10)
     with pytest.raises(InputError, match=r"^lags: 3 are too few"):
         fit_decay(bars, BAR_S, 3)
 

@@ -16,11 +16,13 @@ from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
 from paceline.evaluate.backtest import backtest, work_all
+from paceline.evaluate.conditions import model_notes
 from paceline.evaluate.history import History, settled_ts
 from paceline.evaluate.parents import draw_parents, set_limits
 from paceline.evaluate.policies import Urgency, make_plan, parse_policy
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
+from paceline.market.session import midnight_ns
 from paceline.units import NS_PER_S
 
 from .market_days import DAYS, changed, random_day, random_rows, tape_of
@@ -155,7 +157,10 @@ def test_given_orders_are_worked_on_their_days(days):
 def test_no_given_order_is_dropped_in_silence(days, strangers):
     strangers = [msgspec.structs.replace(stranger, order_id="b") for stranger in strangers]
     given = [order(), *strangers] if strangers else []
-    with pytest.raises(ConfigError, match=r"orders: none|starts in no session"):
+    with pytest.raises(
+        ConfigError,
+        match=r"orders: none|lies in no session|is on none of the tapes to trade \(TINY\)",
+    ):
         backtest(days, ["twap"], GIVEN, orders=given, jobs=1)
 
 
@@ -169,6 +174,54 @@ def test_a_given_order_is_itself_and_nothing_else(days):
         wrong = msgspec.structs.replace(GIVEN, **{name: value})
         with pytest.raises(ConfigError, match=f"{name}: {value} is for orders that are drawn"):
             backtest(days, ["twap"], wrong, orders=[order()], jobs=1)
+
+
+def test_what_is_no_order_or_twice_the_same_tape_is_refused(days):
+    with pytest.raises(ConfigError, match=r"orders: \{'order_id': 'a'\} is no ParentOrder"):
+        backtest(days, ["twap"], GIVEN, orders=[{"order_id": "a"}], jobs=1)
+    with pytest.raises(ConfigError, match="tapes: TINY-2024-03-07 is given twice"):
+        backtest([days[-1], days[-1]], ["twap"], settings(), jobs=1)
+    with pytest.raises(ConfigError, match="trade: TINY-2024-03-07 is given twice"):
+        backtest(days, ["twap"], settings(), trade=[days[-1], days[-1]], jobs=1)
+
+
+def test_the_limits_of_orders_are_told(days):
+    free = {"participation": 1.0, "price_band_bps": 300.0, "child_max": 4}
+    mine = [order(), order(order_id="b", side="buy", constraints=free)]
+    result = backtest(days, ["twap"], GIVEN, orders=mine, jobs=1)
+    told = result.parents
+    assert told["child_max"].tolist() == [4, 4]
+    np.testing.assert_array_equal(told["participation_limit"], [0.3, np.nan])
+    np.testing.assert_allclose(told["band_low_px"], [1.03, 1.03])
+    np.testing.assert_allclose(told["band_high_px"], [1.08, 1.08])
+    assert (
+        dict(model_notes(result))["Limits"]
+        == "participation at most 0.3, child orders of at most 4 "
+        "and a price band around 2 orders, as the orders brought them."
+    )
+    drawn = backtest(days[-1:], ["twap"], settings(), jobs=1)
+    for name in ("child_max", "participation_limit", "band_low_px", "band_high_px"):
+        assert np.all(np.isnan(drawn.parents[name]))
+    assert dict(model_notes(drawn))["Limits"] == "no order has any."
+
+
+def test_where_nothing_traded_before_vwap_is_even_and_says_so(days):
+    """The earlier day traded in its first minutes alone."""
+    rows = random_rows(12)
+    quiet = tape_of(type(rows)(*(column[rows.ts < 1300] for column in rows)), DAYS[0])
+    result = backtest([quiet, days[-1]], ["vwap", "twap"], settings(orders=12), jobs=1,
+                      trade=days[-1:])  # fmt: skip
+    [place] = result.places
+    midnight = midnight_ns(place.tape.session.day, place.tape.session.zone)
+    start, end = (place.parents[name] - midnight for name in ("start_ts", "end_ts"))
+    silent = place.lesson.curve.is_quiet(start, end)
+    assert silent.any()
+    vwap, twap = (run.plan.targets for run in place.runs)
+    assert np.array_equal(vwap[silent], twap[silent])
+    assert any(f"{silent.sum()} of 12 orders were at work, so VWAP" in n for n in result.notes)
+    with pytest.raises(ConfigError, match=r"qty_volume: 0\.5 of nothing"):
+        backtest([quiet, days[-1]], ["twap"], settings(qty=None, qty_volume=0.5),
+                 trade=days[-1:], jobs=1)  # fmt: skip
 
 
 def test_an_arrival_price_that_is_not_the_tapes_is_noted(days):
@@ -301,7 +354,7 @@ def test_a_tape_to_trade_is_among_the_tapes(days):
 def test_fewer_orders_than_days(days):
     result = backtest(days, ["twap"], settings(orders=2), jobs=2)
     assert len(result.parents["parent"]) == 2
-    assert len(result.places) == 2
+    assert [place.tape.name for place in result.places] == [days[0].name, days[-1].name]
 
 
 def test_progress_counts_every_order_once(days, monkeypatch):

@@ -51,7 +51,7 @@ def test_without_earlier_days_it_says_so(days):
     assert lesson.days == ()
     assert "TINY-2024-03-04: no earlier day was given" in lesson.notes[0]
     assert "uniform" in lesson.notes[0]
-    assert "ADV, impact and recovery are fitted on the day itself" in lesson.notes[0]
+    assert "ADV, impact and recovery are taken from the day itself" in lesson.notes[0]
     even = (lesson.curve.edges_ns - lesson.curve.edges_ns[0]) / (LENGTH_S * NS_PER_S)
     assert np.allclose(lesson.curve.traded, even)
     assert lesson.adv_lots == days[0].events.volume[-1]
@@ -63,6 +63,19 @@ def test_a_short_session_teaches_nothing(days):
     assert same(
         History([days[0], short, days[2]]).before(days[2]), History(days[::2]).before(days[2])
     )
+
+
+def test_an_earlier_day_recorded_at_other_hours_says_nothing_of_the_curve(days):
+    """A capture of the night before: no volume in the hours of today."""
+    rows = random_rows(12)
+    night = tape_of(rows._replace(ts=rows.ts - 100_000), DAYS[0])
+    lesson = History([night, days[-1]]).before(days[-1])
+    assert lesson.curve.days == ()
+    assert np.all(np.diff(lesson.curve.traded) > 0)
+    assert any("1 of 1 earlier days traded nothing at its hours" in note for note in lesson.notes)
+    both = History([night, days[1], days[-1]]).before(days[-1])
+    assert both.curve.traded.tolist() == History(days[1:4:2]).before(days[-1]).curve.traded.tolist()
+    assert any("1 of 2 earlier days" in note for note in both.notes)
 
 
 def test_what_cannot_be_fitted_is_missing_and_named():

@@ -212,13 +212,33 @@ def test_a_limit_that_nobody_would_keep_is_refused(days, name, value):
     [
         ({"symbol": "ELSE"}, OrderError, "parent.symbol: 'ELSE' is not 'TINY'"),
         ({"qty": 1.5}, OrderError, "parent.qty: 1.5"),
-        ({"start_s": -5.0}, ConfigError, "parent.start_ts: order 'a' leaves the session"),
-        ({"end_s": 1501.0}, ConfigError, "parent.start_ts: order 'a' leaves the session"),
+        ({"start_s": -5.0}, ConfigError, "parent.start_ts: .* of order 'a' is before TINY-2024"),
+        ({"end_s": 1501.0}, ConfigError, "parent.end_ts: .* 'a' is after .* ends at 09:55:00"),
     ],
 )
 def test_a_given_order_that_does_not_fit_is_refused(days, fields, error, message):
     with pytest.raises(error, match=message):
         given_parents(days[-1], [order(**fields)], seed=1)
+
+
+def test_a_given_order_may_not_outlive_the_recording():
+    rows = random_rows(15)
+    cut = ev.Rows(*(column[:600] for column in rows))
+    last_s = int(cut.ts[-1]) - 1000
+    late = [order(200.0, last_s + 1.0)]
+    with pytest.raises(ConfigError, match=r"parent\.end_ts: \d+ of order 'a' is after TINY"):
+        given_parents(tape_of(cut, DAYS[-1], short_session=True), late, seed=1)
+    assert len(given_parents(tape_of(cut, DAYS[-1]), late, seed=1)) == 1, "the market just slept"
+
+
+def test_a_band_without_a_price_names_its_order(days):
+    limits = {"participation": 0.3, "price_band_bps": 0.01, "child_max": 4}
+    wrong = [order(), order(order_id="b", constraints=limits)]
+    with pytest.raises(ConfigError, match=r"price_band_bps: order 'b', 0\.01 holds no price of the "
+                       r"order grid; widen it"):  # fmt: skip
+        given_parents(days[-1], wrong, seed=1)
+    with pytest.raises(ConfigError, match=r"order 'b', 0\.01 .* inside the venue's band"):
+        given_parents(days[-1], wrong, seed=1, venue_ticks=(1, 1000))
 
 
 def test_a_given_order_has_prices():

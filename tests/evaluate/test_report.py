@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from paceline.evaluate.cells import (
     listed,
     number,
     plain,
+    quantity,
     signed,
     significant,
 )
@@ -312,6 +314,23 @@ def rendered(result: BacktestResult, width: int = 80) -> str:
     out = io.StringIO()
     Console(file=out, width=width, no_color=True, highlight=False).print(summary_text(result))
     return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "lot", "says"),
+    [(2500, "1", "2,500"), (0.35, "0.000001", "0.35"), (7, "0.01", "7"), (300, "100", "300")],
+)
+def test_sizes_have_the_decimals_they_need(value: float, lot: str, says: str) -> None:
+    assert quantity(value, Decimal(lot)) == says
+
+
+def test_in_a_narrow_window_no_number_is_cut(tapes: list[Tape]) -> None:
+    result = worked(tapes, ["twap/touch+0.05s", "pov/inside+1s/123"], orders=4, qty=300)
+    for width in (80, 72):
+        shown = rendered(result, width)
+        assert "…" not in shown
+        for row in result.summary():
+            assert plain(row["is_mean_bps"]) in shown
 
 
 def test_terminal_shows_the_answer_and_whole_numbers(result: BacktestResult) -> None:

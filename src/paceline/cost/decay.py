@@ -62,7 +62,12 @@ def fit_decay(bars: Bars, bar_s: float, lags: int) -> DecayFit:
     response = add_up @ fit.coefficient[1:]
     covariance = add_up @ fit.covariance[1:, 1:] @ add_up.T
 
-    life, (permanent, transient), errors = _exponential(response, covariance)
+    try:
+        life, (permanent, transient), errors = _exponential(response, covariance)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "half_life_s: cannot be fitted, the mid does not answer to trades; give livelier days"
+        ) from None
     if transient <= 0.0:
         raise InputError("half_life_s: the response grows; give shorter bars or more days")
     n = fit.n

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 MINUS = "\N{MINUS SIGN}"
@@ -57,6 +58,12 @@ def plain(value: float, digits: int = 2) -> str:
     text = f"{abs(value):,.{digits}f}"
     negative = value < 0 and any(digit in text for digit in "123456789")
     return (MINUS if negative else "") + text
+
+
+def quantity(value: float, lot: Decimal) -> str:
+    """A size with no more decimals than its `lot` has."""
+    text = plain(value, max(-int(lot.normalize().as_tuple().exponent), 0))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def signed(value: float, digits: int = 2) -> str:

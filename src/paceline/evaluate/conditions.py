@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from paceline.config import describe
 from paceline.engine.venue import Footprint
 from paceline.evaluate.cells import (
@@ -64,9 +67,9 @@ def _value(value: Any, changed: bool) -> Cell:
 
 
 class _Fit(NamedTuple):
-    """What one day was worked with where a setting was left out."""
+    """What one tape was worked with where a setting was left out."""
 
-    day: str
+    tape: str
     value: float
     low: float
     high: float
@@ -82,13 +85,15 @@ def _fitted(result: BacktestResult, setting: str) -> Cell:
         return Cell(DASH, "not set")
     unit = " s" if setting.endswith("_s") else ""
     values = [fit.value for fit in fits]
-    why = "; ".join(f"{fit.day}: {_said(fit, unit)}" for fit in fits)
+    why = "; ".join(f"{fit.tape}: {_said(fit, unit)}" for fit in fits)
+    symbols = {place.tape.instrument.symbol for place in result.places}
+    one = "day" if len(symbols) == 1 else "tape"
     if len(result.places) == 1:
         return Cell(f"fitted: {_said(fits[0], unit)}")
     missing = len(result.places) - len(fits)
-    default = f"; default on {plural(missing, 'day')}" if missing else ""
+    default = f"; default on {plural(missing, one)}" if missing else ""
     low, high = (significant(value) for value in (min(values), max(values)))
-    return Cell(f"fitted: {low}–{high}{unit} over {plural(len(fits), 'day')}{default}", why)
+    return Cell(f"fitted: {low}–{high}{unit} over {plural(len(fits), one)}{default}", why)
 
 
 def _said(fit: _Fit, unit: str) -> str:
@@ -98,18 +103,18 @@ def _said(fit: _Fit, unit: str) -> str:
 
 
 def _fit_of(place: TapeRuns, setting: str, settings: dict[str, Any]) -> _Fit | None:
-    lesson, day = place.lesson, place.tape.session.day
+    lesson, name = place.lesson, place.tape.name
     days = len(lesson.days)
     if setting == "recovery_half_life_s" and lesson.recovery is not None:
         back = lesson.recovery
-        return _Fit(day, back.half_life_s, back.low_s, back.high_s, back.n, days)
+        return _Fit(name, back.half_life_s, back.low_s, back.high_s, back.n, days)
     uses_decay = setting == "transient_half_life_s" and settings.get("impact") == "fitted"
     if uses_decay and lesson.decay is not None:
-        return _Fit(day, lesson.decay.value, *lesson.decay.interval(), lesson.decay.n, days)
+        return _Fit(name, lesson.decay.value, *lesson.decay.interval(), lesson.decay.n, days)
     if setting == "cancel_exponent" and lesson.cancels is not None:
         value, error = lesson.cancels
         count = round((value / error) ** 2)
-        return _Fit(day, value, value - 1.96 * error, value + 1.96 * error, count, days)
+        return _Fit(name, value, value - 1.96 * error, value + 1.96 * error, count, days)
     return None
 
 
@@ -138,6 +143,7 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
             f"Band: the venue takes no order further than {settings['venue_band_bps']:g} bps from "
             "the first mid of the settled market."
         )
+    notes.append(_limits(result))
     if settings.get("finish") == "leave":
         notes.append(
             "Horizon end: what is left stays unfilled and costs the way of the mid (opportunity)."
@@ -186,6 +192,28 @@ def _fees(settings: dict[str, Any]) -> str:
     if not charged:
         return "Fees: nothing is charged."
     return f"Fees: {listed(charged)} (below 0 is a rebate)."
+
+
+def _limits(result: BacktestResult) -> str:
+    """The hard limits of the parent orders, as they were worked."""
+    said = [
+        f"{what} {_range(known)}"
+        for name, what in (
+            ("participation_limit", "participation at most"),
+            ("child_max", "child orders of at most"),
+        )
+        if len(known := result.parents[name][~np.isnan(result.parents[name])])
+    ]
+    bands = ~np.isnan(result.parents["band_high_px"])
+    if bands.any():
+        said.append(f"a price band around {plural(int(bands.sum()), 'order')}")
+    whose = "as set" if "orders" in result.settings else "as the orders brought them"
+    return f"Limits: {listed(said)}, {whose}." if said else "Limits: no order has any."
+
+
+def _range(values: NDArray[np.float64]) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
 def data_table(result: BacktestResult) -> Table:

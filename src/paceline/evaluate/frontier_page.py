@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from paceline.cost.impact_fit import Estimate, ImpactFit
 from paceline.errors import InputError
-from paceline.evaluate.cells import Cell, Column, Table, duration, number, plain, significant
+from paceline.evaluate.cells import (
+    Cell,
+    Column,
+    Table,
+    duration,
+    number,
+    plain,
+    quantity,
+    significant,
+)
 from paceline.evaluate.history import Lesson
 from paceline.evaluate.ink import INK, LINE, MUTED, PAPER, policy_color, sheet, svg
 from paceline.evaluate.per_order import TapeRuns
@@ -167,6 +176,7 @@ def _figure(bend: Bend, policy: int | None) -> Figure:
         left.set_ylabel("expected cost, bps")
         left.legend(loc="upper right")
         left.margins(y=0.14)
+        left.ticklabel_format(axis="y", useOffset=False)
 
         minutes = np.linspace(0.0, bend.horizon_s / 60.0, bend.n_slices + 1)
         for share in bend.table.left:
@@ -208,9 +218,10 @@ def _half_life_ticks(axes: Any, bend: Bend) -> None:
 
 
 def _order(bend: Bend) -> str:
-    lot = float(bend.place.tape.instrument.lot)
+    instrument = bend.place.tape.instrument
+    qty = quantity(bend.lots * float(instrument.lot), instrument.lot)
     return (
-        f"the median order, {bend.lots * lot:,.0f} {bend.place.tape.instrument.symbol} over "
+        f"the median order, {qty} {instrument.symbol} over "
         f"{duration(bend.horizon_s)} in {bend.n_slices} slices on {bend.place.tape.session.day}"
     )
 

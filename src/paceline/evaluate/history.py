@@ -83,7 +83,14 @@ class History:
         if not earlier:
             notes.append(
                 f"{tape.name}: no earlier day was given, so the volume curve is uniform (VWAP is "
-                "TWAP), and ADV, impact and recovery are fitted on the day itself"
+                "TWAP), and ADV, impact and recovery are taken from the day itself"
+            )
+        curve, silent = _curve(earlier, tape)
+        if silent:
+            notes.append(
+                f"{tape.name}: {silent} of {len(earlier)} earlier days traded nothing at its hours "
+                "and say nothing of its volume curve"
+                + (", which is uniform" if silent == len(earlier) else "")
             )
         taught = earlier or [tape]
         bars = _joined_bars(taught)
@@ -97,7 +104,7 @@ class History:
 
         return Lesson(
             days=tuple(other.session.day for other in earlier),
-            curve=_curve(earlier, tape),
+            curve=curve,
             adv_lots=float(np.mean([other.events.volume[-1] for other in taught])),
             impact=fitted("impact", lambda: fit_impact(bars, BAR_S)),
             decay=fitted("impact decay", lambda: fit_decay(bars, BAR_S, _DECAY_LAGS).half_life_s),
@@ -202,19 +209,26 @@ def _at(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.flo
     return np.where(index >= 0, found, np.nan)
 
 
-def _curve(earlier: Sequence[Tape], tape: Tape) -> VolumeCurve:
+def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
+    """The volume curve of `earlier` days in the session of `tape`, and how many of them have no
+    volume in it (a recording may hold a part of a day)."""
     midnight = midnight_ns(tape.session.day, tape.session.zone)
     open_, close = tape.session.open_ns - midnight, tape.session.close_ns - midnight
     bins = max(round((close - open_) / (_CURVE_BIN_S * NS_PER_S)), 1)
     edges = np.linspace(open_, close, bins + 1).astype(np.int64)
-    cumulative = [_volume_by(other, edges) for other in earlier]
-    return volume_curve(
-        [date.fromisoformat(other.session.day) for other in earlier],
+    known = [
+        (date.fromisoformat(other.session.day), volume)
+        for other in earlier
+        if (volume := _volume_by(other, edges))[-1] > 0
+    ]
+    curve = volume_curve(
+        [day for day, _ in known],
         edges,
-        np.array(cumulative),
+        np.array([volume for _, volume in known]),
         date.fromisoformat(tape.session.day),
         uniform_without_days=True,
     )
+    return curve, len(earlier) - len(known)
 
 
 def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.evaluate.cells import duration, plain, plural, signed
+from paceline.evaluate.cells import duration, listed, plain, plural, quantity, signed
 from paceline.evaluate.ink import (
     BOOK,
     INK,
@@ -91,7 +91,8 @@ def choose(result: BacktestResult, verdict: Verdict, count: int) -> list[Chosen]
         if len(of):
             at = int(of[round(share * (len(of) - 1))])
             name = "buy" if sign > 0 else "sell"
-            found.setdefault(int(parent[at]), f"{what} {name} of {verdict.baseline}")
+            which = what if len(of) > 1 else "the only"
+            found.setdefault(int(parent[at]), f"{which} {name} of {verdict.baseline}")
     for at in np.random.default_rng(0).permutation(len(parent)):
         if len(found) >= count:
             break
@@ -109,7 +110,7 @@ def _draw(result: BacktestResult, verdict: Verdict, chosen: Chosen, name: str) -
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, 1.0])
         figure.subplots_adjust(left=0.068, right=0.998, top=0.925, bottom=0.055, hspace=0.07)
         start, end = int(parent["start_ts"]), int(parent["end_ts"])
-        pad = (end - start) // 60
+        pad = max((end - start) // 60, NS_PER_MS)
         _market(upper, tape, start - pad, end + pad)
         upper.plot(_at([start, end]), [known["arrival_px"]] * 2, color=INK, linewidth=0.9,
                    linestyle=(0, (4, 3)))  # fmt: skip
@@ -123,7 +124,7 @@ def _draw(result: BacktestResult, verdict: Verdict, chosen: Chosen, name: str) -
     return OrderFigure(
         id=name,
         title=_title(tape, parent, known),
-        why=chosen.why,
+        why=". ".join([chosen.why, *_limits(known)]),
         svg=drawn,
         layers=[_words(result, verdict, run, place, row, chosen.parent) for run in runs],
     )
@@ -243,16 +244,18 @@ def _dress(
     low, high = _price_limits(tape, start, end, seen)
     upper.set_ylim(low, high)
     upper.yaxis.set_major_locator(MaxNLocator(6))
+    upper.ticklabel_format(axis="y", useOffset=False)
     upper.set_ylabel(f"price, {tape.instrument.currency}")
     lower.set_ylabel("inventory")
     figure.align_ylabels()
     lower.set_ylim(bottom=0, top=1.06 * int(parent["lots"]) * float(tape.instrument.lot))
-    lower.yaxis.set_major_locator(MaxNLocator(3))
-    lower.yaxis.set_major_formatter(FuncFormatter(lambda qty, _: f"{qty:,.0f}"))
+    lot = tape.instrument.lot
+    lower.yaxis.set_major_locator(MaxNLocator(3, integer=lot % 1 == 0))
+    lower.yaxis.set_major_formatter(FuncFormatter(lambda qty, _: quantity(qty, lot)))
     ticks = _round_times(start, end, tape)
     lower.set_xticks(_at(ticks), [clock(int(t), zone)[: 8 if end - start < 600e9 else 5]
                                   for t in ticks])  # fmt: skip
-    pad = (end - start) / 60 / NS_PER_S
+    pad = max((end - start) / 60, NS_PER_MS) / NS_PER_S
     lower.set_xlim(_at(start) - 4.2 * pad, _at(end) + pad)
     figure.legend(
         handles=list(_keys(int(parent["side"]))), loc="upper left", ncols=7, borderaxespad=0.2,
@@ -301,12 +304,25 @@ def _keys(side: int) -> Iterator[Any]:
 def _title(tape: Tape, parent: np.void, known: dict[str, Any]) -> str:
     zone = tape.session.zone
     side = "Buy" if parent["side"] > 0 else "Sell"
+    qty = quantity(known["qty"], tape.instrument.lot)
     return (
-        f"{side} {known['qty']:,.0f} {tape.instrument.symbol}, {tape.session.day} "
+        f"{side} {qty} {tape.instrument.symbol}, {tape.session.day} "
         f"{clock(int(parent['start_ts']), zone)}–{clock(int(parent['end_ts']), zone)}, arrival "
         f"{plain(float(known['arrival_px']), 4).rstrip('0').rstrip('.')} "
         f"{tape.instrument.currency} (order {known['order_id']})"
     )
+
+
+def _limits(known: dict[str, Any]) -> list[str]:
+    """What held this order back, if anything."""
+    bound, word = ("band_high_px", "most") if known["side"] > 0 else ("band_low_px", "least")
+    limits = (
+        ("participation_limit", "participation at most {:.4g}"),
+        (bound, f"prices at {word} {{:.10g}}"),
+        ("child_max", "child orders of at most {:.10g}"),
+    )
+    said = [text.format(known[name]) for name, text in limits if not np.isnan(known[name])]
+    return [f"Limits: {listed(said)}"] if said else []
 
 
 def _words(

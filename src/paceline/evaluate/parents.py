@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paceline.errors import ConfigError
 from paceline.evaluate.history import Lesson, settled_ts
 from paceline.evaluate.working import PARENT_RECORD
-from paceline.market.session import midnight_ns
+from paceline.market.session import clock, midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import BPS, NS_PER_S
@@ -45,13 +45,16 @@ def draw_parents(
     if np.all(np.isnan(tape.mid_ticks())):
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
-    first = settled_ts(tape) + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S)
+    settled = settled_ts(tape)
+    first = settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S)
     last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
     if last <= first:
         raise ConfigError(
             f"horizon: {horizon_s:g} s does not fit into {tape.name}"
             + (f" after a decision_delay of {decision_delay_s:g} s" if decision_delay_s else "")
-            + "; use a shorter one or leave this tape out"
+            + f", whose market had settled by {clock(settled, tape.session.zone)} and whose last "
+            f"event is of {clock(int(tape.events.ts[-1]), tape.session.zone)}; use a shorter one "
+            "or leave this tape out"
         )
     rng = np.random.default_rng([seed, _number_of(tape)])
     start = np.sort(_tradable_starts(tape, rng, count, first, last))
@@ -80,10 +83,7 @@ def given_parents(
     parents = np.zeros(len(orders), PARENT_RECORD)
     for row, order in zip(parents, orders, strict=True):
         order.check(tape.instrument)
-        if not tape.session.open_ns <= order.start_ts < order.end_ts <= tape.session.close_ns:
-            raise ConfigError(
-                f"parent.start_ts: order {order.order_id!r} leaves the session of {tape.name}"
-            )
+        _check_times(tape, order)
         _check_limits(order)
         _check_priced(tape, mid, order, decision_delay_s)
         row["side"] = order.side.sign
@@ -99,11 +99,29 @@ def given_parents(
         participation=np.array([c.participation for c in limit]),
         window_s=window_s,
         venue_ticks=venue_ticks,
+        names=[f"order {order.order_id!r}, " for order in orders],
     )
     parents["seed"] = np.random.default_rng([seed, _number_of(tape)]).integers(
         0, 2**62, len(orders)
     )
     return parents
+
+
+def _check_times(tape: Tape, order: ParentOrder) -> None:
+    """Raises `ConfigError` for an order that is at work while nothing was recorded."""
+    zone, close = tape.session.zone, tape.session.close_ns
+    if order.start_ts < tape.session.open_ns:
+        raise ConfigError(
+            f"parent.start_ts: {order.start_ts} of order {order.order_id!r} is before {tape.name} "
+            f"opens at {clock(tape.session.open_ns, zone)}; start it later"
+        )
+    if tape.manifest.quality.short_session:
+        close = min(close, int(tape.events.ts[-1]))
+    if order.end_ts > close:
+        raise ConfigError(
+            f"parent.end_ts: {order.end_ts} of order {order.order_id!r} is after {tape.name} ends "
+            f"at {clock(close, zone)}; give an earlier end"
+        )
 
 
 def _check_limits(order: ParentOrder) -> None:
@@ -145,12 +163,13 @@ def set_limits(
     participation: float | NDArray[np.float64] | None = None,
     window_s: float = 300.0,
     venue_ticks: tuple[int, int] | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Write the limits that the worker keeps; None is no limit of that kind.
 
     The price band is `band_bps` around `reference_ticks`, cut to the venue's own band
     `venue_ticks`, with both ends on the order grid inside it. Raises `ConfigError` for limits that
-    leave nothing.
+    leave nothing, with one of `names` where there is one for each parent order.
     """
     step = tape.instrument.order_step
     width = _FAR if band_bps is None else reference_ticks * np.asarray(band_bps) / BPS
@@ -160,9 +179,13 @@ def set_limits(
         low, high = np.maximum(low, venue_ticks[0]), np.minimum(high, venue_ticks[1])
     parents["band_low"] = np.ceil(np.maximum(low, step) / step).astype(np.int64) * step
     parents["band_high"] = np.floor(high / step).astype(np.int64) * step
-    if np.any(parents["band_low"] > parents["band_high"]):
+    empty = np.flatnonzero(parents["band_low"] > parents["band_high"])
+    if len(empty):
+        k = int(empty[0])
+        value = np.broadcast_to(np.asarray(band_bps, dtype=object), len(parents))[k]
         raise ConfigError(
-            f"price_band_bps: {band_bps} holds no price of the order grid"
+            f"price_band_bps: {names[k] if len(names) else ''}{value} holds no price of the order "
+            "grid"
             + ("; widen it" if venue_ticks is None else " inside the venue's band; widen either")
         )
     parents["child_max"] = _FAR if child_max is None else child_max
@@ -222,6 +245,11 @@ def _sizes(
     else:
         midnight = midnight_ns(tape.session.day, tape.session.zone)
         start, end = parents["start_ts"] - midnight, parents["end_ts"] - midnight
+        if lesson.curve.is_quiet(start, end).any():
+            raise ConfigError(
+                f"qty_volume: {qty_volume} of nothing, for on earlier days nothing traded in the "
+                "horizon of an order; give qty or qty_adv, or a longer horizon"
+            )
         expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.adv_lots
         lots = float(qty_volume or 0.0) * expected
     return np.asarray(np.maximum(np.rint(lots), 1), dtype=np.int64)

@@ -1,6 +1,6 @@
 """Policies of a backtest: a schedule, a tactic, a number of slices.
 
-A policy is written `SCHEDULE[/PLACEMENT[/SLICES]]`, for example
+A policy is written `SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]`, for example
 
     ac                Almgren-Chriss, slices rest at the touch and cross at their end
     ac/cross          the same, every slice crosses at once
@@ -68,8 +68,8 @@ def parse_policy(text: str, n_slices: int, collar_bps: float) -> Policy:
     schedule = next((name for name in SCHEDULES if found and name == found["schedule"]), None)
     if found is None or schedule is None or (found["placement"] or "touch") not in names:
         raise ConfigError(
-            f"policy: {text!r}; write SCHEDULE[/PLACEMENT[/SLICES]] with a schedule of "
-            f"{', '.join(SCHEDULES)} and a placement of {', '.join(names)}, e.g. ac/mid/15"
+            f"policy: {text!r}; write SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]] with a schedule "
+            f"of {', '.join(SCHEDULES)} and a placement of {', '.join(names)}, e.g. ac/mid+5s/15"
         )
     slices = int(found["slices"] or n_slices)
     if not 1 <= slices <= 10_000:
@@ -102,7 +102,8 @@ def make_plan(
     n = policy.n_slices
     if policy.schedule == "vwap":
         midnight = midnight_ns(tape.session.day, tape.session.zone)
-        targets = vwap.target(lots, lesson.curve.weights(start - midnight, end - midnight, n))
+        weights = lesson.curve.weights(start - midnight, end - midnight, n, even_where_quiet=True)
+        targets = vwap.target(lots, weights)
     elif policy.schedule == "ac":
         targets = ac_targets(parents, n, lesson, urgency)
     else:

@@ -21,6 +21,7 @@ from paceline.evaluate.policies import Policy, Urgency, make_plan
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
 from paceline.evaluate.working import Plan
+from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 
@@ -55,6 +56,11 @@ def prepare(
         symbol: History([tape for tape in tapes if tape.instrument.symbol == symbol])
         for symbol in {tape.instrument.symbol for tape in tapes}
     }
+    for kind, given in (("tapes", tapes), ("trade", trade)):
+        ids = [tape.manifest.tape_id for tape in given]
+        twice = next((tape.name for tape in given if ids.count(tape.manifest.tape_id) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{kind}: {twice} is given twice; give each tape once")
     for tape in trade:
         if tape.instrument.symbol not in histories:
             raise ConfigError(f"trade: {tape.name} is not among the tapes; give it there too")
@@ -80,11 +86,13 @@ def _with_drawn(
             raise next(iter(left_out.values()))
         share, extra = divmod(settings.orders, len(days))
         prepared, unfit = [], {}
-        for i, tape in enumerate(days[: settings.orders]):
-            if tape.name not in lessons:
-                lessons[tape.name] = histories[tape.instrument.symbol].before(tape)
+        if not share:  # fewer orders than days: spread over them
+            days = [days[i] for i in np.linspace(0, len(days) - 1, extra).astype(int)]
+        for i, tape in enumerate(days):
             count = share + (i < extra)
             try:
+                if tape.name not in lessons:
+                    lessons[tape.name] = histories[tape.instrument.symbol].before(tape)
                 prepared.append(_drawn(tape, lessons[tape.name], policies, settings, count))
             except InputError as error:
                 unfit[tape.name] = error
@@ -132,7 +140,7 @@ def _drawn(
         order_ids=[f"{tape.name}/{k}" for k in range(1, count + 1)],
         plans=_plans(policies, tape, lesson, parents, settings),
         venues=venues,
-        notes=[],
+        notes=_quiet_notes(policies, tape, lesson, parents),
     )
 
 
@@ -170,7 +178,10 @@ def _with_given(
                 order_ids=[order.order_id for order in here],
                 plans=_plans(policies, tape, lesson, parents, settings),
                 venues=venues,
-                notes=[note for order in here if (note := _arrival_note(tape, order))],
+                notes=[
+                    *(note for order in here if (note := _arrival_note(tape, order))),
+                    *_quiet_notes(policies, tape, lesson, parents),
+                ],
             )
         )
     return prepared
@@ -190,7 +201,17 @@ def _check_given(
                 "leave it out"
             )
     known: set[str] = set()
+    symbols = sorted({tape.instrument.symbol for tape in trade})
     for order in orders:
+        if not isinstance(order, ParentOrder):
+            raise ConfigError(
+                f"orders: {order!r} is no ParentOrder; make it one with ParentOrder.from_dict"
+            )
+        if order.symbol not in symbols:
+            raise ConfigError(
+                f"parent.symbol: {order.symbol!r} of order {order.order_id!r} is on none of the "
+                f"tapes to trade ({', '.join(symbols)}); give one of its days"
+            )
         if order.order_id in known:
             raise ConfigError(
                 f"parent.order_id: {order.order_id!r} is given twice; give each order its own"
@@ -198,8 +219,8 @@ def _check_given(
         known.add(order.order_id)
         if not any(_belongs(order, tape) for tape in trade):
             raise ConfigError(
-                f"parent.start_ts: order {order.order_id!r} ({order.symbol}) starts in no session "
-                "of the tapes to trade; give its day"
+                f"parent.start_ts: {order.start_ts} of order {order.order_id!r} ({order.symbol}) "
+                "lies in no session of the tapes to trade; give its day"
             )
 
 
@@ -243,7 +264,23 @@ def _plans(
     ]
 
 
-def _venue_ticks(venue: Venue, tape: Tape) -> tuple[int, int]:
-    """The venue's own band, ticks."""
+def _quiet_notes(
+    policies: Sequence[Policy], tape: Tape, lesson: Lesson, parents: NDArray[np.void]
+) -> list[str]:
+    """That VWAP had no volume to follow in some intervals."""
+    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    quiet = lesson.curve.is_quiet(parents["start_ts"] - midnight, parents["end_ts"] - midnight)
+    if not quiet.any() or all(policy.schedule != "vwap" for policy in policies):
+        return []
+    return [
+        f"{tape.name}: on earlier days nothing traded while {int(quiet.sum())} of {len(quiet)} "
+        "orders were at work, so VWAP worked them evenly"
+    ]
+
+
+def _venue_ticks(venue: Venue, tape: Tape) -> tuple[int, int] | None:
+    """The venue's own band, ticks; None without one."""
+    if venue.band_low is None and venue.band_high is None:
+        return None
     rules = venue.rules(tape.instrument, tape.session)
     return rules.band_low, rules.band_high

@@ -25,6 +25,7 @@ from paceline.evaluate.cells import (
     percent,
     plain,
     plural,
+    quantity,
 )
 from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
 from paceline.evaluate.execution import markout_figure, quality_table, split_figure
@@ -84,7 +85,13 @@ def summary_text(result: BacktestResult) -> Group:
     for i in kept:
         column = shown.columns[i]
         head = f"{column.name}\n{column.unit}" if column.unit else column.name
-        table.add_column(head, justify="left" if column.is_text else "right", no_wrap=True)
+        # In a narrow window a policy's name may break; a number never does.
+        table.add_column(
+            head,
+            justify="left" if column.is_text else "right",
+            no_wrap=column.name != "policy",
+            overflow="fold",
+        )
     last = None
     for row in shown.rows:
         if last not in (None, row[0].text):
@@ -94,7 +101,8 @@ def summary_text(result: BacktestResult) -> Group:
         table.add_row(*cells, style="bold" if best else None)
         last = row[0].text
     answer = Text(verdict.headline, style="bold")
-    return Group(answer, Text(" ".join(verdict.details)), table)
+    left_out = [Text(note) for note in result.left_out]
+    return Group(answer, Text(" ".join(verdict.details)), table, *left_out)
 
 
 _IN_TERMINAL = (
@@ -165,7 +173,7 @@ def difference_table(result: BacktestResult, verdict: Verdict) -> Table:
                 percent(float(np.mean(cost < against))),
                 percent(float(np.mean(cost == against))),
                 Cell(f"{pair.n:,}"),
-                Cell("days" if pair.by_cluster else "orders"),
+                Cell(verdict.clusters if pair.by_cluster else "orders"),
             ]
         )
     rows.sort(key=lambda row: result.policies.index(row[0].text))
@@ -228,11 +236,13 @@ def lead(result: BacktestResult) -> str:
     parents = result.parents
     n = len(parents["parent"])
     qty = parents["qty"]
+    lots = [place.tape.instrument.lot for place in result.places]
+    lot, unit = min(lots), "shares" if all(lot % 1 == 0 for lot in lots) else "units"
     size = (
-        f"of {qty[0]:,.0f} shares"
+        f"of {quantity(qty[0], lot)} {unit}"
         if np.all(qty == qty[0])
-        else f"of {qty.min():,.0f} to {qty.max():,.0f} shares (median {np.median(qty):,.0f}"
-        f"{_rule(result.settings)})"
+        else f"of {quantity(qty.min(), lot)} to {quantity(qty.max(), lot)} {unit} (median "
+        f"{quantity(float(np.median(qty)), lot)}{_rule(result.settings)})"
     )
     days = sorted(set(parents["day"].tolist()))
     when = days[0] if len(days) == 1 else f"{plural(len(days), 'day')} from {days[0]} to {days[-1]}"

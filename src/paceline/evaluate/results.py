@@ -196,6 +196,7 @@ class BacktestResult:
         tape, parents = self.places[place].tape, self.places[place].parents
         tick, lot = float(tape.instrument.book_tick), float(tape.instrument.lot)
         at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
+        step = tape.instrument.order_step
         spread = tape.ask_ticks()[at] - tape.bid_ticks()[at]
         px = self._prices[place]
         n = len(parents)
@@ -213,6 +214,14 @@ class BacktestResult:
             "end_px": px.end * tick,
             "decision_px": px.decision * tick,
             "spread_bps": BPS * spread / px.arrival,
+            "band_low_px": _px(
+                np.where(parents["band_low"] > step, parents["band_low"], acc.NEVER), tick
+            ),
+            "band_high_px": _px(parents["band_high"], tick),
+            "child_max": _px(parents["child_max"], lot),
+            "participation_limit": np.where(
+                parents["share_ppm"] > 0, parents["share_ppm"] / 1e6, np.nan
+            ),
         }
 
     def _whose(self, place: int, run: Run) -> Columns:

@@ -13,9 +13,11 @@ from msgspec import Meta
 from paceline.config import Field, Settings
 from paceline.errors import ConfigError
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e12)]
 NotNegative = Annotated[float, Meta(ge=0)]
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]  # whose ns an int64 holds
+Seconds = Annotated[float, Meta(ge=1e-6, le=1e9)]  # whose ns an int64 holds
+Fee = Annotated[float, Meta(ge=-1e6, le=1e6)]
+FeeBps = Annotated[float, Meta(ge=-1e4, le=1e4)]
 LONGEST_MS = 3.6e6
 Milliseconds = Annotated[float, Meta(ge=0, le=LONGEST_MS)]
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -89,7 +91,9 @@ class BacktestSettings(Settings, frozen=True):
     participation: Annotated[
         Share | None, Field("Most of all volume over the window that may be ours.", "share")
     ] = None
-    participation_window_s: Annotated[Seconds, Field("That window.", "s")] = 300.0
+    participation_window_s: Annotated[
+        Seconds, Field("Window over which participation is measured.", "s")
+    ] = 300.0
     submit_ms: Annotated[Milliseconds, Field("Delay of our messages to the exchange.", "ms")] = 1.0
     ack_ms: Annotated[Milliseconds, Field("Delay of its answers.", "ms")] = 1.0
     market_data_ms: Annotated[Milliseconds, Field("Delay of market data.", "ms")] = 1.0
@@ -102,17 +106,18 @@ class BacktestSettings(Settings, frozen=True):
         Field("File of recorded delays in ms, one a line; replaces the first two delays.", ""),
     ] = None
     maker_fee: Annotated[
-        float, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
+        Fee, Field("Fee per share of resting orders that traded; below 0, a rebate.", "currency")
     ] = 0.0
-    taker_fee: Annotated[float, Field("Fee per share of orders that took.", "currency")] = 0.0
+    taker_fee: Annotated[Fee, Field("Fee per share of orders that took.", "currency")] = 0.0
     maker_fee_bps: Annotated[
-        float, Field("Fee on the notional of resting orders that traded; below 0, a rebate.", "bps")
+        FeeBps,
+        Field("Fee on the notional of resting orders that traded; below 0, a rebate.", "bps"),
     ] = 0.0
-    taker_fee_bps: Annotated[float, Field("Fee on the notional of orders that took.", "bps")] = 0.0
+    taker_fee_bps: Annotated[FeeBps, Field("Fee on the notional of orders that took.", "bps")] = 0.0
     venue_band_bps: Annotated[
         Positive | None,
         Field(
-            "The venue takes no price further than this from the day's first settled mid.", "bps"
+            "The venue refuses prices further than this from the day's first settled mid.", "bps"
         ),
     ] = None
     recovery_half_life_s: Annotated[

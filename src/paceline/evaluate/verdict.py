@@ -37,6 +37,8 @@ class Verdict(NamedTuple):
     """(policy, fill model) -> its cost less the baseline's; the baseline itself is left out."""
     ranking: dict[str, list[str]]
     """Fill model -> policies, least mean shortfall first."""
+    clusters: str
+    """What orders that are alike share: `days`, or `tapes` where there are several symbols."""
     headline: str
     details: list[str]
 
@@ -74,6 +76,7 @@ def judge(result: BacktestResult) -> Verdict:
             for policy in policies[1:]
         },
         ranking=ranking,
+        clusters="days" if len(set(result.parents["symbol"].tolist())) == 1 else "tapes",
         headline="",
         details=[],
     )
@@ -110,7 +113,7 @@ def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
     headline = f"{best} cost least: {cost} of arrival notional on average."
     runner_up = ranking[central][1]
     details = [
-        _against(compare(result, best, runner_up, central), runner_up, central),
+        _against(compare(result, best, runner_up, central), runner_up, central, verdict.clusters),
         *_other_models(result, verdict),
     ]
     return headline, details
@@ -166,7 +169,7 @@ def _alone(row: dict[str, Any]) -> str:
     )
 
 
-def _against(pair: PairedDifference, other: str, model: str) -> str:
+def _against(pair: PairedDifference, other: str, model: str, clusters: str) -> str:
     if pair.n == 0:
         return f"No order has a cost under both it and {other}."
     if math.isnan(pair.low_bps):
@@ -188,16 +191,17 @@ def _against(pair: PairedDifference, other: str, model: str) -> str:
             f"{plural(pair.n, 'order')} ({bounds}), under the {model} fill model: too close to "
             "call."
         )
-    return text + _basis(pair)
+    return text + _basis(pair, clusters)
 
 
-def _basis(pair: PairedDifference) -> str:
+def _basis(pair: PairedDifference, names: str) -> str:
     if pair.by_cluster:
-        return f" The interval resamples whole days ({pair.clusters} of them)."
+        return f" The interval resamples whole {names} ({pair.clusters} of them)."
+    one = names.removesuffix("s")
     return (
-        f" The interval resamples single orders, because {plural(pair.clusters, 'day')} "
-        f"{'is' if pair.clusters == 1 else 'are'} fewer than {FEWEST_CLUSTERS}: orders of one day "
-        "are alike, so it is too narrow."
+        f" The interval resamples single orders, because {plural(pair.clusters, one)} "
+        f"{'is' if pair.clusters == 1 else 'are'} fewer than {FEWEST_CLUSTERS}: orders of one "
+        f"{one} are alike, so it is too narrow."
     )
 
 

@@ -43,11 +43,27 @@ class VolumeCurve(NamedTuple):
     days: tuple[date, ...]
     """The days it was made of, all before the trading date; empty for a uniform curve."""
 
-    def weights(self, start_ns: npt.ArrayLike, end_ns: npt.ArrayLike, n_slices: int) -> Floats:
+    def is_quiet(self, start_ns: npt.ArrayLike, end_ns: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """`[n]` whether nothing ever traded in `[start_ns, end_ns]`."""
+        first, last = (
+            np.interp(np.asarray(ns, dtype=np.int64), self.edges_ns, self.traded)
+            for ns in (start_ns, end_ns)
+        )
+        return np.asarray(last - first <= 0.0)
+
+    def weights(
+        self,
+        start_ns: npt.ArrayLike,
+        end_ns: npt.ArrayLike,
+        n_slices: int,
+        *,
+        even_where_quiet: bool = False,
+    ) -> Floats:
         """`[n, n_slices]` share of the day's volume in each slice of `[start_ns, end_ns]`.
 
         Times are nanoseconds since local midnight, `[n]`. Inside a bin, volume is taken as even.
-        Raises `InputError` for a time outside the curve or an interval without any volume.
+        Raises `InputError` for a time outside the curve or an interval without any volume; with
+        `even_where_quiet` such an interval has the same weight in every slice.
         """
         bounds = slice_bounds(start_ns, end_ns, n_slices)
         outside = (bounds[:, 0] < self.edges_ns[0]) | (bounds[:, -1] > self.edges_ns[-1])
@@ -58,7 +74,9 @@ class VolumeCurve(NamedTuple):
             )
         volume = np.diff(np.interp(bounds, self.edges_ns, self.traded))
         empty = ~np.any(volume > 0.0, axis=1)
-        if empty.any():
+        if even_where_quiet:
+            volume[empty] = 1.0
+        elif empty.any():
             raise InputError(
                 f"start_ns: nothing ever traded in the interval of order {int(np.argmax(empty))}; "
                 "choose another time, more days or a uniform curve"
