@@ -329,7 +329,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(tapes):
 
 
 def environ() -> dict[str, str]:
-    source = str(Path(cli.__file__).parents[1])
+    source = str(Path(cli.__file__).parents[2])
     return {**os.environ, "PYTHONPATH": source}
 
 

@@ -123,7 +123,7 @@ def test_an_import_the_wrong_way_is_found(path: str, source: str) -> None:
     ("path", "source"),
     [
         ("engine/a.py", "from paceline.market.book import Book\nfrom . import queue"),
-        ("cli.py", "from paceline.evaluate.report import write"),
+        ("cli/a.py", "from paceline.evaluate.report import write"),
         ("evaluate/a.py", "import paceline\nfrom paceline import __version__"),
         ("cost/a.py", "from .impact import Impact\nfrom ..units import BPS"),
     ],

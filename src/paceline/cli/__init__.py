@@ -1,0 +1,56 @@
+"""paceline <verb>: the command line, a module for each verb.
+
+Nothing heavy is imported before a verb needs it, so that `--help` comes at once. A mistake of the
+user's is one line and exit status 2; an interrupt is 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from paceline import __version__
+from paceline.cli import backtest, demo, ingest, inspect, schema
+from paceline.cli.parser import Parser
+from paceline.errors import PacelineError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+    except PacelineError as error:
+        return _fail(args.verb, str(error))
+    except KeyboardInterrupt:
+        _fail(args.verb, "interrupted; tapes and results that were written are whole")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file of the user's
+        return _fail(args.verb, f"{error.filename}: {error.strerror}; give another path")
+    return 0
+
+
+def _fail(verb: str, message: str) -> int:
+    print(f"paceline {verb}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all verbs."""
+    parser = Parser(
+        prog="paceline",
+        description="Work a parent order at little cost, under hard limits, and prove it.",
+        epilog="Start with `paceline demo`; `paceline VERB --help` teaches each verb.",
+    )
+    parser.add_argument("--version", action="version", version=f"paceline {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in (demo, ingest, inspect, backtest, schema):
+        verb.add(verbs)
+    return parser

@@ -1,0 +1,166 @@
+"""paceline backtest: many parent orders, several policies, a report."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from paceline.cli.parser import add_verb
+from paceline.cli.tapes import open_tapes
+from paceline.config import describe, from_dict, load_yaml
+from paceline.errors import ConfigError
+from paceline.evaluate.settings import BacktestSettings
+from paceline.progress import progress_bar
+
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+_EXAMPLES = """\
+examples:
+  paceline backtest --tape tapes/ --policy ac,twap,vwap,pov --orders 500 --qty-adv 0.02
+  paceline backtest --tape tapes/YHOO-2003-03-0*.tape --policy ac,ac/mid,ac/cross \\
+      --qty-volume 0.05 --horizon 30m --fill-model band --trade-from 2003-03-03
+  paceline backtest --tape tapes/ --policy ac --order parent.json
+
+A policy is SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]:
+  schedule    twap, vwap, pov, ac (Almgren-Chriss)
+  placement   cross, or rest at touch (the default), inside or mid and cross at the slice's end;
+              +5s moves resting orders after the market every 5 s
+  e.g. ac, ac/cross, vwap/mid/15, twap/touch+5s
+
+Earlier days among the tapes teach volume curve, ADV and impact to later ones. The first policy is
+the baseline of the comparison.
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "backtest",
+        run,
+        "Work many parent orders with several policies on tapes; write results and a report.",
+        _EXAMPLES,
+    )
+    parser.add_argument(
+        "--tape", type=Path, nargs="+", required=True, help="tape folders, or folders of them"
+    )
+    parser.add_argument(
+        "--policy", default="ac,twap,vwap,pov", help="comma-separated [%(default)s]"
+    )
+    parser.add_argument("--trade-from", help="first day to trade; earlier ones only teach")
+    parser.add_argument("--order", type=Path, help="JSON: a parent order, or a list of them")
+    parser.add_argument("--config", type=Path, help="YAML with any of the settings below")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("out/backtest"), help="[%(default)s]"
+    )
+    parser.add_argument("--jobs", type=int, help="threads [as many as cores]")
+    parser.add_argument(
+        "--examples", type=_count, default=6, help="orders drawn in the report [%(default)s]"
+    )
+    settings = parser.add_argument_group("settings")
+    for row in describe(BacktestSettings):
+        flag = "--" + _flag(row.path).replace("_", "-")
+        default = "" if row.default is None else f" [{row.default}]"
+        unit = f", {row.unit}" if row.unit and row.unit != "s" else ""
+        text = f"{row.sentence.rstrip('.')}{unit}{default}".replace("%", "%%")
+        settings.add_argument(flag, dest=row.path, metavar="X", help=text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give 0 or more")
+    return int(text)
+
+
+def _flag(path: str) -> str:
+    """Settings in seconds lose their unit: `--horizon 30m`."""
+    return path.removesuffix("_s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run it."""
+    settings = settings_from(args)
+    from rich.console import Console
+
+    from paceline.evaluate.backtest import backtest
+    from paceline.evaluate.report import summary_text, write_report
+    from paceline.evaluate.venues import fill_models
+    from paceline.orders.reading import read_parents
+
+    tapes = open_tapes(args.tape)
+    trade = _traded(tapes, args.trade_from)
+    known = {tape.instrument.symbol: tape.instrument for tape in tapes}
+    orders = read_parents(args.order, known) if args.order else None
+    policies = [name.strip() for name in args.policy.split(",") if name.strip()]
+    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
+    count = settings.orders if orders is None else len(orders)
+    total = count * len(policies) * len(fill_models(settings))
+    with progress_bar() as bar:
+        result = backtest(
+            tapes,
+            policies,
+            settings,
+            orders=orders,
+            trade=trade,
+            progress=lambda done: bar.on("orders worked", done, total),
+            jobs=args.jobs,
+        )
+        bar.say("writing")
+        folder = result.save(args.out)
+        report = write_report(result, folder / "report.html", examples=args.examples)
+    Console().print(summary_text(result))
+    print(f"results: {folder}\nreport:  {report}")
+
+
+def _traded(tapes: Sequence[Any], first_day: str | None) -> list[Any]:
+    """The tapes of `first_day` (YYYY-MM-DD) and later."""
+    if first_day is None:
+        return list(tapes)
+    try:
+        first = date.fromisoformat(first_day).isoformat()
+    except ValueError:
+        raise ConfigError(f"trade_from: {first_day!r} is not a date; write YYYY-MM-DD") from None
+    trade = [tape for tape in tapes if tape.session.day >= first]
+    if not trade:
+        raise ConfigError(f"trade_from: no tape is of {first} or later; give an earlier day")
+    return trade
+
+
+def settings_from(args: argparse.Namespace) -> BacktestSettings:
+    """Settings of `--config`, and of the flags over them."""
+    base = load_yaml(args.config, BacktestSettings) if args.config else None
+    chosen: dict[str, Any] = msgspec.to_builtins(base) if base else {}
+    for row in describe(BacktestSettings):
+        text = getattr(args, row.path)
+        if text is not None:
+            chosen[row.path] = _duration(row.path, text) if row.unit == "s" else _number(text)
+    drawn = args.order is None
+    if drawn and all(chosen.get(name) is None for name in ("qty", "qty_adv", "qty_volume")):
+        chosen["qty_adv"] = 0.02
+    return from_dict(chosen, BacktestSettings)
+
+
+def _number(text: str) -> int | float | str:
+    """What a flag says, as a number if it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _duration(field: str, text: str) -> float:
+    found = re.fullmatch(r"([0-9.]+)(ms|s|m|h)?", text)
+    try:
+        if found:
+            return float(found[1]) * _SECONDS[found[2] or "s"]
+    except ValueError:
+        pass
+    raise ConfigError(f"{_flag(field)}: {text!r} is not a time; write 500ms, 30s, 15m or 2h")

@@ -1,0 +1,35 @@
+"""paceline demo: days to trade, a backtest on them, a report to open."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from paceline.cli.parser import add_verb
+from paceline.progress import progress_bar
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "demo",
+        run,
+        "Work parent orders on simulated days, or on yours, and write a report.",
+        "examples:\n  paceline demo\n  paceline demo --data lobster/YHOO --out out/yhoo\n",
+    )
+    parser.add_argument("--data", type=Path, help="raw files or a folder of days; none: simulate")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder [%(default)s]")
+    parser.add_argument("--orders", type=int, help="parent orders [500; 60 with --quick]")
+    parser.add_argument("--quick", action="store_true", help="fewer orders and shorter days")
+    parser.add_argument("--seed", type=int, default=7, help="of days and orders [%(default)s]")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run it."""
+    from paceline.demo import run_demo
+
+    with progress_bar() as bar:
+        report = run_demo(args.out, args.data, args.orders, args.quick, args.seed, bar)
+    print(f"\nreport: {report}")
