@@ -18,7 +18,7 @@ from paceline.engine.account import LIMIT, RESTING, new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Venue
-from paceline.jit import kernel
+from paceline.jit import inlined, kernel
 from paceline.market.compiler import Images
 from paceline.market.events import BID
 from paceline.market.tape import Tape
@@ -84,7 +84,7 @@ def _repost(
     return number, _note(floor, fills, n_fills)
 
 
-@kernel
+@inlined
 def _note(floor: Floor, fills: NDArray[np.int64], n_fills: int) -> int:
     """Move the account's fills to `fills`; returns how many are there now."""
     account = floor.account

@@ -1,7 +1,8 @@
 """Our replay and hftbacktest's in turn, on one feed and with one strategy.
 
 A shared machine changes its pace from minute to minute. So both are timed in rounds, ours, theirs,
-ours, theirs, and what counts is the ratio of the medians.
+ours, theirs, and what counts is the ratio of the medians. A turn of ours is as long as one of
+theirs, so that a moment in which the machine is slow weighs the same on both.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ def race(
     their_s: list[float] = []
     ratios = []
     for _ in range(rounds):
-        turn = [seconds_of(ours.run) for _ in range(runs)]
         peer = run_hftbacktest(events, messages, when, mode, runs=runs)
+        turn: list[float] = []
+        while sum(turn) < sum(peer.report["seconds"]):
+            turn.append(seconds_of(ours.run))
         our_s += turn
         their_s += peer.report["seconds"]
         ratios.append(digits(median(peer.report["seconds"]) / median(turn), 3))
