@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "schedule": GROUND | {"orders", "cost"},
     "engine": GROUND | {"orders", "market", "cost"},
     "guard": GROUND | {"orders", "market"},
+    "realism": GROUND | {"orders", "market", "cost", "engine"},
     "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine"},
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),

@@ -17,12 +17,13 @@ from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
 from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
-from paceline.evaluate.history import History, settled_ts
+from paceline.evaluate.history import History
 from paceline.evaluate.parents import draw_parents, set_limits
 from paceline.evaluate.policies import Urgency, make_plan, parse_policy
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
 from paceline.market.session import midnight_ns
+from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
 
 from .market_days import DAYS, changed, random_day, random_rows, tape_of

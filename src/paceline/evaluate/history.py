@@ -24,6 +24,7 @@ from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.session import midnight_ns
+from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.schedule.vwap import VolumeCurve, volume_curve
 from paceline.units import NS_PER_S
@@ -35,9 +36,6 @@ _CURVE_BIN_S = 300
 _DECAY_LAGS = 10
 
 T = TypeVar("T")
-
-_USUAL = 4.0
-"""A market has settled when its spread is at most so many times the day's median."""
 
 
 class Lesson(NamedTuple):
@@ -147,20 +145,6 @@ def trades_of(tape: Tape) -> Trades:
         px=tape.level_ticks[tape.events.level[at]],
         lots=tape.events.qty[at].astype(np.int64),
     )
-
-
-def settled_ts(tape: Tape) -> int:
-    """When the market of a tape had come to itself, ns: after the warm-up, and with a spread like
-    the rest of the day's.
-
-    A recording that starts with an empty book is two-sided long before its touch means anything:
-    on 2003 days the first minutes show spreads of dollars, and a mid in the middle of them.
-    """
-    start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
-    spread = tape.ask_ticks() - tape.bid_ticks()
-    usual = float(np.nanmedian(spread)) if not np.all(np.isnan(spread)) else 0.0
-    like = np.flatnonzero((tape.events.ts >= start) & (spread > 0) & (spread <= _USUAL * usual))
-    return int(tape.events.ts[like[0]]) if len(like) else start
 
 
 def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import ConfigError
-from paceline.evaluate.history import Lesson, settled_ts
+from paceline.evaluate.history import Lesson
 from paceline.evaluate.working import PARENT_RECORD
 from paceline.market.session import clock, midnight_ns
+from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import BPS, NS_PER_S
