@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "cost": GROUND | {"orders"},
     "schedule": GROUND | {"orders", "cost"},
     "engine": GROUND | {"orders", "market", "cost"},
+    "calibrate": GROUND | {"orders", "market", "cost", "engine"},
     "guard": GROUND | {"orders", "market"},
     "realism": GROUND | {"orders", "market", "cost", "engine"},
     "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine"},

@@ -1,0 +1,82 @@
+"""Rates from counts and exposure: what the hour, the queue and the distance make of them.
+
+A count is Poisson with mean base x hour x reaction x exposure, and each margin of the counts equals
+its expectation at the likelihood's maximum. So each factor in turn is scaled until its margin fits
+(Deming and Stephan, "On a least squares adjustment of a sampled frequency table", 1940; for rates,
+this is the fit of a log-linear model). The queue's part alone would be counts over time (Huang,
+Lehalle and Rosenbaum, "Simulating and analyzing order book data: the queue-reactive model", 2015,
+equation 2); fitted together, a busy hour with short queues is not taken for a reaction to them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from paceline.calibrate.counting import HOURS, Counts
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES
+
+_ROUNDS = 50
+_FEWEST_CANCELS = 100
+"""In a bin of distances; bins with fewer are joined with the next ones."""
+
+_DOUBT = 20.0
+"""Arrivals that a bucket must have before it is believed half: it is shrunk towards no reaction, as
+if so many had come at the usual rate (the mean of a gamma posterior)."""
+
+
+class Rates(NamedTuple):
+    """Arrivals per second as product of factors."""
+
+    limit_per_s: float
+    """On each side, as `market_per_s`; at hour and queue 1."""
+    market_per_s: float
+    cancel_per_s: NDArray[np.float64]  # [bins] of one order, by distance from the touch
+    hour: NDArray[np.float64]  # [HOURS] multiples of all rates; mean 1 over the session
+    reaction: NDArray[np.float64]  # [3, QUEUES] by what; mean 1 over the time they were seen in
+
+
+def fit_rates(counts: Counts) -> Rates:
+    """The likeliest rates. Hours that were not seen are like the mean one."""
+    arrivals = counts.arrivals[:, :, :QUEUES].astype(np.float64)
+    queue_s = counts.queue_s[:, :QUEUES]
+    order_s = counts.order_s[:, :QUEUES]
+    hour, reaction = np.ones(HOURS), np.ones((3, QUEUES))
+    groups = joined_bins(counts.cancels, _FEWEST_CANCELS)
+    cancel_per_s = np.zeros(len(groups))
+    per_s = np.zeros(2)
+    for _ in range(_ROUNDS):
+        factor = hour[:, None] * reaction[:, None]  # [3, HOURS, QUEUES]
+        for what in (LIMIT, MARKET):
+            per_s[what] = arrivals[what].sum() / max((factor[what] * queue_s).sum(), 1e-9)
+        exposure = np.bincount(groups, weights=np.einsum("hq,hqd->d", factor[CANCEL], order_s))
+        cancel_per_s = _ratio(np.bincount(groups, counts.cancels), exposure)[groups]
+        plain = np.stack([per_s[0] * queue_s, per_s[1] * queue_s, order_s @ cancel_per_s])
+        expected = (plain * reaction[:, None]).sum(axis=(0, 2))
+        hour = np.where(expected > 0, _ratio(arrivals.sum(axis=(0, 2)), expected), 1.0)
+        hour /= hour.mean()
+        expected = (plain * hour[:, None]).sum(axis=1)
+        reaction = (arrivals.sum(axis=1) + _DOUBT) / (expected + _DOUBT)
+        reaction /= np.average(reaction, axis=1, weights=expected + 1e-9)[:, None]
+    return Rates(float(per_s[LIMIT]), float(per_s[MARKET]), cancel_per_s, hour, reaction)
+
+
+def joined_bins(counts: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
+    """Group `[bins]` of each bin: from the first one on, as many as `fewest` counts need; what is
+    left at the end joins the last."""
+    groups = np.zeros(len(counts), np.int64)
+    group, seen = 0, 0
+    for i, n in enumerate(counts):
+        groups[i] = group
+        seen += n
+        if seen >= fewest and counts[i + 1 :].sum() >= fewest:
+            group, seen = group + 1, 0
+    return groups
+
+
+def _ratio(count: ArrayLike, exposure: ArrayLike) -> NDArray[np.float64]:
+    """Counts over exposure; 0 where there was none."""
+    time = np.asarray(exposure, dtype=np.float64)
+    return np.divide(count, time, out=np.zeros(time.shape), where=time > 0)

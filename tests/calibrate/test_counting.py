@@ -1,0 +1,126 @@
+"""The counts: against a slow one on random tapes, and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paceline.calibrate.counting import (
+    HOURS,
+    count,
+    distance_edges,
+    grid_step,
+    largest_unit,
+    new_counts,
+    new_ruler,
+    usual_touch_lots,
+)
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES
+from paceline.errors import InputError
+from paceline.market import events as ev
+from tests.engine import flows
+
+from .tapes import SlowCount, counted, ruler_of, tape_of
+
+HERE = QUEUES // 2
+"""Bucket of the usual queue."""
+
+
+@flows.examples(150)
+@given(
+    steps=flows.steps(),
+    begin=st.integers(flows.START - 2, flows.START + 60),
+    length=st.integers(1, 200),
+    step=st.sampled_from((1, 1, 2)),
+    reach=st.sampled_from((2, 6, 20)),
+)
+def test_a_slow_count_finds_the_same(steps, begin, length, step, reach):
+    rows = flows.market(steps, "L3")
+    ruler = ruler_of(begin, begin + length, step, reach)
+    counts, takers = counted(tape_of(rows), ruler)
+    slow = SlowCount(ruler)
+    slow.roll(rows)
+    for name, seen in counts._asdict().items():
+        np.testing.assert_allclose(seen, getattr(slow.counts, name), rtol=1e-9, err_msg=name)
+    assert np.stack(takers, axis=1).tolist() == slow.takers
+
+
+def test_by_hand():
+    """Bids 104 (6 lots, the usual) and 103, ask 107. An order improves the bid by 2 of 3 ticks and
+    is cancelled after 10 ns; a buyer takes the ask, and a hidden one with it."""
+    flow = flows.Flow()
+    for side, ticks in ((1, 104), (1, 103), (-1, 107), (-1, 108)):
+        flow.join(ev.ADD, side, ticks, 6)
+    flow.ts = 1010
+    flow.join(ev.ADD, 1, 106, 6)
+    flow.ts = 1020
+    flow.leave(ev.DELETE, (1, 106), 0, 6)
+    flow.ts = 1030
+    flow.leave(ev.EXECUTE, (-1, 107), 0, 6)
+    flow.put(ev.HIDDEN, -1, 108, 3)
+    counts, takers = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041))
+    assert counts.streams.tolist() == [1, 0, 0, 1, 1, 0]
+    assert counts.arrivals.sum(axis=(1, 2)).tolist() == [1, 1, 1]
+    assert counts.arrivals[:, :, HERE].sum() == 3
+    assert counts.limits.tolist()[:4] == [0, 0, 0, 1], "a spread of 3 is in [2.8, 4)"
+    assert counts.improving.tolist()[:4] == [0, 0, 0, 1]
+    assert counts.inside.tolist() == [0, 0, 1, 0, 0, 0]
+    assert counts.room.tolist() == [0, 0, 1, 0, 0, 0], "three ticks would have traded"
+    assert counts.cancels.tolist()[:3] == [1, 0, 0]
+    # Order-nanoseconds: two touches for 40; 104 and 103 stood 2 and 3 behind for 10 of them, and
+    # 108 was one behind until 107 was gone.
+    at = counts.order_s.sum(axis=(0, 1)) * 1e9
+    assert at[:4].round().tolist() == [80, 30 + 29, 10, 10], at
+    assert counts.queue_s.sum() == pytest.approx(80e-9)
+    assert [column.tolist() for column in takers] == [[1030], [1], [9], [3], [3]]
+
+
+def test_halts_are_no_time():
+    flow = flows.Flow()
+    flow.join(ev.ADD, 1, 104, 6)
+    flow.join(ev.ADD, -1, 107, 6)
+    flow.ts = 1010
+    flow.put(ev.HALT, 0, 0, 0)
+    flow.ts = 1030
+    flow.put(ev.RESUME, 0, 0, 0)
+    counts, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
+    assert counts.queue_s.sum() == pytest.approx(2 * 30e-9)
+    assert counts.order_s.sum() == pytest.approx(2 * 30e-9)
+
+
+def test_bins_of_distances():
+    assert distance_edges(17).tolist() == [0, 1, 2, 3, 4, 6, 8, 11, 16, 17]
+    assert distance_edges(16).tolist() == [0, 1, 2, 3, 4, 6, 8, 11, 16]
+    assert distance_edges(2).tolist() == [0, 1, 2]
+    assert len(distance_edges(10_000)) < 32
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"), [([100, 300, 200], 100), ([100, 310, 200], 10), ([1], 1), ([], 1)]
+)
+def test_the_largest_unit(values, unit):
+    assert largest_unit(np.array(values, np.int64), (100, 10, 1), 1.0) == unit
+
+
+def test_what_the_ruler_of_a_tape_is():
+    rows = flows.market(flows.random_steps(3, 400), "L3")
+    tape = tape_of(rows)
+    edges = distance_edges(8)
+    ruler = new_ruler(tape, grid_step([tape]), 1, usual_touch_lots([tape]), edges)
+    assert ruler.hour_ns * HOURS >= tape.session.close_ns
+    assert 1 <= ruler.usual_lots <= 40
+    counts = new_counts(len(edges) - 1, 8)
+    takers = count(tape, ruler, counts)
+    assert counts.streams[2 * MARKET : 2 * MARKET + 2].sum() == len(takers.ts) > 0
+    assert counts.streams[2 * LIMIT] > 0
+    assert counts.streams[2 * CANCEL] > 0
+
+
+def test_levels_without_orders_are_refused():
+    tape = tape_of(flows.market(flows.random_steps(3, 100), "L2"))
+    with pytest.raises(InputError, match="names no orders; calibration needs L3 tapes"):
+        usual_touch_lots([tape])
+    with pytest.raises(InputError, match="names no orders"):
+        count(tape, ruler_of(0, 10), new_counts(5, 6))

@@ -1,0 +1,250 @@
+"""Settings that are known come back from the days they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import yaml
+
+from paceline.calibrate.counting import settled_ns
+from paceline.calibrate.fit import FEWEST, fit_market, histogram, improvements
+from paceline.calibrate.rates import joined_bins
+from paceline.config import load_yaml
+from paceline.engine.flow_settings import Histogram, Placement, QueueReaction, Sizes
+from paceline.engine.market_settings import MarketSettings
+from paceline.engine.simulator import simulate_day
+from paceline.errors import InputError
+from paceline.ingest import load
+from paceline.market.events import ADD
+from paceline.market.tape import Tape
+from tests.engine import flows
+
+from .tapes import tape_of
+
+DAYS = ("2024-01-02", "2024-01-03", "2024-01-04")
+HOURS = (2.0, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.3)
+TRUTH = MarketSettings(
+    symbol="TRUE",
+    start_price=20.0,
+    limit_bid_per_s=1.5,
+    limit_ask_per_s=1.5,
+    market_buy_per_s=0.9,
+    market_sell_per_s=0.9,
+    cancel_per_s=0.05,
+    reduce_share=0.2,
+    hidden_share=0.25,
+    placement=Placement(
+        anchor="own",
+        histogram=Histogram(edges=(0, 1, 2, 6, 20), weights=(50, 20, 20, 10)),
+        improve=(0.0, 0.1, 0.1, 0.1, 0.2),
+        inside=Histogram(edges=(1, 2, 3, 4), weights=(60, 30, 10)),
+    ),
+    limit_size=Sizes(histogram=Histogram(edges=(1, 2, 3, 5, 6), weights=(50, 20, 20, 10))),
+    market_size=Sizes(histogram=Histogram(edges=(1, 2, 4), weights=(70, 30))),
+    patience=(1.0, 0.8, 0.8, 0.4),
+    day=HOURS,
+)
+
+
+@pytest.fixture(scope="module")
+def days() -> list[Tape]:
+    return [simulate_day(TRUTH, day, seed=11) for day in DAYS]
+
+
+@pytest.fixture(scope="module")
+def fitted(days: list[Tape]) -> MarketSettings:
+    return fit_market(days)
+
+
+def test_the_frame_is_found(fitted):
+    assert (fitted.symbol, fitted.tick, fitted.round_lot) == ("TRUE", 0.01, 100)
+    assert (fitted.zone, fitted.open_s, fitted.close_s) == (TRUTH.zone, TRUTH.open_s, TRUTH.close_s)
+    assert fitted.start_price == pytest.approx(20.0, rel=0.05)
+    assert fitted.placement.anchor == "own"
+
+
+@pytest.mark.parametrize("name", ["limit_bid_per_s", "market_buy_per_s", "cancel_per_s"])
+def test_rates_are_found(fitted, name):
+    """Three days have some 105,000 limit and 63,000 market orders a side, and 10,000 cancels at
+    the touch; four standard errors."""
+    n = {"limit_bid_per_s": 210_000, "market_buy_per_s": 126_000, "cancel_per_s": 10_000}
+    assert getattr(fitted, name) == pytest.approx(getattr(TRUTH, name), rel=4 / n[name] ** 0.5)
+
+
+def test_both_sides_are_alike(fitted):
+    assert fitted.limit_bid_per_s == fitted.limit_ask_per_s
+    assert fitted.market_buy_per_s == fitted.market_sell_per_s
+
+
+def test_the_hours_are_found(fitted):
+    assert np.mean(fitted.day) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(fitted.day, TRUTH.day, rtol=0.04)
+
+
+def test_placement_is_found(fitted):
+    seen, true = fitted.placement.weights(), TRUTH.placement.weights()
+    np.testing.assert_allclose(seen[: len(true)], true, atol=0.005)
+    assert seen[len(true) :].sum() == 0.0
+
+
+def test_improvements_are_found_where_the_spread_cut_them(fitted):
+    assert fitted.placement.inside is not None
+    found = fitted.placement.inside.shares(1)
+    np.testing.assert_allclose(found[:3], (0.6, 0.3, 0.1), atol=0.03)
+    shares = fitted.placement.improving()
+    np.testing.assert_allclose(shares[[2, 3]], 0.1, atol=0.01)
+    np.testing.assert_allclose(shares[4], 0.2, atol=0.02)
+    assert shares[0] == 0.0
+
+
+def test_patience_is_found(fitted):
+    patience = np.array(fitted.patience[:8])
+    np.testing.assert_allclose(patience, (1.0, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.4), rtol=0.06)
+
+
+def test_sizes_are_found(fitted):
+    limit, market = fitted.limit_size.weights(), fitted.market_size.weights()
+    np.testing.assert_allclose(limit, (0.5, 0.2, 0.1, 0.1, 0.1), atol=0.005)
+    np.testing.assert_allclose(market, (0.7, 0.15, 0.15), atol=0.01)
+
+
+def test_shares_are_found(fitted):
+    assert fitted.reduce_share == pytest.approx(0.2, abs=0.01)
+    assert fitted.hidden_share == pytest.approx(0.25, abs=0.015)
+
+
+def test_a_flow_that_does_not_look_at_queues_is_found_flat(fitted):
+    table = fitted.reaction.table()
+    np.testing.assert_allclose(table, 1.0, atol=0.15)
+    assert np.abs(table - 1.0).mean() < 0.04
+
+
+def test_signs_without_memory_have_no_metaorders(fitted):
+    assert fitted.metaorders.share == 0.0
+
+
+def test_a_reaction_to_queues_is_found():
+    rising = tuple(np.linspace(0.5, 1.5, 17).tolist())
+    reaction = QueueReaction(usual_lots=400.0, market=rising[::-1], cancel=rising)
+    market = MarketSettings(
+        limit_bid_per_s=2.0, limit_ask_per_s=2.0, market_buy_per_s=0.5, market_sell_per_s=0.5,
+        cancel_per_s=0.05, reaction=reaction,
+    )  # fmt: skip
+    found = fit_market([simulate_day(market, day, seed=3) for day in DAYS])
+    ours, theirs = found.reaction.table(), reaction.table()
+    shift = round(2 * np.log2(found.reaction.usual_lots / 400.0))
+    often = np.arange(7, 14)  # from one round lot, half of the usual queue, to six times as much
+    for what in (0, 1, 2):
+        there = theirs[what][np.clip(often + shift, 0, 16)]
+        ratio = ours[what][often] / there
+        np.testing.assert_allclose(ratio / ratio.mean(), 1.0, atol=0.1)
+
+
+def test_settings_survive_a_file(fitted, tmp_path):
+    path = tmp_path / "market.yaml"
+    path.write_text(yaml.safe_dump(msgspec.to_builtins(fitted)))
+    assert load_yaml(path, MarketSettings) == fitted
+    assert path.stat().st_size < 20_000
+
+
+def test_what_the_open_brought_is_no_arrival(days, fitted):
+    """The book of the open is 180 orders at one instant, on each of three days."""
+    opening = sum(int((tape.events.ts == tape.session.open_ns).sum()) for tape in days)
+    assert opening > 100
+    added = sum(int((tape.events.kind == ADD).sum()) for tape in days)
+    seconds = sum((tape.session.close_ns - settled_ns(tape)) / 1e9 for tape in days)
+    assert fitted.limit_bid_per_s * 2 * seconds == pytest.approx(added - opening, rel=0.01)
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def test_histograms_are_small_and_keep_popular_values():
+    weights = np.ones(5000)
+    weights[[99, 499]] = 3000.0
+    law = histogram(weights, 1)
+    assert len(law.weights) <= 48
+    shares = law.shares(1)
+    assert len(shares) == 5000
+    assert shares[99] == shares[499] == pytest.approx(3000 / 10998)
+    assert shares.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(np.delete(shares, [99, 499]), 1 / 10998, rtol=1e-6)
+
+
+def test_improvements_cleared_of_their_room():
+    """Spreads of 2 to 5 ticks alike, a law of 1 to 4 ticks redrawn until it fits."""
+    dice = np.random.default_rng(4)
+    law = np.array([0.4, 0.3, 0.2, 0.1])
+    inside, room = np.zeros(8, np.int64), np.zeros(8, np.int64)
+    for spread in dice.integers(2, 6, 20_000):
+        ticks = 1 + dice.choice(spread - 1, p=law[: spread - 1] / law[: spread - 1].sum())
+        inside[ticks] += 1
+        room[ticks:spread] += 1
+    assert inside[4] / inside.sum() < 0.05, "plain counts are short of it"
+    np.testing.assert_allclose(improvements(inside, room)[1:5], law, atol=0.015)
+
+
+def test_no_improvement_is_no_law():
+    nothing = np.zeros(4, np.int64)
+    assert improvements(nothing, nothing).tolist() == [0.0] * 4
+
+
+def test_bins_are_joined_until_they_say_something():
+    assert joined_bins(np.array([5, 1, 1, 9, 2, 0, 1]), 4).tolist() == [0, 1, 1, 1, 1, 1, 1]
+    assert joined_bins(np.array([5, 6, 7]), 5).tolist() == [0, 1, 2]
+    assert joined_bins(np.array([1, 1]), 5).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda days: [], "of 0 symbols"),
+        (
+            lambda days: [tape_of(flows.market(flows.random_steps(1, 50), "L2"))],
+            "names no orders; calibration needs L3 tapes",
+        ),
+        (
+            lambda days: [tape_of(flows.market(flows.random_steps(1, 50), "L3"))],
+            f"limit orders; need {FEWEST}",
+        ),
+        (
+            lambda days: [*days, tape_of(flows.market(flows.random_steps(1, 50), "L3"))],
+            "of 2 symbols",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(days, make, message):
+    with pytest.raises(InputError, match=f"^tapes: .*{message}"):
+        fit_market(make(days))
+
+
+# --- a recorded day ------------------------------------------------------------------------------
+
+
+def spread_and_volume(tape: Tape) -> tuple[float, float]:
+    """Mean spread over time in currency, and lots traded, from ten minutes after the open."""
+    start = tape.session.open_ns + 600 * 10**9
+    ts = tape.events.ts
+    during = (ts >= start) & (ts < tape.session.close_ns)
+    spread = (tape.ask_ticks() - tape.bid_ticks())[during] * float(tape.instrument.book_tick)
+    seconds = np.diff(ts[during], append=tape.session.close_ns) / 1e9
+    volume = tape.events.volume[during]
+    shown = ~np.isnan(spread)
+    return float(np.average(spread[shown], weights=seconds[shown])), float(volume[-1] - volume[0])
+
+
+@pytest.mark.recorded
+def test_a_recorded_day_and_one_like_it(recorded: Path) -> None:
+    (path,) = (recorded / "lobster-2003" / "YHOO").glob("YHOO_2003-03-03_*_message_1.csv.gz")
+    tape = load(path)
+    settings = fit_market([tape])
+    spread, volume = spread_and_volume(tape)
+    like = [spread_and_volume(simulate_day(settings, DAYS[0], seed)) for seed in range(5)]
+    like_spread, like_volume = np.mean(like, axis=0)
+    assert 1 / 1.25 < like_volume / volume < 1.25
+    # Recorded spreads pull their own limit orders in and keep market orders away; simulated ones
+    # do not yet, and so are wider.
+    assert 1 / 1.75 < like_spread / spread < 1.75
