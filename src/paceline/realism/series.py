@@ -29,6 +29,9 @@ from paceline.units import NS_PER_S
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+DEAD = 10.0
+"""A mid is no price while the spread is more than so many times the day's median."""
+
 
 class Part(NamedTuple):
     """The settled part of a tape."""
@@ -56,11 +59,29 @@ def grid_ns(tape: Tape, step_s: float) -> Ints:
     return part.start_ns + step * np.arange((part.end_ns - part.start_ns) // step + 1)
 
 
-def returns(tape: Tape, step_s: float) -> Floats:
-    """Log returns of the mid over each `step_s` seconds `[n]`; NaN where a mid is not known."""
+def live_mid_ticks(tape: Tape) -> Floats:
+    """Mid after every event in book ticks `[n_events]`; NaN where it is no price.
+
+    When a thin book loses its touch, the mid is for a few seconds between a price and a stub order
+    far away: IBM in 2003 halves and comes back. A spread of more than `DEAD` times the day's
+    median is such a moment, and nobody could have traded at its mid.
+    """
+    spread = tape.ask_ticks() - tape.bid_ticks()
+    mid = tape.mid_ticks()
+    if not np.all(np.isnan(spread)):
+        mid[spread > DEAD * float(np.nanmedian(spread))] = np.nan
+    return mid
+
+
+def mids(tape: Tape, step_s: float) -> Floats:
+    """Live mid at every time of `grid_ns` `[n + 1]`, book ticks."""
     at = np.searchsorted(tape.events.ts, grid_ns(tape, step_s), side="right") - 1
-    mid = np.where(at >= 0, tape.mid_ticks()[np.maximum(at, 0)], np.nan)
-    return np.asarray(np.diff(np.log(mid)), dtype=np.float64)
+    return np.where(at >= 0, live_mid_ticks(tape)[np.maximum(at, 0)], np.nan)
+
+
+def returns(tape: Tape, step_s: float) -> Floats:
+    """Log returns of the live mid over each `step_s` seconds `[n]`; NaN where one is not known."""
+    return np.asarray(np.diff(np.log(mids(tape, step_s))), dtype=np.float64)
 
 
 def volumes(tape: Tape, step_s: float) -> Floats:
