@@ -1,14 +1,13 @@
 """Order flow: who does what next in a simulated market.
 
-Limit orders, market orders and cancels arrive as independent Poisson streams (Cont, Stoikov and
-Talreja, "A stochastic model for order book dynamics", 2010, section 2): limit orders at distance
-i = 1, 2, ... ticks from the *other* side's best price, so that no limit order ever crosses it;
-every resting order is cancelled at the same rate, so that a queue is cancelled in proportion to the
-orders in it. Unlike there, sizes vary, and a market order walks the book until it is filled.
+Limit orders, market orders and cancels arrive on both sides, six streams in all; `arrivals` says
+when. With nothing but base rates it is the Poisson market of Cont, Stoikov and Talreja, "A
+stochastic model for order book dynamics" (2010), except that sizes vary and a market order walks
+the book until it is filled.
 
-`next_event` decides, the caller lets the book `apply` it, `follow` takes note and draws when the
-next one is due. One event is one row of a tape: a market order that meets three orders is three
-events at the same instant.
+`next_event` decides, the caller lets the book take it, `follow` takes note and draws when the next
+one is due. One event is one row of a tape: a market order that meets three orders is three events
+at the same instant.
 
 A side that runs empty keeps its last best price as the reference from which the other side is
 placed, so it refills.
@@ -16,89 +15,111 @@ placed, so it refills.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from paceline.engine.dice import below, exponential, pick, uniform
-from paceline.engine.market_settings import Laws
-from paceline.jit import inlined
-from paceline.market.book import Book
-from paceline.market.events import ADD, DELETE, EXECUTE, HIDDEN, NO_SLOT, REDUCE
-
-NOTHING = 0
-"""Kind of an arrival that changes nothing: a market order that finds nobody."""
-
-FLOW_RECORD = np.dtype(
-    [
-        ("due", np.int64),  # ns since the epoch: when the next event happens
-        ("n_events", np.int64),  # rows made so far
-        ("n_live", np.int64),  # orders in the book
-        ("taking", np.int64),  # lots that the market order at work still wants
-        ("taking_row", np.int64),  # which side of the book it takes: 0 bids, 1 asks
-    ]
+from paceline.engine.arrivals import (
+    CHANGE,
+    HALTS,
+    JUMP,
+    LONGEST_WAIT,
+    NOTHING,
+    FlowState,
+    change,
+    cool,
+    excite,
+    wait,
 )
+from paceline.engine.dice import below, exponential, pick, uniform
+from paceline.engine.laws import LIMIT, MARKET, SPREADS, Laws
+from paceline.jit import inlined, inner
+from paceline.market.book import Book
+from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE
 
-_LONGEST_WAIT = 1e18
-"""ns; 30 years, so that adding it to a time does not overflow."""
-
-
-class FlowState(NamedTuple):
-    """Where the flow stands. With the book it is all there is to save and restore."""
-
-    clock: NDArray[np.void]  # [1] of FLOW_RECORD
-    dice: NDArray[np.void]  # [1] of DICE_RECORD
-    reference: NDArray[np.int64]  # [2] last best level of each side when it ran empty
-    slots: NDArray[np.int32]  # [m] all slots; the first `n_live` are in the book, the rest are free
-    place: NDArray[np.int64]  # [m] where in `slots` each slot stands
+_TRIES = 8
 
 
-def new_flow(dice: NDArray[np.void], start_ns: int, n_slots: int) -> FlowState:
-    """A flow over an empty book with `n_slots` slots, about to start at `start_ns`."""
-    clock = np.zeros(1, FLOW_RECORD)
-    clock["due"] = start_ns
-    return FlowState(
-        clock=clock,
-        dice=dice.copy(),
-        reference=np.zeros(2, np.int64),
-        slots=np.arange(n_slots, dtype=np.int32),
-        place=np.arange(n_slots, dtype=np.int64),
-    )
+@inlined
+def _is_shown(book: Book, row: int) -> bool:
+    return 0 <= book.best[row] < len(book.level_ticks)
 
 
 @inlined
 def _anchor(state: FlowState, book: Book, row: int) -> int:
     """Best level of a side, or where it last was."""
-    best = book.best[row]
-    if 0 <= best < len(book.level_ticks):
-        return best
-    return state.reference[row]
+    return book.best[row] if _is_shown(book, row) else state.reference[row]
+
+
+@inlined
+def _sized(laws: Laws, state: FlowState, lots: int) -> int:
+    """`lots` as the regime makes them, in round lots."""
+    size = laws.regimes[state.clock[0]["regime"]]["size"]
+    if size == 1.0:
+        return lots
+    round_lot = laws.rates[0]["round_lot"]
+    return max(np.int64(lots * size / round_lot + uniform(state.dice)), 1) * round_lot
 
 
 @inlined
 def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
-    """A limit order joins its side, at least one tick away from the other."""
-    step = 2 * row - 1
-    level = _anchor(state, book, 1 - row) + step * pick(state.dice, laws.distance)
+    """A limit order joins side `row`, at least one tick away from the other."""
+    away = 2 * row - 1  # from the other side
+    other = _anchor(state, book, 1 - row)
+    if laws.rates[0]["from_own"] and _is_shown(book, row):
+        level = _from_own(laws, state, book.best[row], other, away)
+    else:
+        level = other + away * pick(state.dice, laws.distance)
     # At the end of the price table there is still room: the other side's best is never the last.
     level = min(max(level, 0), len(book.level_ticks) - 1)
-    lots = pick(state.dice, laws.limit_size)
-    return ADD, -step, level, lots, state.slots[state.clock[0]["n_live"]]
+    clock = state.clock[0]
+    at = len(state.slots) - 1 - clock["n_asks"] if row else clock["n_bids"]
+    lots = _sized(laws, state, pick(state.dice, laws.limit_size))
+    return ADD, -away, level, lots, state.slots[at]
+
+
+@inlined
+def _from_own(laws: Laws, state: FlowState, best: int, other: int, away: int) -> int:
+    """Level of an order that looks at its own side first: inside the spread, at the touch, or
+    behind it."""
+    spread = away * (best - other)
+    if spread > 1:
+        bucket = min(int(2.0 * math.log2(float(spread))), SPREADS - 1)
+        share = laws.improve[bucket] * laws.regimes[state.clock[0]["regime"]]["improve"]
+        if share > 0.0 and uniform(state.dice) <= share:
+            for _ in range(_TRIES):
+                ticks = pick(state.dice, laws.inside)
+                if ticks < spread:
+                    return best - away * ticks
+            return best - away
+    return best + away * (pick(state.dice, laws.distance) - 1)
+
+
+@inlined
+def _side_of_metaorder(laws: Laws, state: FlowState, row: int) -> int:
+    """The side that a market order takes: that of a large order being worked, or its own."""
+    share = laws.rates[0]["metaorder_share"]
+    if share == 0.0 or uniform(state.dice) > share:
+        return row
+    order = state.metaorders[below(state.dice, len(state.metaorders))]
+    if order["left"] == 0:
+        order["row"] = below(state.dice, 2)
+        order["left"] = pick(state.dice, laws.length)
+    order["left"] -= 1
+    return order["row"]
 
 
 @inlined
 def _take(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """A market order arrives and takes from side `row`."""
     clock = state.clock[0]
-    lots = pick(state.dice, laws.market_size)
+    lots = _sized(laws, state, pick(state.dice, laws.market_size))
     side = 1 - 2 * row
-    bid, ask = book.best[0], book.best[1]
-    inside = ask - bid - 1
-    two_sided = bid >= 0 and ask < len(book.level_ticks)
+    inside = book.best[1] - book.best[0] - 1
     hidden_share = laws.rates[0]["hidden_share"]
+    two_sided = _is_shown(book, 0) and _is_shown(book, 1)
     if two_sided and inside > 0 and hidden_share > 0 and uniform(state.dice) <= hidden_share:
-        return HIDDEN, side, bid + 1 + below(state.dice, inside), lots, NO_SLOT
+        return HIDDEN, side, book.best[0] + 1 + below(state.dice, inside), lots, NO_SLOT
     clock["taking"] = lots
     clock["taking_row"] = row
     return _meet(state, book)
@@ -109,10 +130,10 @@ def _meet(state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """The market order at work meets the order that is first in the best queue."""
     clock = state.clock[0]
     row = clock["taking_row"]
-    level = book.best[row]
-    if not 0 <= level < len(book.level_ticks):
+    if not _is_shown(book, row):
         clock["taking"] = 0  # the side is empty: what is left is cancelled
         return NOTHING, 0, 0, 0, NO_SLOT
+    level = book.best[row]
     slot = book.levels[row, level]["head"]
     lots = min(clock["taking"], book.slots[slot]["lots"])
     clock["taking"] -= lots
@@ -120,86 +141,155 @@ def _meet(state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
 
 
 @inlined
-def _cancel(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
-    """An order, each as likely as any other, is cancelled in full or by half."""
-    rates = laws.rates[0]
-    slot = state.slots[below(state.dice, state.clock[0]["n_live"])]
+def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
+    """An order of side `row` is cancelled in full or by half. Where cancels are picky, orders far
+    from the touch are often passed over."""
+    clock, rates = state.clock[0], laws.rates[0]
+    n = clock["n_asks"] if row else clock["n_bids"]
+    if n == 0:
+        return NOTHING, 0, 0, 0, NO_SLOT
+    at = below(state.dice, n)
+    slot = state.slots[len(state.slots) - 1 - at if row else at]
     order = book.slots[slot]
+    if rates["picky"]:
+        behind = (2 * row - 1) * (order["level"] - book.best[row])
+        patience = laws.patience[min(max(behind, 0), len(laws.patience) - 1)]
+        if uniform(state.dice) > patience:
+            return NOTHING, 0, 0, 0, NO_SLOT
     lots = order["lots"]
     half = lots // (2 * rates["round_lot"]) * rates["round_lot"]
-    side = 1 - 2 * order["row"]
     if half > 0 and rates["reduce_share"] > 0 and uniform(state.dice) <= rates["reduce_share"]:
-        return REDUCE, side, order["level"], half, slot
-    return DELETE, side, order["level"], lots, slot
+        return REDUCE, 1 - 2 * row, order["level"], half, slot
+    return DELETE, 1 - 2 * row, order["level"], lots, slot
 
 
 @inlined
-def total_rate(laws: Laws, state: FlowState) -> float:
-    """Arrivals of all streams together, per ns."""
-    rates = laws.rates[0]
-    return (
-        rates["limit_bid"]
-        + rates["limit_ask"]
-        + rates["market_buy"]
-        + rates["market_sell"]
-        + rates["cancel"] * state.clock[0]["n_live"]
-    )
+def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
+    """The price is worth more or less at once: one side flees, then the other follows."""
+    clock = state.clock[0]
+    row = below(state.dice, 2)
+    ticks = pick(state.dice, laws.reprice)
+    if not _is_shown(book, row):
+        return NOTHING, 0, 0, 0, NO_SLOT
+    clock["jump"], clock["fleeing_row"], clock["fled"] = 1, row, 0
+    clock["fleeing_to"] = book.best[row] + (2 * row - 1) * ticks
+    return _flee(laws, state, book)
+
+
+@inner
+def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
+    """The next row of a jump: an order of the fleeing side goes, until those left stand far enough;
+    then as many come on the other side, into the gap."""
+    clock = state.clock[0]
+    row = clock["fleeing_row"]
+    away = 2 * row - 1
+    if clock["jump"] == 1:
+        best = book.best[row]
+        n = clock["n_asks"] if row else clock["n_bids"]
+        if _is_shown(book, row) and away * (clock["fleeing_to"] - best) > 0 and n > 1:
+            slot = book.levels[row, best]["head"]
+            clock["fled"] += 1
+            lots = book.slots[slot]["lots"]
+            kind = DELETE if slot < len(state.slots) else EXECUTE  # ours cannot flee
+            return kind, -away, best, lots, slot
+        clock["jump"] = 2
+    if clock["fled"] <= 0 or not _is_shown(book, row) or not _is_shown(book, 1 - row):
+        clock["jump"] = 0
+        return NOTHING, 0, 0, 0, NO_SLOT
+    clock["fled"] -= 1
+    gap = away * (book.best[row] - book.best[1 - row])
+    level = book.best[row] - away * (1 + below(state.dice, max(gap - 1, 1)))
+    at = clock["n_bids"] if row else len(state.slots) - 1 - clock["n_asks"]
+    lots = _sized(laws, state, pick(state.dice, laws.limit_size))
+    return ADD, away, min(max(level, 0), len(book.level_ticks) - 1), lots, state.slots[at]
 
 
 @inlined
 def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """What happens at `due`: (kind, side, level, lots, slot), as columns of a tape.
 
-    The stream is chosen in proportion to its rate (Gillespie's direct method, 1977).
     Needs a free slot; `kind` NOTHING is no row.
     """
-    if state.clock[0]["taking"] > 0:
+    clock = state.clock[0]
+    if clock["taking"] > 0:
         return _meet(state, book)
-    rates = laws.rates[0]
-    limits = rates["limit_bid"] + rates["limit_ask"]
-    markets = limits + rates["market_buy"] + rates["market_sell"]
-    at = uniform(state.dice) * total_rate(laws, state)
-    if at <= limits:
-        return _place(laws, state, book, int(at > rates["limit_bid"]))
-    if at <= markets:
-        return _take(laws, state, book, int(at <= limits + rates["market_buy"]))
-    return _cancel(laws, state, book)
+    if clock["jump"] > 0:
+        return _flee(laws, state, book)
+    cool(laws, state, clock["due"])
+    stream = clock["stream"]
+    if stream == CHANGE:
+        return change(laws, state), 0, -1, 0, NO_SLOT
+    if stream == JUMP:
+        return _jump(laws, state, book)
+    if stream == HALTS:
+        clock["halted"] = 1
+        ns = exponential(state.dice) * laws.rates[0]["halt_ns"]
+        clock["halt_ends"] = clock["now"] + np.int64(min(ns, LONGEST_WAIT))
+        return HALT, 0, -1, 0, NO_SLOT
+    row = stream & 1
+    if stream >> 1 == LIMIT:
+        event = _place(laws, state, book, row)
+    elif stream >> 1 == MARKET:
+        row = _side_of_metaorder(laws, state, row)
+        event = _take(laws, state, book, row)
+    else:
+        event = _cancel(laws, state, book, row)
+    if event[0] != NOTHING:
+        excite(laws, state, (stream & 6) | row)
+    return event
+
+
+# --- what follows -----------------------------------------------------------------------------
 
 
 @inlined
 def follow(laws: Laws, state: FlowState, book: Book, kind: int, level: int, slot: int) -> None:
-    """Take note of what the book has just applied, and draw when the next event is due."""
+    """Take note of what the book has just taken, and draw when the next event is due."""
     clock = state.clock[0]
     if kind == ADD:
-        clock["n_live"] += 1
+        _enter(state, book.slots[slot]["row"])
     elif slot >= 0 and book.slots[slot]["lots"] == 0:
-        _free(state, slot)
         row = book.slots[slot]["row"]
-        if not 0 <= book.best[row] < len(book.level_ticks):
+        if slot < len(state.slots):
+            free(state, slot, row)
+        if not _is_shown(book, row):
             state.reference[row] = level
-    if clock["taking"] == 0:
-        wait(laws, state)
+    if clock["taking"] == 0 and clock["jump"] == 0:
+        wait(laws, state, book)
 
 
 @inlined
-def wait(laws: Laws, state: FlowState) -> None:
-    """Draw when the next event is due."""
-    ns = exponential(state.dice) / total_rate(laws, state)
-    state.clock[0]["due"] += np.int64(min(ns, _LONGEST_WAIT))
+def _enter(state: FlowState, row: int) -> None:
+    """The slot that was next in line holds an order."""
+    if row:
+        state.clock[0]["n_asks"] += 1
+    else:
+        state.clock[0]["n_bids"] += 1
 
 
 @inlined
-def _free(state: FlowState, slot: int) -> None:
-    """`slot` is empty: it changes places with the last order in the book."""
+def free(state: FlowState, slot: int, row: int) -> None:
+    """`slot` is empty: it changes places with the order of its side that borders on the free."""
     clock = state.clock[0]
-    last = clock["n_live"] - 1
+    if row:
+        clock["n_asks"] -= 1
+        last = len(state.slots) - 1 - clock["n_asks"]
+    else:
+        clock["n_bids"] -= 1
+        last = clock["n_bids"]
     hole = state.place[slot]
     moved = state.slots[last]
     state.slots[hole] = moved
     state.place[moved] = hole
     state.slots[last] = slot
     state.place[slot] = last
-    clock["n_live"] = last
+
+
+@inlined
+def is_full(state: FlowState) -> bool:
+    """Whether there is no slot for one more order."""
+    clock = state.clock[0]
+    return clock["n_bids"] + clock["n_asks"] >= len(state.slots)
 
 
 @inlined

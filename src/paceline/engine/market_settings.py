@@ -9,8 +9,7 @@ The defaults are a stock of medium liquidity; docs/assumptions.md says what is u
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta
@@ -18,6 +17,19 @@ from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
 from paceline.engine.dice import alias_table
+from paceline.engine.flow_settings import (
+    Excitation,
+    Halts,
+    Jumps,
+    Metaorders,
+    Placement,
+    QueueReaction,
+    Rate,
+    Regime,
+    Share,
+    Sizes,
+)
+from paceline.engine.laws import RATE_RECORD, REGIME_RECORD, Laws
 from paceline.errors import ConfigError, InputError
 from paceline.market.session import Session
 from paceline.orders.instrument import Instrument
@@ -29,98 +41,12 @@ MAX_RESTING = 1_000_000
 MAX_ARRIVALS = 5e7
 """Most arrivals that a session may have on average."""
 
-RATE_RECORD = np.dtype(
-    [
-        ("limit_bid", np.float64),  # arrivals per ns
-        ("limit_ask", np.float64),
-        ("market_buy", np.float64),
-        ("market_sell", np.float64),
-        ("cancel", np.float64),  # per ns and resting order
-        ("reduce_share", np.float64),
-        ("hidden_share", np.float64),
-        ("round_lot", np.int64),
-    ]
-)
-
-
-class Laws(NamedTuple):
-    """What the flow is made of. Nobody writes here: thousands of markets share one."""
-
-    rates: NDArray[np.void]  # [1] of RATE_RECORD
-    distance: NDArray[np.void]  # [reach] alias table: ticks from the other side's best price
-    limit_size: NDArray[np.void]  # [sizes] alias table: lots
-    market_size: NDArray[np.void]  # [sizes] alias table: lots
-    standing: NDArray[np.float64]  # [2, reach] orders at each distance when the session opens
-
-
-Rate = Annotated[float, Meta(ge=0, le=1e6)]
 PositiveRate = Annotated[float, Meta(ge=1e-6, le=1e6)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-class Placement(Settings, frozen=True, kw_only=True):
-    """How far from the other side's best price a limit order is placed."""
-
-    law: Annotated[
-        Literal["power", "exponential"],
-        Field("How the rate falls with the distance i: i ** -exponent or exp(-i / scale).", ""),
-    ] = "power"
-    exponent: Annotated[
-        float, Meta(ge=0, le=10), Field("Exponent of the power law; 0 is flat.", "")
-    ] = 0.4
-    scale_ticks: Annotated[
-        float, Meta(ge=0.1, le=1e4), Field("Scale of the exponential law.", "ticks")
-    ] = 10.0
-    reach_ticks: Annotated[int, Meta(ge=1, le=10_000), Field("Largest distance.", "ticks")] = 60
-
-    def weights(self) -> NDArray[np.float64]:
-        """Share of limit orders at distance 1, 2, ... `[reach_ticks]`."""
-        distance = np.arange(1, self.reach_ticks + 1, dtype=np.float64)
-        if self.law == "power":
-            weight = distance**-self.exponent
-        else:
-            weight = np.exp(-(distance - 1) / self.scale_ticks)
-        return weight / weight.sum()
-
-
-class Sizes(Settings, frozen=True, kw_only=True):
-    """How large orders are, in round lots."""
-
-    law: Annotated[
-        Literal["lognormal", "geometric"], Field("Law of the size before it is rounded.", "")
-    ] = "lognormal"
-    mean_round_lots: Annotated[
-        float, Meta(ge=1), Field("Mean before rounding and cutting.", "round lots")
-    ] = 2.0
-    sigma: Annotated[
-        float,
-        Meta(ge=0.01, le=5),
-        Field("Standard deviation of the log-normal law's logarithm.", ""),
-    ] = 1.0
-    max_round_lots: Annotated[
-        int, Meta(ge=1, le=10_000), Field("Largest size; the law is cut there.", "round lots")
-    ] = 100
-
-    def weights(self) -> NDArray[np.float64]:
-        """Share of orders of 1, 2, ... round lots `[max_round_lots]`; below one counts as one."""
-        if self.law == "geometric":
-            quit_share = 1 / self.mean_round_lots
-            steps = np.arange(self.max_round_lots, dtype=np.float64)
-            weight = (1 - quit_share) ** steps
-        else:
-            log_size = NormalDist(math.log(self.mean_round_lots) - self.sigma**2 / 2, self.sigma)
-            edges = (math.log(n + 0.5) for n in range(1, self.max_round_lots + 1))
-            weight = np.diff([0.0, *(log_size.cdf(edge) for edge in edges)])
-        if not weight.sum() > 0:
-            raise ConfigError(
-                f"mean_round_lots: {self.mean_round_lots} is out of reach of "
-                f"max_round_lots {self.max_round_lots}; raise max_round_lots"
-            )
-        return weight / weight.sum()
 
 
 class MarketSettings(Settings, frozen=True, kw_only=True):
-    """A market that is simulated. Arrivals are independent Poisson streams."""
+    """A market that is simulated. As it stands its arrivals are independent Poisson streams;
+    excitation, queues, metaorders and regimes are there to be switched on."""
 
     symbol: Annotated[str, Meta(min_length=1), Field("What the instrument is called.", "")] = "SIM"
     start_price: Annotated[
@@ -151,6 +77,28 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     placement: Annotated[Placement, Field("Where limit orders are placed.", "")] = Placement()
     limit_size: Annotated[Sizes, Field("Sizes of limit orders.", "")] = Sizes()
     market_size: Annotated[Sizes, Field("Sizes of market orders.", "")] = Sizes()
+    patience: Annotated[
+        tuple[Share, ...],
+        Field(
+            "Cancels of an order 0, 1, ... ticks from the touch, as a share of cancel_per_s; the "
+            "last holds for all further ones. Left out, all alike.",
+            "share",
+        ),
+    ] = ()
+    excitation: Annotated[Excitation, Field("What arrivals bring about.", "")] = Excitation()
+    reaction: Annotated[
+        QueueReaction, Field("How arrivals depend on the queues at the touch.", "")
+    ] = QueueReaction()
+    metaorders: Annotated[Metaorders, Field("Large orders worked in pieces.", "")] = Metaorders()
+    jumps: Annotated[Jumps, Field("News that moves the price at once.", "")] = Jumps()
+    halts: Annotated[Halts, Field("Interruptions of trading.", "")] = Halts()
+    day: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=1e3)], ...],
+        Field("Multiples of all rates in equal parts of the session, e.g. a U; none: flat.", ""),
+    ] = ()
+    regimes: Annotated[
+        tuple[Regime, ...], Field("Moods of the market; the first one opens it.", "")
+    ] = ()
     opening_spread_ticks: Annotated[
         int, Meta(ge=1), Field("Spread at the open, around the start price.", "ticks")
     ] = 2
@@ -171,6 +119,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         self._check_session()
         self._check_arrivals()
         self._check_prices()
+        self._check_regimes()
         for name in ("limit_size", "market_size"):
             try:
                 getattr(self, name).weights()
@@ -195,7 +144,8 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 "may; raise it"
             )
         per_s = limits + self.market_buy_per_s + self.market_sell_per_s
-        arrivals = per_s * (self.close_s - self.open_s)
+        brought = 1 / (1 - self.excitation.branching())
+        arrivals = per_s * brought * (self.close_s - self.open_s)
         if arrivals > MAX_ARRIVALS:
             raise ConfigError(
                 f"limit_bid_per_s: all orders together are {arrivals:.3g} in a session, at most "
@@ -215,6 +165,18 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 f"opening_spread_ticks: {self.opening_spread_ticks} does not fit between the "
                 f"lowest and highest price ({lowest} and {highest} ticks); lower it"
             )
+
+    def _check_regimes(self) -> None:
+        names = [mood.name for mood in self.regimes]
+        for mood in self.regimes:
+            if names.count(mood.name) > 1:
+                raise ConfigError(f"regimes: {mood.name!r} is given twice; name each one once")
+            for name in mood.leads_to:
+                if name not in names:
+                    raise ConfigError(
+                        f"regimes.leads_to: {name!r} after {mood.name!r} is not among "
+                        f"{', '.join(names)}; name one of them"
+                    )
 
     def instrument(self) -> Instrument:
         """The simulated instrument; a lot is one share."""
@@ -248,25 +210,94 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
 
     def laws(self) -> Laws:
         """The tables and rates that kernels read."""
-        rates = np.zeros(1, RATE_RECORD)
-        rates["limit_bid"] = self.limit_bid_per_s / NS_PER_S
-        rates["limit_ask"] = self.limit_ask_per_s / NS_PER_S
-        rates["market_buy"] = self.market_buy_per_s / NS_PER_S
-        rates["market_sell"] = self.market_sell_per_s / NS_PER_S
-        rates["cancel"] = self.cancel_per_s / NS_PER_S
-        rates["reduce_share"] = self.reduce_share
-        rates["hidden_share"] = self.hidden_share
-        rates["round_lot"] = self.round_lot
         weights = self.placement.weights()
         per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
+        decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
+        excites = self.excitation.norms() * decay[:, None, None]
+        inside = self.placement.inside
+        regimes, leads = self._regimes()
+        jumps = 1 / self.jumps.mean_ticks
         return Laws(
-            rates=rates,
+            rates=self._rates(),
+            day=np.array(self.day or (1.0,), dtype=np.float64),
             distance=alias_table(np.arange(1, len(weights) + 1), weights),
+            inside=_law_from_one(np.ones(1) if inside is None else inside.shares(1)),
+            improve=self.placement.improving(),
+            patience=np.array(self.patience or (1.0,), dtype=np.float64),
             limit_size=self._size_table(self.limit_size),
             market_size=self._size_table(self.market_size),
-            standing=per_side * weights * self.opening_depth,
+            standing=per_side * weights / self._staying(len(weights)) * self.opening_depth,
+            decay=decay,
+            excites=excites,
+            brings=excites.sum(axis=2),
+            reaction=self.reaction.table(),
+            length=_law_from_one(
+                self.metaorders.weights() if self.metaorders.share else np.ones(1)
+            ),
+            reprice=_law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
+            regimes=regimes,
+            leads=leads,
         )
 
+    def _staying(self, reach: int) -> NDArray[np.float64]:
+        """Cancel rate at each distance as a share of `cancel_per_s` `[reach]`."""
+        patience = np.array(self.patience or (1.0,), dtype=np.float64)[:reach]
+        return np.maximum(np.append(patience, np.full(reach - len(patience), patience[-1])), 0.01)
+
+    def _rates(self) -> NDArray[np.void]:
+        per_s = NS_PER_S
+        rates = np.zeros(1, RATE_RECORD)
+        rates["base"] = (
+            np.array(
+                [
+                    self.limit_bid_per_s,
+                    self.limit_ask_per_s,
+                    self.market_sell_per_s,
+                    self.market_buy_per_s,
+                    self.cancel_per_s,
+                    self.cancel_per_s,
+                ]
+            )
+            / per_s
+        )
+        rates["reprice"] = self.jumps.per_h / (3600 * per_s)
+        rates["halt"] = self.halts.per_h / (3600 * per_s)
+        rates["halt_ns"] = self.halts.mean_s * per_s
+        rates["reduce_share"] = self.reduce_share
+        rates["hidden_share"] = self.hidden_share
+        rates["metaorder_share"] = self.metaorders.share
+        rates["usual_lots"] = self.reaction.usual_lots
+        rates["round_lot"] = self.round_lot
+        rates["from_own"] = self.placement.anchor == "own"
+        rates["reacts"] = bool(np.any(self.reaction.table() != 1.0))
+        rates["picky"] = bool(self.patience)
+        rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / max(len(self.day), 1))
+        return rates
+
+    def _regimes(self) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        moods = self.regimes or (Regime(name="normal"),)
+        names = [mood.name for mood in moods]
+        table = np.zeros(len(moods), REGIME_RECORD)
+        leads = np.zeros((len(moods), len(moods)))
+        for k, mood in enumerate(moods):
+            table[k]["rate"] = (mood.limit, mood.market, mood.cancel)
+            table[k]["size"], table[k]["improve"] = mood.size, mood.improve
+            table[k]["reprice"] = mood.jumps
+            table[k]["leave"] = 0.0 if mood.mean_s is None else 1 / (mood.mean_s * NS_PER_S)
+            leads[k] = [
+                mood.leads_to.get(name, 0.0) if mood.leads_to else float(name != mood.name)
+                for name in names
+            ]
+        total = leads.sum(axis=1, keepdims=True)
+        # Nowhere to go: it stays.
+        shares = np.divide(leads, total, out=np.eye(len(moods)), where=total > 0)
+        return table, np.cumsum(shares, axis=1)
+
     def _size_table(self, sizes: Sizes) -> NDArray[np.void]:
-        round_lots = np.arange(1, sizes.max_round_lots + 1)
-        return alias_table(round_lots * self.round_lot, sizes.weights())
+        weights = sizes.weights()
+        return alias_table(np.arange(1, len(weights) + 1) * self.round_lot, weights)
+
+
+def _law_from_one(weights: NDArray[np.float64]) -> NDArray[np.void]:
+    """The law of 1, 2, ... with these weights."""
+    return alias_table(np.arange(1, len(weights) + 1), weights)

@@ -14,17 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from paceline.engine.arrivals import NOTHING, FlowState, new_flow
 from paceline.engine.dice import new_dice, pick, wrapping
-from paceline.engine.flow import (
-    NOTHING,
-    FlowState,
-    follow,
-    new_flow,
-    next_event,
-    standing_orders,
-    wait,
-)
-from paceline.engine.market_settings import Laws, MarketSettings
+from paceline.engine.flow import follow, is_full, next_event, standing_orders
+from paceline.engine.laws import Laws
+from paceline.engine.market_settings import MarketSettings
 from paceline.errors import ExchangeError
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, join, leave, new_book, row_of
@@ -59,7 +53,11 @@ class Simulator:
         self.market = Market(
             laws=laws,
             flow=new_flow(
-                new_dice(seed, date.fromisoformat(day).toordinal()), self.session.open_ns, n_slots
+                new_dice(seed, date.fromisoformat(day).toordinal()),
+                self.session.open_ns,
+                n_slots,
+                laws,
+                settings.metaorders.at_work,
             ),
             book=new_book(np.arange(lowest, highest + 1, dtype=np.int64), n_slots),
         )
@@ -75,7 +73,8 @@ class Simulator:
             while True:
                 n = _run(self.market, room, stop)
                 parts.append(Rows._make(column[:n].copy() for column in room))
-                if self.market.flow.clock[0]["n_live"] == len(self.market.flow.slots):
+                clock = self.market.flow.clock[0]
+                if clock["n_bids"] + clock["n_asks"] == len(self.market.flow.slots):
                     self.market = _with_more_slots(self.market)
                 elif n < CHUNK:
                     break
@@ -143,11 +142,13 @@ def _room(n: int) -> Rows:
 def _with_more_slots(market: Market) -> Market:
     """The same market with twice the room for orders."""
     flow, book = market.flow, market.book
-    old, more = len(flow.slots), np.arange(len(flow.slots), 2 * len(flow.slots))
+    old, n_bids = len(flow.slots), int(flow.clock[0]["n_bids"])
+    more = np.arange(old, 2 * old, dtype=np.int32)
+    slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])
+    place = np.empty(2 * old, np.int64)
+    place[slots] = np.arange(2 * old)
     return market._replace(
-        flow=flow._replace(
-            slots=np.append(flow.slots, more.astype(np.int32)), place=np.append(flow.place, more)
-        ),
+        flow=flow._replace(slots=slots, place=place),
         book=book._replace(slots=np.append(book.slots, np.zeros(old, book.slots.dtype))),
     )
 
@@ -170,10 +171,10 @@ def _run(market: Market, rows: Rows, until: int) -> int:
     laws, flow, book = market
     clock = flow.clock[0]
     at = 0
-    while at < len(rows.ts) and clock["due"] <= until and clock["n_live"] < len(flow.slots):
+    while at < len(rows.ts) and clock["due"] <= until and not is_full(flow):
         kind, side, level, lots, slot = next_event(laws, flow, book)
         if kind != NOTHING:
-            ticks = book.level_ticks[level]
+            ticks = book.level_ticks[level] if level >= 0 else 0
             _write(rows, at, clock["due"], kind, side, ticks, lots, slot)
             if kind == ADD:
                 join(book, row_of(side), level, slot, lots, clock["n_events"])
@@ -190,22 +191,25 @@ def _open(market: Market, rows: Rows, bid: int, ask: int) -> int:
     """The book as the session opens, written as new orders; returns the rows."""
     laws, flow, book = market
     clock = flow.clock[0]
-    spread = ask - bid
+    # Distances count from the own touch or, one further, from the other side's.
+    behind = 1 if laws.rates[0]["from_own"] else ask - bid
     at = 0
     for row in range(2):
         touch, step = (bid, -1) if row == 0 else (ask, 1)
-        for away in range(max(1, laws.standing.shape[1] - spread + 1)):
+        for away in range(max(1, laws.standing.shape[1] - behind + 1)):
             level = touch + step * away
             if not 0 <= level < len(book.level_ticks):
                 break
-            for _ in range(standing_orders(laws, flow, row, spread + away, away == 0)):
+            for _ in range(standing_orders(laws, flow, row, behind + away, away == 0)):
                 lots = pick(flow.dice, laws.limit_size)
-                slot = flow.slots[clock["n_live"]]
+                slot = flow.slots[len(flow.slots) - 1 - clock["n_asks"] if row else clock["n_bids"]]
                 join(book, row, level, slot, lots, at)
                 _write(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
-                clock["n_live"] += 1
+                if row:
+                    clock["n_asks"] += 1
+                else:
+                    clock["n_bids"] += 1
                 at += 1
         flow.reference[row] = touch
     clock["n_events"] = at
-    wait(laws, flow)
     return at

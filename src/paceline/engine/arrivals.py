@@ -1,0 +1,295 @@
+"""When the next arrival of a flow is due, and of which stream it is.
+
+Each of the six streams has a base rate, times what the hour, the regime and the queues at the touch
+make of it (Huang, Lehalle and Rosenbaum, "Simulating and analyzing order book data: the
+queue-reactive model", 2015), and the heat that earlier arrivals left: every arrival adds to the
+rates of all streams, and what it added decays exponentially on several time scales (Hawkes
+processes; Bacry, Mastromatteo and Muzy, "Hawkes processes in finance", 2015).
+
+The next arrival is drawn exactly, by thinning (Ogata, "On Lewis' simulation method for point
+processes", 1981): heat only falls between arrivals, so the rate of now bounds the rate of later.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.engine.dice import exponential, uniform
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, STREAMS, Laws
+from paceline.jit import inlined, inner
+from paceline.market.book import Book
+from paceline.market.events import RESUME
+
+NOTHING = 0
+"""Kind of an arrival that changes nothing: a market order that finds nobody."""
+
+FLOW_RECORD = np.dtype(
+    [
+        ("due", np.int64),  # ns since the epoch: when the next event happens
+        ("now", np.int64),  # heat is of this time
+        ("stream", np.int64),  # of the next arrival; see CHANGE
+        ("n_events", np.int64),  # rows made so far
+        ("n_bids", np.int64),  # orders in the book, ours not counted
+        ("n_asks", np.int64),
+        ("taking", np.int64),  # lots that the market order at work still wants
+        ("taking_row", np.int64),  # which side of the book it takes
+        ("fleeing_row", np.int64),  # side that a jump at work empties
+        ("fleeing_to", np.int64),  # up to this level
+        ("fled", np.int64),  # orders it has taken away, or has still to bring back on the other
+        ("jump", np.int64),  # 0 none, 1 orders flee, 2 the other side follows
+        ("regime", np.int64),
+        ("halted", np.int64),
+        ("bin", np.int64),  # of the day
+        ("bin_ends", np.int64),  # ns
+        ("regime_ends", np.int64),
+        ("halt_ends", np.int64),
+        ("steady", np.float64),  # sum of the base rates that do not depend on the book, per ns
+    ]
+)
+METAORDER_RECORD = np.dtype([("row", np.int64), ("left", np.int64)])
+
+JUMP = STREAMS
+HALTS = STREAMS + 1
+CHANGE = STREAMS + 2
+"""Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime or a
+halt changes."""
+
+LONGEST_WAIT = 1e18
+"""ns; 30 years, so that adding it to a time does not overflow."""
+
+_NEVER: int = np.iinfo(np.int64).max
+_FAINT = 1e-100
+
+
+class FlowState(NamedTuple):
+    """Where the flow stands. With the book it is all there is to save and restore."""
+
+    clock: NDArray[np.void]  # [1] of FLOW_RECORD
+    dice: NDArray[np.void]  # [1] of DICE_RECORD
+    reference: NDArray[np.int64]  # [2] last best level of each side when it ran empty
+    slots: NDArray[np.int32]  # [m] slots: bids from the front, asks from the back, free between
+    place: NDArray[np.int64]  # [m] where in `slots` each slot stands
+    base: NDArray[np.float64]  # [STREAMS + 2] rates of streams, jumps and halts, per ns (and order)
+    reaction: NDArray[np.float64]  # [3, 2] what the queues at the touch make of them, by side
+    heat: NDArray[np.float64]  # [m, STREAMS] what arrivals added to them, over `scale`
+    warmth: NDArray[np.float64]  # [m] sum of heat over the streams
+    scale: NDArray[np.float64]  # [m] to which all heat of a time scale has decayed
+    metaorders: NDArray[np.void]  # [n] of METAORDER_RECORD that are at work
+
+
+def new_flow(
+    dice: NDArray[np.void], start_ns: int, n_slots: int, laws: Laws, n_metaorders: int
+) -> FlowState:
+    """A flow over an empty book with `n_slots` slots, about to start at `start_ns`."""
+    clock = np.zeros(1, FLOW_RECORD)
+    clock["due"] = clock["now"] = start_ns
+    clock["stream"] = CHANGE
+    clock["bin"] = -1
+    clock["bin_ends"] = start_ns
+    clock["regime_ends"] = clock["halt_ends"] = _NEVER
+    return FlowState(
+        clock=clock,
+        dice=dice.copy(),
+        reference=np.zeros(2, np.int64),
+        slots=np.arange(n_slots, dtype=np.int32),
+        place=np.arange(n_slots, dtype=np.int64),
+        base=np.zeros(STREAMS + 2),
+        reaction=np.ones((3, 2)),
+        heat=np.zeros((len(laws.decay), STREAMS)),
+        warmth=np.zeros(len(laws.decay)),
+        scale=np.ones(len(laws.decay)),
+        metaorders=np.zeros(n_metaorders, METAORDER_RECORD),
+    )
+
+
+@inner
+def _settle(laws: Laws, state: FlowState) -> None:
+    """The base rates as the hour and the regime make them."""
+    clock, rates = state.clock[0], laws.rates[0]
+    regime = laws.regimes[clock["regime"]]
+    hour = laws.day[clock["bin"]]
+    for stream in range(STREAMS):
+        state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream >> 1]
+    state.base[JUMP] = rates["reprice"] * regime["reprice"]
+    state.base[HALTS] = rates["halt"]
+    clock["steady"] = (
+        state.base[0] + state.base[1] + state.base[2] + state.base[3] + state.base[JUMP]
+        + state.base[HALTS]
+    )  # fmt: skip
+
+
+@inlined
+def _bucket(laws: Laws, book: Book, row: int) -> int:
+    """How long the queue at the touch of a side is; of usual length if the side is empty."""
+    best = book.best[row]
+    if not 0 <= best < len(book.level_ticks):
+        return QUEUES // 2
+    relative = book.levels[row, best]["lots"] / laws.rates[0]["usual_lots"]
+    return min(max(int(2.0 * math.log2(relative) + QUEUES / 2), 0), QUEUES - 1)
+
+
+@inlined
+def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
+    """What the queues at the touch add to the base rates, per ns."""
+    total = 0.0
+    for row in range(2):
+        bucket = _bucket(laws, book, row)
+        state.reaction[LIMIT, row] = laws.reaction[LIMIT, bucket]
+        state.reaction[MARKET, row] = laws.reaction[MARKET, bucket]
+        state.reaction[CANCEL, row] = laws.reaction[CANCEL, bucket]
+        for what in range(2):
+            total += state.base[2 * what + row] * (state.reaction[what, row] - 1.0)
+    return total
+
+
+@inlined
+def _base_rate(laws: Laws, state: FlowState, book: Book) -> float:
+    """Sum of all base rates on the book as it is, per ns."""
+    clock = state.clock[0]
+    total = clock["steady"]
+    bids, asks = state.base[4] * clock["n_bids"], state.base[5] * clock["n_asks"]
+    if laws.rates[0]["reacts"]:
+        total += _reacting(laws, state, book)
+        bids *= state.reaction[CANCEL, 0]
+        asks *= state.reaction[CANCEL, 1]
+    return total + bids + asks
+
+
+@inlined
+def _heat(state: FlowState) -> float:
+    total = 0.0
+    for m in range(len(state.scale)):
+        total += state.warmth[m] * state.scale[m]
+    return total
+
+
+@inlined
+def wait(laws: Laws, state: FlowState, book: Book) -> None:
+    """Draw when the next event is due, and of which stream it is. What was drawn before is
+    forgotten: given all that happened until now, it says nothing."""
+    clock = state.clock[0]
+    if clock["halted"]:
+        clock["stream"], clock["due"] = CHANGE, clock["halt_ends"]
+        return
+    base = _base_rate(laws, state, book)
+    now = clock["now"]
+    turns = max(min(clock["bin_ends"], clock["regime_ends"]), now)  # a halt may outlast an hour
+    heat = _heat(state)
+    while True:
+        most = base + heat
+        ns = exponential(state.dice) / most if most > 0.0 else LONGEST_WAIT
+        due = now + np.int64(min(ns, LONGEST_WAIT))
+        if due >= turns:
+            cool(laws, state, turns)
+            clock["due"], clock["stream"] = turns, CHANGE
+            return
+        if heat == 0.0:
+            at = uniform(state.dice) * base
+            break
+        cool(laws, state, due)
+        now, heat = due, _heat(state)
+        at = uniform(state.dice) * most
+        if at <= base + heat:
+            break
+    clock["now"] = clock["due"] = due
+    clock["stream"] = _of_base(laws, state, at) if at <= base else _of_heat(state, at - base)
+
+
+@inlined
+def _of_base(laws: Laws, state: FlowState, at: float) -> int:
+    """The stream in which `at` falls, of base rates one after the other."""
+    clock = state.clock[0]
+    reacts = laws.rates[0]["reacts"]
+    for stream in range(CANCEL << 1):
+        part = state.base[stream]
+        if reacts:
+            part *= state.reaction[stream >> 1, stream & 1]
+        at -= part
+        if at <= 0.0 and part > 0.0:
+            return stream
+    at -= state.base[JUMP]
+    if at <= 0.0 and state.base[JUMP] > 0.0:
+        return JUMP
+    at -= state.base[HALTS]
+    if at <= 0.0 and state.base[HALTS] > 0.0:
+        return HALTS
+    bids = state.base[4] * clock["n_bids"]
+    if reacts:
+        bids *= state.reaction[CANCEL, 0]
+    return 4 + (at > bids or clock["n_bids"] == 0)
+
+
+@inlined
+def _of_heat(state: FlowState, at: float) -> int:
+    """The same for heat."""
+    last = 0
+    for m in range(len(state.scale)):
+        for stream in range(STREAMS):
+            part = state.heat[m, stream] * state.scale[m]
+            if part > 0.0:
+                last = stream
+                at -= part
+                if at <= 0.0:
+                    return stream
+    return last
+
+
+@inlined
+def cool(laws: Laws, state: FlowState, ts: int) -> None:
+    """Let heat decay until `ts`; before `now`, it is undone."""
+    clock = state.clock[0]
+    for m in range(len(state.scale)):
+        state.scale[m] *= math.exp(-laws.decay[m] * (ts - clock["now"]))
+        if state.scale[m] < _FAINT:
+            _rescale(state, m)
+    clock["now"] = ts
+
+
+@inner
+def _rescale(state: FlowState, m: int) -> None:
+    """Heat counts anew from what is left of it."""
+    state.warmth[m] = 0.0
+    for stream in range(STREAMS):
+        state.heat[m, stream] *= state.scale[m]
+        state.warmth[m] += state.heat[m, stream]
+    state.scale[m] = 1.0
+
+
+@inlined
+def excite(laws: Laws, state: FlowState, stream: int) -> None:
+    """An arrival of `stream` adds to the rates of all."""
+    for m in range(len(state.scale)):
+        inverse = 1.0 / state.scale[m]
+        for other in range(STREAMS):
+            state.heat[m, other] += laws.excites[m, stream, other] * inverse
+        state.warmth[m] += laws.brings[m, stream] * inverse
+
+
+@inner
+def change(laws: Laws, state: FlowState) -> int:
+    """A new hour, a new regime, or trading resumes; returns the kind of row, if it is one."""
+    clock = state.clock[0]
+    if clock["halted"]:
+        clock["halted"] = 0
+        return RESUME
+    if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
+        if clock["bin"] >= 0:
+            at, to = uniform(state.dice), 0
+            while to < len(laws.regimes) - 1 and laws.leads[clock["regime"], to] < at:
+                to += 1
+            clock["regime"] = to
+        leave = laws.regimes[clock["regime"]]["leave"]
+        stay = exponential(state.dice) / leave if leave > 0.0 else LONGEST_WAIT
+        clock["regime_ends"] = clock["now"] + np.int64(min(stay, LONGEST_WAIT))
+    while clock["bin_ends"] <= clock["now"]:
+        clock["bin"] += 1
+        if clock["bin"] >= len(laws.day) - 1:
+            clock["bin"], clock["bin_ends"] = len(laws.day) - 1, _NEVER
+        else:
+            clock["bin_ends"] += laws.rates[0]["bin_ns"]
+    _settle(laws, state)
+    return NOTHING

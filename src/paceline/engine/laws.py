@@ -1,0 +1,72 @@
+"""What a simulated flow is made of, as the tables and rates that its kernels read.
+
+Arrivals come in six streams, `2 * what + row`: limit orders, market orders and cancels, each on the
+bids (row 0) and on the asks (row 1). The row is the side of the *book* that is changed: a market
+order to sell is of row 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIMIT, MARKET, CANCEL = 0, 1, 2
+STREAMS = 6
+STREAM_NAMES = ("limit_bid", "limit_ask", "market_bid", "market_ask", "cancel_bid", "cancel_ask")
+
+SPREADS = 24
+"""Spreads are told apart in half powers of two: 1, 1.4, 2, 2.8, 4, ... ticks and more."""
+
+QUEUES = 17
+"""Queues at the touch are told apart in half powers of two of their usual size, 1/16 to 16."""
+
+RATE_RECORD = np.dtype(
+    [
+        ("base", np.float64, STREAMS),  # arrivals per ns; of cancels, per resting order
+        ("reprice", np.float64),  # jumps per ns
+        ("halt", np.float64),  # per ns
+        ("halt_ns", np.float64),  # mean length
+        ("reduce_share", np.float64),
+        ("hidden_share", np.float64),
+        ("metaorder_share", np.float64),
+        ("usual_lots", np.float64),  # at the touch
+        ("round_lot", np.int64),
+        ("from_own", np.int64),  # 1: placed relative to the own best price, 0: to the other side's
+        ("reacts", np.int64),  # 1: rates depend on the queues at the touch
+        ("picky", np.int64),  # 1: cancels depend on the distance from the touch
+        ("bin_ns", np.int64),  # length of a bin of the day
+    ]
+)
+REGIME_RECORD = np.dtype(
+    [
+        ("rate", np.float64, 3),  # multiplies limit, market and cancel arrivals
+        ("size", np.float64),  # multiplies sizes
+        ("improve", np.float64),  # multiplies the share of limit orders inside the spread
+        ("reprice", np.float64),  # multiplies jumps
+        ("leave", np.float64),  # per ns
+    ]
+)
+
+
+class Laws(NamedTuple):
+    """What the flow is made of. Nobody writes here: thousands of markets share one."""
+
+    rates: NDArray[np.void]  # [1] of RATE_RECORD
+    day: NDArray[np.float64]  # [bins] multiplies all rates through the session
+    distance: NDArray[np.void]  # [reach] alias table: ticks, see `from_own`
+    inside: NDArray[np.void]  # [k] alias table: ticks by which an order improves its side
+    improve: NDArray[np.float64]  # [SPREADS] share of limit orders that improve, by spread
+    patience: NDArray[np.float64]  # [k] cancels at 0, 1, ... ticks from the touch, of the most
+    limit_size: NDArray[np.void]  # [sizes] alias table: lots
+    market_size: NDArray[np.void]  # [sizes] alias table: lots
+    standing: NDArray[np.float64]  # [2, reach] orders at each distance when the session opens
+    decay: NDArray[np.float64]  # [m] per ns
+    excites: NDArray[np.float64]  # [m, STREAMS, STREAMS] heat per ns that one arrival adds
+    brings: NDArray[np.float64]  # [m, STREAMS] their sum over what is brought
+    reaction: NDArray[np.float64]  # [3, QUEUES] multiplies limit, market and cancel arrivals
+    length: NDArray[np.void]  # [k] alias table: child orders of a metaorder
+    reprice: NDArray[np.void]  # [k] alias table: ticks of a jump
+    regimes: NDArray[np.void]  # [r] of REGIME_RECORD
+    leads: NDArray[np.float64]  # [r, r] cumulative share of the regimes that follow
