@@ -209,7 +209,7 @@ def orders(sign: np.ndarray | None = None, lots: np.ndarray | None = None) -> Ma
     n = len(sign if sign is not None else lots)
     ones = np.ones(n, np.int64)
     sign, lots = (ones if one is None else one.astype(np.int64) for one in (sign, lots))
-    return MarketOrders(np.arange(n), sign, lots, np.arange(n))
+    return MarketOrders(np.arange(n), sign, lots, np.arange(n), np.arange(n))
 
 
 @pytest.mark.parametrize("exponent", [0.4, 0.6])

@@ -97,6 +97,8 @@ def test_one_buyer_who_meets_two_orders_is_one_market_order(small: Tape):
     assert orders.ts.tolist() == [10 * NS_PER_S, 25 * NS_PER_S]
     assert orders.sign.tolist() == [1, -1]
     assert orders.lots.tolist() == [35, 7]
+    assert orders.first.tolist() == [4, 7]
+    assert orders.last.tolist() == [5, 7]
     assert (arrivals_ns(small) / NS_PER_S).tolist() == [0, 0, 0, 0, 10, 20, 25, 30, 40, 100]
 
 

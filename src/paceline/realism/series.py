@@ -102,6 +102,8 @@ class MarketOrders(NamedTuple):
     """`[m]` over all resting orders it met."""
     first: Ints
     """`[m]` index of its first event."""
+    last: Ints
+    """`[m]` index of its last event."""
 
 
 def market_orders(tape: Tape) -> MarketOrders:
@@ -121,7 +123,9 @@ def market_orders(tape: Tape) -> MarketOrders:
     first = np.flatnonzero(new)
     lots = np.add.reduceat(events.qty[at].astype(np.int64), first) if len(at) else np.empty(0)
     # A trade that met a resting bid was started by a seller.
-    return MarketOrders(ts[first], -BID * side[first], lots.astype(np.int64), at[first])
+    last = np.append(first[1:], len(at)) - 1 if len(at) else first
+    sign = -BID * side[first]
+    return MarketOrders(ts[first], sign, lots.astype(np.int64), at[first], at[last])
 
 
 def arrivals_ns(tape: Tape) -> Ints:
