@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, REDUCE, R
 from paceline.units import NS_PER_S
 
 DAY = "2024-01-02"
+
+many_events = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"),
+    reason="hours of market; that the interpreter makes the same ones is a test of its own",
+)
 HOUR = {"open_s": 34_200.0, "close_s": 37_800.0}
 # Few cancels are brought about, so that the book never runs empty.
 CALM = ((0.2, 0.05, 0.03), (0.3, 0.2, 0.05), (0.15, 0.0, 0.1))
@@ -127,6 +133,7 @@ def take(
     return at + 1
 
 
+@many_events
 @pytest.mark.parametrize("day", [(), U_SHAPE])
 def test_times_are_those_of_a_hawkes_process(day: tuple[float, ...]) -> None:
     """Time-rescaling theorem (Brown et al. 2002): between arrivals the integral of the rate is
@@ -149,6 +156,7 @@ def test_times_are_those_of_a_hawkes_process(day: tuple[float, ...]) -> None:
         assert abs((streams == stream).sum() - mean) < 4 * math.sqrt(spread)
 
 
+@many_events
 def test_one_arrival_brings_as_many_as_its_norm() -> None:
     """Limit orders alone: mean rate over base rate is 1 / (1 - branching)."""
     only = ((0.5, 0.0, 0.0), (0.0,) * 3, (0.0,) * 3)
@@ -178,6 +186,7 @@ def test_heat_is_cooled_and_undone() -> None:
 # --- queues, sizes, places -----------------------------------------------------------------------
 
 
+@many_events
 def test_arrivals_follow_the_queue_at_the_touch() -> None:
     """Market orders come four times as often on queues below the usual, never on longer ones."""
     below = tuple(4.0 if bucket < QUEUES // 2 else 0.0 for bucket in range(QUEUES))
@@ -214,6 +223,7 @@ def touch_lots(tape: Any) -> NDArray[np.int64]:
     return found
 
 
+@many_events
 def test_orders_are_placed_from_their_own_side() -> None:
     placement = Placement(
         anchor="own",
@@ -264,6 +274,7 @@ def memory(sign: NDArray[np.float64], lag: int) -> float:
     return float(np.mean(sign[:-lag] * sign[lag:]) - sign.mean() ** 2)
 
 
+@many_events
 def test_large_orders_give_signs_their_memory() -> None:
     rates = {"market_buy_per_s": 2.0, "market_sell_per_s": 2.0, "limit_bid_per_s": 8.0,
              "limit_ask_per_s": 8.0}  # fmt: skip
@@ -282,6 +293,7 @@ def test_large_orders_give_signs_their_memory() -> None:
     assert -0.9 < slope < -0.2
 
 
+@many_events
 def test_a_jump_moves_both_sides_at_one_instant() -> None:
     market = MarketSettings(**HOUR, jumps=Jumps(per_h=40.0, mean_ticks=60.0))
     tape = simulate_day(market, DAY, 3)
@@ -297,6 +309,7 @@ def test_a_jump_moves_both_sides_at_one_instant() -> None:
     assert not np.any(tape.ask_ticks() <= tape.bid_ticks())
 
 
+@many_events
 def test_nothing_happens_in_a_halt() -> None:
     rows = rows_of(MarketSettings(**HOUR, halts=Halts(per_h=20.0, mean_s=60.0)))
     stops = np.flatnonzero(rows.kind == HALT)
@@ -307,6 +320,7 @@ def test_nothing_happens_in_a_halt() -> None:
     assert lengths.mean() == pytest.approx(60, rel=0.6)
 
 
+@many_events
 def test_hours_multiply_the_rates() -> None:
     market = MarketSettings(day=U_SHAPE, limit_bid_per_s=4.0, limit_ask_per_s=4.0)
     rows = rows_of(market)
@@ -316,6 +330,7 @@ def test_hours_multiply_the_rates() -> None:
     np.testing.assert_allclose(counts / (8.0 * length / NS_PER_S), U_SHAPE, rtol=0.02)
 
 
+@many_events
 def test_regimes_last_as_long_as_they_should_and_change_the_flow() -> None:
     calm = Regime(name="calm", mean_s=300.0)
     wild = Regime(name="wild", mean_s=100.0, limit=5.0, cancel=5.0, market=5.0)
