@@ -205,6 +205,18 @@ def test_volatility_of_a_minute_or_of_the_hour_of_day_does_not_last(days: Days):
     assert not facts.lasting_volatility(days(returns=returns_of(u_shape))).ok
 
 
+def test_the_shape_of_the_day_is_no_memory(days: Days):
+    """A U on top of lasting volatility leaves its exponent where it is."""
+
+    def law(dice: np.random.Generator, n: int) -> np.ndarray:
+        return np.exp(long_memory(n, 0.3, int(dice.integers(2**31)))) * dice.normal(size=n)
+
+    plain = returns_of(law)
+    shaped = [day * (0.3 + 2.0 * np.linspace(-1, 1, len(day)) ** 2) for day in plain]
+    exponent = facts.lasting_volatility(days(returns=plain)).value
+    assert facts.lasting_volatility(days(returns=shaped)).value == pytest.approx(exponent, abs=0.1)
+
+
 def orders(sign: np.ndarray | None = None, lots: np.ndarray | None = None) -> MarketOrders:
     n = len(sign if sign is not None else lots)
     ones = np.ones(n, np.int64)

@@ -15,12 +15,14 @@ from paceline.market.events import (
     ADD,
     ASK,
     BID,
+    CLEAR,
     DELETE,
     EXECUTE,
     HIDDEN,
     LEVEL,
     NO_SLOT,
     REDUCE,
+    SEED,
     TRADE,
     Rows,
 )
@@ -110,6 +112,20 @@ def test_lifetimes_placements_and_sizes_by_hand(small: Tape):
     assert placed[[1, 3, 4, 5]].tolist() == [-5.0, -5.0, -5.0, 10.0]
     found = statistics_of(small)["placement"]
     assert found.values.tolist() == [-1.0, 2.0]
+
+
+def test_an_order_that_was_there_when_the_book_began_again_has_no_lifetime():
+    tape = tape_of(
+        (0, ADD, BID, 100, 30, 0),
+        (0, ADD, ASK, 110, 20, 1),
+        (5, CLEAR, 0, 0, 0, NO_SLOT),
+        (6, SEED, BID, 100, 20, 0),
+        (6, SEED, ASK, 110, 20, 1),
+        (10, DELETE, BID, 100, 20, 0),
+        (20, ADD, BID, 100, 20, 0),
+        (23, DELETE, BID, 100, 20, 0),
+    )
+    assert lifetimes_s(tape).tolist() == [3.0]
 
 
 def test_returns_and_volumes_keep_their_place(small: Tape):
