@@ -114,7 +114,7 @@ def test_what_cannot_be_answered_is_refused(small: Tape):
 
 @pytest.mark.recorded
 def test_recorded_market_orders_go_on_moving_the_price(recorded: Path):
-    """Those that leave the mid where it is push it later (Eisler et al., figure 3)."""
+    """Those that leave the mid where it is push it later (Eisler et al., 2012)."""
     path = sorted((recorded / "lobster-2003" / "INTC").glob("*.csv.gz"))[0]
     found = responses([load(path)])
     stays = found.value[KINDS.index("market, mid stays")]

@@ -1,7 +1,7 @@
 """How the mid answers to what happens at the touch: response functions of six kinds of event.
 
 Eisler, Bouchaud & Kockelkoren, "The price impact of order book events: market orders, limit orders
-and cancellations", Quantitative Finance 12 (2012) 1395, eq. (3): R(l) is the mean of
+and cancellations", Quantitative Finance 12 (2012) 1395: R(l) is the mean of
 sign * (mid before event t + l, less mid before event t) over the events t of one kind, where time
 is counted in events at the touch. The sign is the way in which the event pushes: up for a buyer's
 market order, a limit order to buy and a cancelled offer.

@@ -143,7 +143,7 @@ def flow_imbalance(tape: Tape, step_s: float) -> Floats:
     """Order-flow imbalance at the touch in each `step_s` seconds `[n]`, lots.
 
     Cont, Kukanov & Stoikov, "The price impact of order book events", J. Financial Econometrics 12
-    (2014), eq. (2) and (3): what is added at the bid or better, less what leaves it, less the same
+    (2014), section 2: what is added at the bid or better, less what leaves it, less the same
     at the ask. Changes from or to a one-sided book count as 0.
     """
     bid, ask = tape.bid_ticks(), tape.ask_ticks()
