@@ -100,6 +100,12 @@ def exponential(dice: NDArray[np.void]) -> float:
 
 
 @inlined
+def normal(dice: NDArray[np.void]) -> float:
+    """A standard normal number (Box and Muller, 1958; the second one is not kept)."""
+    return math.sqrt(2.0 * exponential(dice)) * math.cos(2.0 * math.pi * uniform(dice))
+
+
+@inlined
 def below(dice: NDArray[np.void], n: int) -> int:
     """A whole number from 0 to `n - 1`; `n` is positive and below 2**32."""
     return int(np.int64(((bits(dice) >> _HALF) * np.uint64(n)) >> _HALF))
