@@ -1,10 +1,10 @@
 """What is known of every order-driven market, as eleven checks that a simulated one must face.
 
 Each fact is one function from tapes (days of one instrument, pooled) to a `Fact`: a number, the
-range in which the literature finds it, and where. Ranges come from there, widened where a docstring
-says so; the horizons and lags were settled on recorded days of 2003 and 2012, such that one day has
-enough of them. A day's scale is taken out before days are pooled, so that a wild day does not make a
-tail of its own.
+range in which the literature finds it, and where. Ranges come from there, widened where a
+docstring says so. Horizons, lags and some bounds were settled while looking at recorded days of
+2003 and 2012: that those days pass is no independent test. A day's scale is taken out before days
+are pooled, so that a wild day does not make a tail of its own.
 
 A flow of independent Poisson arrivals fails four of them by construction: volatility that lasts,
 memory of signs, arrivals in clusters, and the U of the day.
