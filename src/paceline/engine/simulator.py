@@ -49,7 +49,7 @@ class Simulator:
         self.session = settings.session(day)
         lowest, highest = settings.grid()
         laws = settings.laws()
-        n_slots = 256 + 2 * int(max(laws.standing.sum(), settings.resting_orders()))
+        n_slots = slots_for(settings, laws)
         self.market = Market(
             laws=laws,
             flow=new_flow(
@@ -68,7 +68,7 @@ class Simulator:
         if self.market.flow.clock[0]["n_events"] == 0 and until_ns >= self.session.open_ns:
             parts.append(self._open())
         stop = min(until_ns, self.session.close_ns)
-        room = _room(CHUNK)
+        room = rows_for(CHUNK)
         with wrapping():
             while True:
                 n = _run(self.market, room, stop)
@@ -98,10 +98,15 @@ class Simulator:
     def _open(self) -> Rows:
         bid, ask = self.settings.opening_ticks()
         laws, _, book = self.market
-        room = _room(int(np.ceil(laws.standing).sum()) + 2)
+        room = rows_for(int(np.ceil(laws.standing).sum()) + 2)
         with wrapping():
-            n = _open(self.market, room, *np.searchsorted(book.level_ticks, (bid, ask)))
+            n = open_market(self.market, room, *np.searchsorted(book.level_ticks, (bid, ask)))
         return Rows._make(column[:n] for column in room)
+
+
+def slots_for(settings: MarketSettings, laws: Laws) -> int:
+    """Slots to begin with: twice the orders that should rest, and some."""
+    return 256 + 2 * int(max(laws.standing.sum(), settings.resting_orders()))
 
 
 def simulate_day(settings: MarketSettings, day: str, seed: int) -> Tape:
@@ -116,7 +121,7 @@ def simulate_day(settings: MarketSettings, day: str, seed: int) -> Tape:
         settings.instrument(),
         simulator.session,
         quality=_quality(rows),
-        made_by=f"paceline simulator, Poisson flow, seed {seed}",
+        made_by=f"paceline simulator, seed {seed}",
     )
 
 
@@ -128,7 +133,8 @@ def _quality(rows: Rows) -> Quality:
     )
 
 
-def _room(n: int) -> Rows:
+def rows_for(n: int) -> Rows:
+    """Room for `n` rows."""
     return Rows(
         ts=np.empty(n, np.int64),
         kind=np.empty(n, np.uint8),
@@ -165,29 +171,40 @@ def _write(
     rows.slot[at] = slot
 
 
+@inlined
+def happen(market: Market) -> tuple[int, int, int, int, int]:
+    """Let the next event happen; returns it as `next_event` does. Needs a free slot."""
+    laws, flow, book = market
+    clock = flow.clock[0]
+    kind, side, level, lots, slot = next_event(laws, flow, book)
+    if kind != NOTHING:
+        if kind == ADD:
+            join(book, row_of(side), level, slot, lots, clock["n_events"])
+        elif slot >= 0:
+            leave(book, slot, lots)
+        clock["n_events"] += 1
+    follow(laws, flow, book, kind, level, slot)
+    return kind, side, level, lots, slot
+
+
 @kernel
 def _run(market: Market, rows: Rows, until: int) -> int:
     """Let events up to `until` happen while there is room for rows and orders; returns the rows."""
-    laws, flow, book = market
+    flow, book = market.flow, market.book
     clock = flow.clock[0]
     at = 0
     while at < len(rows.ts) and clock["due"] <= until and not is_full(flow):
-        kind, side, level, lots, slot = next_event(laws, flow, book)
+        ts = clock["due"]
+        kind, side, level, lots, slot = happen(market)
         if kind != NOTHING:
             ticks = book.level_ticks[level] if level >= 0 else 0
-            _write(rows, at, clock["due"], kind, side, ticks, lots, slot)
-            if kind == ADD:
-                join(book, row_of(side), level, slot, lots, clock["n_events"])
-            elif slot >= 0:
-                leave(book, slot, lots)
-            clock["n_events"] += 1
+            _write(rows, at, ts, kind, side, ticks, lots, slot)
             at += 1
-        follow(laws, flow, book, kind, level, slot)
     return at
 
 
 @kernel
-def _open(market: Market, rows: Rows, bid: int, ask: int) -> int:
+def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
     """The book as the session opens, written as new orders; returns the rows."""
     laws, flow, book = market
     clock = flow.clock[0]
