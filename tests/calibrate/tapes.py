@@ -7,14 +7,15 @@ import math
 import numpy as np
 
 from paceline.calibrate.counting import (
-    HOURS,
     Counts,
-    Ruler,
+    Journal,
     Takers,
     count_tape,
-    distance_edges,
+    cut,
     new_counts,
+    new_journal,
 )
+from paceline.calibrate.ruler import HOURS, Ruler, distance_edges
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS
 from paceline.market import events as ev
 from paceline.market.session import Session
@@ -34,14 +35,16 @@ def ruler_of(begin_ns: int, end_ns: int, step: int = 1, reach: int = 6) -> Ruler
     return Ruler(
         begin_ns=begin_ns, end_ns=end_ns, open_ns=begin_ns - 3, hour_ns=7, step=step, round_lot=2,
         usual_lots=6.0, bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),
+        pace=1.0 / np.arange(1, len(edges)),
     )  # fmt: skip
 
 
-def counted(tape: Tape, ruler: Ruler) -> tuple[Counts, Takers]:
+def counted(tape: Tape, ruler: Ruler) -> tuple[Counts, Takers, Journal]:
     counts = new_counts(int(ruler.bin_of[-1]) + 1, len(ruler.bin_of))
     takers = Takers(*(np.full(len(tape), -7) for _ in Takers._fields))
-    n = count_tape(tape.new_book(), tape.events, ruler, counts, takers)
-    return counts, Takers(*(column[:n] for column in takers))
+    journal = new_journal(len(tape))
+    n = count_tape(tape.new_book(), tape.events, ruler, counts, takers, journal)
+    return counts, Takers(*(column[:n] for column in takers)), cut(journal)
 
 
 class SlowCount:
@@ -53,6 +56,7 @@ class SlowCount:
         self.counts = new_counts(int(ruler.bin_of[-1]) + 1, self.reach)
         self.orders: dict[int, list[int]] = {}  # slot -> [side, ticks, lots]
         self.takers: list[list[int]] = []
+        self.journal: list[tuple[int, int, int, int, float]] = []
         self.last: tuple[int, int] | None = None
 
     def best(self, side: int) -> int | None:
@@ -80,8 +84,14 @@ class SlowCount:
         return min((ts - self.ruler.open_ns) // self.ruler.hour_ns, HOURS - 1)
 
     def arrive(self, what: int, side: int, ts: int) -> None:
-        self.counts.arrivals[what, self.hour(ts), self.bucket(side)] += 1
-        self.counts.streams[2 * what + (side < 0)] += 1
+        stream, hour, bucket = 2 * what + (side < 0), self.hour(ts), self.bucket(side)
+        self.counts.arrivals[what, hour, bucket] += 1
+        self.counts.streams[stream] += 1
+        pace = 0.0
+        for s, ticks, _ in self.orders.values():
+            if what == CANCEL and s == side and self.behind(s, ticks) < self.reach:
+                pace += self.ruler.pace[self.ruler.bin_of[self.behind(s, ticks)]]
+        self.journal.append((ts, stream, hour, bucket, pace))
 
     def watch(self, ts: int, until: int) -> None:
         for side in (1, -1):

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.calibrate.counting import (
+from paceline.calibrate.counting import count, new_counts
+from paceline.calibrate.ruler import (
     HOURS,
-    count,
     distance_edges,
     grid_step,
     largest_unit,
-    new_counts,
     new_ruler,
     usual_touch_lots,
 )
@@ -39,12 +38,15 @@ HERE = QUEUES // 2
 def test_a_slow_count_finds_the_same(steps, begin, length, step, reach):
     rows = flows.market(steps, "L3")
     ruler = ruler_of(begin, begin + length, step, reach)
-    counts, takers = counted(tape_of(rows), ruler)
+    counts, takers, journal = counted(tape_of(rows), ruler)
     slow = SlowCount(ruler)
     slow.roll(rows)
     for name, seen in counts._asdict().items():
         np.testing.assert_allclose(seen, getattr(slow.counts, name), rtol=1e-9, err_msg=name)
     assert np.stack(takers, axis=1).tolist() == slow.takers
+    np.testing.assert_allclose(
+        np.stack(journal[1:], axis=1).reshape(-1, 5), np.array(slow.journal).reshape(-1, 5)
+    )
 
 
 def test_by_hand():
@@ -60,7 +62,7 @@ def test_by_hand():
     flow.ts = 1030
     flow.leave(ev.EXECUTE, (-1, 107), 0, 6)
     flow.put(ev.HIDDEN, -1, 108, 3)
-    counts, takers = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041))
+    counts, takers, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041))
     assert counts.streams.tolist() == [1, 0, 0, 1, 1, 0]
     assert counts.arrivals.sum(axis=(1, 2)).tolist() == [1, 1, 1]
     assert counts.arrivals[:, :, HERE].sum() == 3
@@ -85,7 +87,7 @@ def test_halts_are_no_time():
     flow.put(ev.HALT, 0, 0, 0)
     flow.ts = 1030
     flow.put(ev.RESUME, 0, 0, 0)
-    counts, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
+    counts, _, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
     assert counts.queue_s.sum() == pytest.approx(2 * 30e-9)
     assert counts.order_s.sum() == pytest.approx(2 * 30e-9)
 
@@ -112,8 +114,9 @@ def test_what_the_ruler_of_a_tape_is():
     assert ruler.hour_ns * HOURS >= tape.session.close_ns
     assert 1 <= ruler.usual_lots <= 40
     counts = new_counts(len(edges) - 1, 8)
-    takers = count(tape, ruler, counts)
+    takers, journal = count(tape, ruler, counts)
     assert counts.streams[2 * MARKET : 2 * MARKET + 2].sum() == len(takers.ts) > 0
+    assert counts.streams.sum() == len(journal.ts)
     assert counts.streams[2 * LIMIT] > 0
     assert counts.streams[2 * CANCEL] > 0
 

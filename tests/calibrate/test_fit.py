@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from paceline.calibrate.counting import settled_ns
 from paceline.calibrate.fit import FEWEST, fit_market, histogram, improvements
 from paceline.calibrate.rates import joined_bins
+from paceline.calibrate.ruler import settled_ns
 from paceline.config import load_yaml
 from paceline.engine.flow_settings import Histogram, Placement, QueueReaction, Sizes
 from paceline.engine.market_settings import MarketSettings

@@ -17,14 +17,13 @@ What is counted as what:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.calibrate.ruler import HOURS, Ruler, is_shown, needs_orders
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS, STREAMS
-from paceline.errors import InputError
 from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, row_of
 from paceline.market.events import (
@@ -40,28 +39,8 @@ from paceline.market.events import (
 )
 from paceline.market.tape import Tape
 
-HOURS = 13
-"""Parts of the session that are told apart; half hours of an American day."""
-
 EMPTY = QUEUES
 """The bucket of a side that shows nothing, after those of `engine.laws`."""
-
-_USUAL = 4.0
-"""A market has settled when its spread is at most so many times the day's median."""
-
-
-class Ruler(NamedTuple):
-    """What a tape is measured with."""
-
-    begin_ns: int  # from here on things count
-    end_ns: int
-    open_ns: int
-    hour_ns: int
-    """Length of a part of the session."""
-    step: int  # book ticks between the prices that orders sit on
-    round_lot: int
-    usual_lots: float  # at the touch
-    bin_of: NDArray[np.int64]  # [reach] bin of each distance in steps
 
 
 class Counts(NamedTuple):
@@ -80,6 +59,17 @@ class Counts(NamedTuple):
     divisible: NDArray[np.int64]  # [2] cancels of two round lots and more: all, and in part
 
 
+class Journal(NamedTuple):
+    """Every arrival, in order of time; as many as `n` says."""
+
+    n: NDArray[np.int64]  # [1]
+    ts: NDArray[np.int64]
+    stream: NDArray[np.int64]
+    hour: NDArray[np.int64]
+    bucket: NDArray[np.int64]  # of the queue at the touch
+    pace: NDArray[np.float64]  # of a cancel: all orders of its side together; else 0
+
+
 class Takers(NamedTuple):
     """Market orders, in order of time; as many as the kernel says."""
 
@@ -91,12 +81,6 @@ class Takers(NamedTuple):
 
 
 # --- the kernel ----------------------------------------------------------------------------------
-
-
-@inlined
-def is_shown(book: Book, row: int) -> bool:
-    """Whether a side has an order."""
-    return 0 <= book.best[row] < len(book.level_ticks)
 
 
 @inlined
@@ -143,23 +127,46 @@ def _watch(book: Book, ruler: Ruler, counts: Counts, ts: int, until: int) -> Non
                 counts.order_s[hour, bucket, ruler.bin_of[behind]] += seconds
 
 
-@inlined
-def _arrive(book: Book, ruler: Ruler, counts: Counts, what: int, row: int, ts: int) -> None:
-    bucket = bucket_of_queue(book, row, ruler.usual_lots)
-    counts.arrivals[what, hour_of(ruler, ts), bucket] += 1
-    counts.streams[2 * what + row] += 1
+@inner
+def _pace(book: Book, ruler: Ruler, row: int) -> float:
+    """Cancels per second that a side is good for."""
+    pace = 0.0
+    for slot in range(len(book.slots)):
+        order = book.slots[slot]
+        if order["lots"] > 0 and order["row"] == row:
+            behind = steps_behind(book, row, order["level"], ruler.step)
+            if behind < len(ruler.bin_of):
+                pace += ruler.pace[ruler.bin_of[behind]]
+    return pace
 
 
 @inner
-def _count_limit(book: Book, ruler: Ruler, counts: Counts, row: int, level: int, ts: int) -> None:
+def _arrive(
+    book: Book, ruler: Ruler, counts: Counts, journal: Journal, what: int, row: int, ts: int
+) -> None:
+    bucket = bucket_of_queue(book, row, ruler.usual_lots)
+    hour = hour_of(ruler, ts)
+    counts.arrivals[what, hour, bucket] += 1
+    counts.streams[2 * what + row] += 1
+    at = journal.n[0]
+    journal.ts[at], journal.stream[at] = ts, 2 * what + row
+    journal.hour[at], journal.bucket[at] = hour, bucket
+    journal.pace[at] = _pace(book, ruler, row) if what == CANCEL else 0.0
+    journal.n[0] = at + 1
+
+
+@inner
+def _count_limit(
+    book: Book, ruler: Ruler, counts: Counts, journal: Journal, row: int, level: int, ts: int
+) -> None:
     """A limit order is about to join."""
     if not is_shown(book, row):
-        _arrive(book, ruler, counts, LIMIT, row, ts)  # nobody to be placed by
+        _arrive(book, ruler, counts, journal, LIMIT, row, ts)  # nobody to be placed by
         return
     behind = steps_behind(book, row, level, ruler.step)
     if behind >= len(ruler.bin_of):
         return
-    _arrive(book, ruler, counts, LIMIT, row, ts)
+    _arrive(book, ruler, counts, journal, LIMIT, row, ts)
     if behind >= 0:
         counts.placed[behind] += 1
     if not is_shown(book, 1 - row):
@@ -177,14 +184,16 @@ def _count_limit(book: Book, ruler: Ruler, counts: Counts, row: int, level: int,
 
 
 @inner
-def _count_cancel(book: Book, ruler: Ruler, counts: Counts, kind: int, slot: int, ts: int) -> None:
+def _count_cancel(
+    book: Book, ruler: Ruler, counts: Counts, journal: Journal, kind: int, slot: int, ts: int
+) -> None:
     """An order is about to be cancelled."""
     order = book.slots[slot]
     row = order["row"]
     behind = steps_behind(book, row, order["level"], ruler.step)
     if behind >= len(ruler.bin_of):
         return
-    _arrive(book, ruler, counts, CANCEL, row, ts)
+    _arrive(book, ruler, counts, journal, CANCEL, row, ts)
     counts.cancels[ruler.bin_of[behind]] += 1
     if order["lots"] >= 2 * ruler.round_lot:
         counts.divisible[0] += 1
@@ -192,11 +201,14 @@ def _count_cancel(book: Book, ruler: Ruler, counts: Counts, kind: int, slot: int
 
 
 @kernel
-def count_tape(book: Book, events: Events, ruler: Ruler, counts: Counts, takers: Takers) -> int:
+def count_tape(
+    book: Book, events: Events, ruler: Ruler, counts: Counts, takers: Takers, journal: Journal
+) -> int:
     """Add what `events` say to `counts`; returns how many market orders were written to `takers`.
 
     `book` starts empty and is rolled over the whole day; what lies outside the ruler's times moves
-    the book and is not counted. `takers` needs room for as many as there are executions.
+    the book and is not counted. `takers` needs room for as many as there are executions, `journal`,
+    which must be empty, for as many as there are events.
     """
     now, halted, n, last_row = ruler.begin_ns, False, 0, -1
     for i in range(len(events.ts)):
@@ -210,12 +222,12 @@ def count_tape(book: Book, events: Events, ruler: Ruler, counts: Counts, takers:
         if ts >= ruler.begin_ns:
             row = row_of(events.side[i])
             if kind == ADD:
-                _count_limit(book, ruler, counts, row, events.level[i], ts)
+                _count_limit(book, ruler, counts, journal, row, events.level[i], ts)
             elif kind == DELETE or kind == REDUCE:
-                _count_cancel(book, ruler, counts, kind, events.slot[i], ts)
+                _count_cancel(book, ruler, counts, journal, kind, events.slot[i], ts)
             elif kind == EXECUTE or kind == HIDDEN:
                 if n == 0 or takers.ts[n - 1] != ts or last_row != row:
-                    _arrive(book, ruler, counts, MARKET, row, ts)
+                    _arrive(book, ruler, counts, journal, MARKET, row, ts)
                     takers.ts[n], takers.row[n] = ts, row
                     takers.lots[n] = takers.hidden_lots[n] = 0
                     two_sided = is_shown(book, 0) and is_shown(book, 1)
@@ -233,109 +245,7 @@ def count_tape(book: Book, events: Events, ruler: Ruler, counts: Counts, takers:
     return n
 
 
-@kernel
-def touch_lots(book: Book, events: Events, out: NDArray[np.int64]) -> None:
-    """Lots at the best bid and ask after every event, `[n_events, 2]`; 0 where a side is empty."""
-    for i in range(len(events.ts)):
-        apply(
-            book, events.kind[i], events.side[i], events.level[i], events.qty[i], events.slot[i], i
-        )
-        for row in range(2):
-            out[i, row] = 0
-            if is_shown(book, row):
-                out[i, row] = book.levels[row, book.best[row]]["lots"]
-
-
 # --- from Python ---------------------------------------------------------------------------------
-
-
-def distance_edges(reach: int) -> NDArray[np.int64]:
-    """First distance of each bin, and the one after the last: 0, 1, 2, 3, 4, 6, 8, 11, 16, ...
-
-    Half powers of two, so that a law over four decades has thirty bins.
-    """
-    powers = np.round(2.0 ** np.arange(0, 2 * np.log2(max(reach, 2)), 0.5)).astype(np.int64)
-    edges = np.unique(np.concatenate([[0], powers]))
-    return np.append(edges[edges < reach], reach)
-
-
-def grid_step(tapes: Sequence[Tape]) -> int:
-    """Book ticks between the prices that limit orders sit on, all but one in a hundred of them:
-    the order tick or, where members quoted finer, the book's."""
-    step = max(tape.instrument.order_step for tape in tapes)
-    ticks = np.concatenate(
-        [tape.level_ticks[tape.events.level[tape.events.kind == ADD]] for tape in tapes]
-    )
-    return largest_unit(ticks, (step, 1), 0.99)
-
-
-def largest_unit(values: NDArray[np.int64], units: Sequence[int], share: float) -> int:
-    """The first of `units` that divides at least `share` of `values`; the last if none does."""
-    for unit in units:
-        if len(values) and np.mean(values % unit == 0) >= share:
-            return unit
-    return units[-1]
-
-
-def limit_lots(tape: Tape, begin_ns: int) -> NDArray[np.int64]:
-    """Sizes of the limit orders that came from `begin_ns` to the close, lots."""
-    during = (tape.events.ts >= begin_ns) & (tape.events.ts < tape.session.close_ns)
-    return tape.events.qty[during & (tape.events.kind == ADD)].astype(np.int64)
-
-
-def settled_ns(tape: Tape) -> int:
-    """When a market had come to itself: after the warm-up, with a spread like the rest of the
-    day's. A recording that starts with an empty book is two-sided long before its touch means
-    anything."""
-    start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
-    # The book that a simulated day opens with is no arrivals; a real one's has a warm-up.
-    start = max(start, tape.session.open_ns + 1)
-    spread = tape.ask_ticks() - tape.bid_ticks()
-    usual = float(np.nanmedian(spread)) if not np.all(np.isnan(spread)) else 0.0
-    like = np.flatnonzero((tape.events.ts >= start) & (spread > 0) & (spread <= _USUAL * usual))
-    return int(tape.events.ts[like[0]]) if len(like) else start
-
-
-def usual_touch_lots(tapes: Sequence[Tape]) -> float:
-    """Median size of the queues at the touch over time and both sides, lots."""
-    sizes, weights = [], []
-    for tape in tapes:
-        _needs_orders(tape)
-        out = np.empty((len(tape), 2), np.int64)
-        touch_lots(tape.new_book(), tape.events, out)
-        ends = np.append(tape.events.ts[1:], tape.events.ts[-1])
-        ends = np.clip(ends, None, tape.session.close_ns)
-        seconds = np.maximum(ends - np.maximum(tape.events.ts, settled_ns(tape)), 0) * 1e-9
-        sizes.append(out.ravel())
-        weights.append(np.where(out > 0, seconds[:, None], 0.0).ravel())
-    lots, weight = np.concatenate(sizes), np.concatenate(weights)
-    order = np.argsort(lots, kind="stable")
-    total = np.cumsum(weight[order])
-    if not total[-1] > 0:
-        raise InputError("tapes: no side shows an order once the market has settled; give others")
-    return float(lots[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _needs_orders(tape: Tape) -> None:
-    if not tape.has_orders:
-        raise InputError(f"tapes: {tape.name} names no orders; calibration needs L3 tapes")
-
-
-def new_ruler(
-    tape: Tape, step: int, round_lot: int, usual_lots: float, edges: NDArray[np.int64]
-) -> Ruler:
-    """The ruler for the settled part of one tape; `edges` as from `distance_edges`."""
-    session = tape.session
-    return Ruler(
-        begin_ns=settled_ns(tape),
-        end_ns=session.close_ns,
-        open_ns=session.open_ns,
-        hour_ns=-(-(session.close_ns - session.open_ns) // HOURS),
-        step=step,
-        round_lot=round_lot,
-        usual_lots=usual_lots,
-        bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),
-    )
 
 
 def new_counts(bins: int, reach: int) -> Counts:
@@ -355,10 +265,27 @@ def new_counts(bins: int, reach: int) -> Counts:
     )
 
 
-def count(tape: Tape, ruler: Ruler, counts: Counts) -> Takers:
-    """Add one tape to `counts`; returns its market orders. Raises `InputError` for an L2 tape."""
-    _needs_orders(tape)
+def count(tape: Tape, ruler: Ruler, counts: Counts) -> tuple[Takers, Journal]:
+    """Add one tape to `counts`; returns its market orders and all arrivals.
+
+    Raises `InputError` for an L2 tape.
+    """
+    needs_orders(tape)
     n = int(np.isin(tape.events.kind, (EXECUTE, HIDDEN)).sum())
     takers = Takers(*(np.empty(n, np.int64) for _ in Takers._fields))
-    found = count_tape(tape.new_book(), tape.events, ruler, counts, takers)
-    return Takers(*(column[:found] for column in takers))
+    journal = new_journal(len(tape))
+    n = count_tape(tape.new_book(), tape.events, ruler, counts, takers, journal)
+    return Takers(*(column[:n] for column in takers)), cut(journal)
+
+
+def new_journal(room: int) -> Journal:
+    """An empty journal."""
+    n, ts, stream, hour, bucket = (np.zeros(size, np.int64) for size in (1, *[room] * 4))
+    return Journal(n, ts, stream, hour, bucket, pace=np.zeros(room))
+
+
+def cut(journal: Journal) -> Journal:
+    """The journal without the room that was not used."""
+    n, ts, stream, hour, bucket, pace = journal
+    used = slice(int(n[0]))
+    return Journal(n, ts[used], stream[used], hour[used], bucket[used], pace[used])

@@ -8,6 +8,7 @@ market that leans to one side would drift, and where a few days drifted says not
 | settings | from |
 |---|---|
 | rates, day, reaction, patience | counts over exposure, fitted together (`rates`) |
+| excitation | likelihood (`excitation`), where asked for; the rates are what it leaves |
 | placement | distances from the own touch; improvements by width of the spread, cleared of what |
 | | there was no room for |
 | sizes | as counted; executions at one instant on one side are one market order |
@@ -16,7 +17,9 @@ market that leans to one side would drift, and where a few days drifted says not
 | metaorders | the autocorrelation of market orders' signs (`signs`) |
 
 What is unrealistic in it: the laws are independent of one another and of the past, so large orders
-are no more patient than small ones, and bursts come from the hour and the queues alone.
+are no more patient than small ones. Nothing looks at the spread but where orders are placed, though
+recorded markets send more limit orders and fewer market orders into a wide one: simulated spreads
+come out wider where prices are fine, and narrower where touches are fleeting.
 """
 
 from __future__ import annotations
@@ -26,22 +29,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.counting import (
-    Counts,
-    Takers,
-    count,
+from paceline.calibrate.counting import Counts, Journal, Takers, count, new_counts
+from paceline.calibrate.excitation import fit_excitation, unexcited
+from paceline.calibrate.rates import Rates, fit_rates
+from paceline.calibrate.ruler import (
+    Ruler,
     distance_edges,
     grid_step,
     largest_unit,
     limit_lots,
-    new_counts,
+    needs_orders,
     new_ruler,
     settled_ns,
     usual_touch_lots,
 )
-from paceline.calibrate.rates import Rates, fit_rates
 from paceline.calibrate.signs import fit_metaorders
-from paceline.engine.flow_settings import Histogram, Placement, QueueReaction, Sizes
+from paceline.engine.flow_settings import Excitation, Histogram, Placement, QueueReaction, Sizes
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
 from paceline.engine.market_settings import MarketSettings
 from paceline.errors import InputError
@@ -76,8 +79,13 @@ _FEWEST_WITH_ROOM = 50
 """Orders inside the spread that must have had room for an improvement, or it is left out."""
 
 
-def fit_market(tapes: Sequence[Tape]) -> MarketSettings:
+def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSettings:
     """The settings of a market like that of `tapes`, days of one instrument that name their orders.
+
+    `excited` are the kinds of arrivals (`LIMIT`, `MARKET`, `CANCEL`) whose excitation is fitted; of
+    the others nothing is brought about. By default there are none: bursts that do not look at the
+    spread tear it open, and the simulator passes over most excited cancels, because the orders that
+    they meet are patient.
 
     Raises `InputError` for tapes of several symbols, without orders, or with too few of them.
     """
@@ -90,11 +98,14 @@ def fit_market(tapes: Sequence[Tape]) -> MarketSettings:
     reach = max(int(min(mids) / step * _REACH), 2)
     edges = distance_edges(reach)
     counts = new_counts(len(edges) - 1, reach)
-    takers = [
-        count(tape, new_ruler(tape, step, round_lot, usual_lots, edges), counts) for tape in tapes
-    ]
+    rulers = [new_ruler(tape, step, round_lot, usual_lots, edges) for tape in tapes]
+    takers = [count(tape, ruler, counts)[0] for tape, ruler in zip(tapes, rulers, strict=True)]
     _check_counts(counts)
     rates = fit_rates(counts)
+    excitation = Excitation()
+    if excited:
+        found = fit_excitation(_journals(tapes, rulers, rates), counts, rates, excited)
+        excitation, rates = found.settings(), unexcited(counts, rates, found)
     cancel_per_s = float(rates.cancel_per_s.max())
     first = tapes[0]
     tick = step * first.instrument.book_tick
@@ -118,6 +129,7 @@ def fit_market(tapes: Sequence[Tape]) -> MarketSettings:
         market_size=_sizes(all_takers.lots, round_lot),
         patience=_patience(rates, edges),
         reaction=_reaction(rates, usual_lots),
+        excitation=excitation,
         metaorders=fit_metaorders([one.row for one in takers]),
         day=tuple(_rounded(rates.hour)),
         opening_spread_ticks=max(round(float(spread) / step), 1),
@@ -127,13 +139,21 @@ def fit_market(tapes: Sequence[Tape]) -> MarketSettings:
     )
 
 
+def _journals(tapes: Sequence[Tape], rulers: Sequence[Ruler], rates: Rates) -> list[Journal]:
+    """Arrivals of each day, now that the pace of cancels is known."""
+    bins, reach = len(rates.cancel_per_s), len(rulers[0].bin_of)
+    return [
+        count(tape, ruler._replace(pace=rates.cancel_per_s), new_counts(bins, reach))[1]
+        for tape, ruler in zip(tapes, rulers, strict=True)
+    ]
+
+
 def _check(tapes: Sequence[Tape]) -> None:
     symbols = {tape.instrument.symbol for tape in tapes}
     if len(symbols) != 1:
         raise InputError(f"tapes: of {len(symbols)} symbols; a market is fitted to days of one")
     for tape in tapes:
-        if not tape.has_orders:
-            raise InputError(f"tapes: {tape.name} names no orders; calibration needs L3 tapes")
+        needs_orders(tape)
         if np.isnan(_settled(tape, tape.mid_ticks())):
             raise InputError(f"tapes: {tape.name} never shows both sides; leave it out")
 

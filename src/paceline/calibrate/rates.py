@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from paceline.calibrate.counting import HOURS, Counts
+from paceline.calibrate.counting import Counts
+from paceline.calibrate.ruler import HOURS
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES
 
 _ROUNDS = 50
@@ -58,9 +59,22 @@ def fit_rates(counts: Counts) -> Rates:
         hour = np.where(expected > 0, _ratio(arrivals.sum(axis=(0, 2)), expected), 1.0)
         hour /= hour.mean()
         expected = (plain * hour[:, None]).sum(axis=1)
-        reaction = (arrivals.sum(axis=1) + _DOUBT) / (expected + _DOUBT)
-        reaction /= np.average(reaction, axis=1, weights=expected + 1e-9)[:, None]
+        reaction = shrunk(arrivals.sum(axis=1), expected)
     return Rates(float(per_s[LIMIT]), float(per_s[MARKET]), cancel_per_s, hour, reaction)
+
+
+def by_queue(counts: Counts, rates: Rates) -> NDArray[np.float64]:
+    """Arrivals `[3, QUEUES]` that hour and distance explain while the queue at the touch was of
+    each size."""
+    queue_s, order_s = counts.queue_s[:, :QUEUES], counts.order_s[:, :QUEUES]
+    per_s = (rates.limit_per_s * queue_s, rates.market_per_s * queue_s)
+    return np.asarray(rates.hour @ np.stack([*per_s, order_s @ rates.cancel_per_s]))
+
+
+def shrunk(arrivals: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Reaction `[..., QUEUES]` whose mean over what was expected is 1."""
+    reaction = (arrivals + _DOUBT) / (expected + _DOUBT)
+    return np.asarray(reaction / np.average(reaction, axis=-1, weights=expected + 1e-9)[..., None])
 
 
 def joined_bins(counts: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
