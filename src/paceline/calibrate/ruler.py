@@ -12,13 +12,11 @@ from paceline.errors import InputError
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, apply
 from paceline.market.events import ADD, Events
+from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 
 HOURS = 13
 """Parts of the session that are told apart; half hours of an American day."""
-
-_USUAL = 4.0
-"""A market has settled when its spread is at most so many times the day's median."""
 
 
 class Ruler(NamedTuple):
@@ -90,16 +88,9 @@ def limit_lots(tape: Tape, begin_ns: int) -> NDArray[np.int64]:
 
 
 def settled_ns(tape: Tape) -> int:
-    """When a market had come to itself: after the warm-up, with a spread like the rest of the
-    day's. A recording that starts with an empty book is two-sided long before its touch means
-    anything."""
-    start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
-    # The book that a simulated day opens with is no arrivals; a real one's has a warm-up.
-    start = max(start, tape.session.open_ns + 1)
-    spread = tape.ask_ticks() - tape.bid_ticks()
-    usual = float(np.nanmedian(spread)) if not np.all(np.isnan(spread)) else 0.0
-    like = np.flatnonzero((tape.events.ts >= start) & (spread > 0) & (spread <= _USUAL * usual))
-    return int(tape.events.ts[like[0]]) if len(like) else start
+    """When counting begins: the market has settled, and the book that a simulated day opens with,
+    which is no arrivals, stands."""
+    return max(settled_ts(tape), tape.session.open_ns + 1)
 
 
 def usual_touch_lots(tapes: Sequence[Tape]) -> float:
