@@ -20,6 +20,7 @@ from paceline.engine.flow_settings import (
     QueueReaction,
     Regime,
     Sizes,
+    SpreadReaction,
 )
 from paceline.engine.laws import QUEUES, STREAMS
 from paceline.engine.market_settings import MarketSettings
@@ -206,6 +207,44 @@ def test_arrivals_follow_the_queue_at_the_touch() -> None:
     assert np.all(before < edge)
 
 
+@many_events
+def test_arrivals_follow_the_spread() -> None:
+    """Market orders come at spreads below four ticks alone; limit orders ever faster above it."""
+    tension = SpreadReaction(market=(1.0, 1.0, 1.0, 1.0, 0.0), limit=(1.0, 1.0, 1.0, 1.0, 3.0))
+    rates = {"market_buy_per_s": 0.8, "market_sell_per_s": 0.8}
+    tape = simulate_day(MarketSettings(**HOUR, **rates, tension=tension), DAY, 3)
+    events, spread = tape.events, tape.ask_ticks() - tape.bid_ticks()
+    takes = np.flatnonzero(events.kind == EXECUTE)
+    takes = takes[np.r_[True, np.diff(events.ts[takes]) > 0]]
+    assert len(takes) > 1000
+    before = spread[takes - 1]
+    assert np.all((before < 4) | np.isnan(before))
+    held = np.diff(events.ts) / NS_PER_S
+    adds = (events.kind == ADD)[1:]
+    per_s = {
+        wide: adds[at].sum() / held[at].sum()
+        for wide, at in ((False, spread[:-1] < 4), (True, spread[:-1] >= 4))
+    }
+    assert per_s[True] / per_s[False] == pytest.approx(3.0, rel=0.1)
+
+
+@many_events
+def test_a_cancel_that_was_brought_about_finds_an_order() -> None:
+    """Most orders stand where cancels are rare, and yet each limit order brings half a cancel: it
+    is followed by one at once as often as a Poisson count of mean 1/2 is above 0."""
+    only = ((0.0, 0.0, 0.5), (0.0,) * 3, (0.0,) * 3)
+    market = MarketSettings(
+        **HOUR, patience=(1.0, 0.1), cancel_per_s=0.01, market_buy_per_s=0.5, market_sell_per_s=0.5,
+        excitation=Excitation(half_lives_s=(0.002,), same=(only,), other=(NONE,)),
+    )  # fmt: skip
+    rows = rows_of(market)
+    ts, streams = arrivals(rows, int(rows.ts[0]))
+    cancels = ts[streams >= 4]
+    limits = ts[streams < 2]
+    after = np.searchsorted(cancels, limits + NS_PER_S // 50) - np.searchsorted(cancels, limits)
+    assert np.mean(after > 0) == pytest.approx(1 - math.exp(-0.5), abs=0.03)
+
+
 def touch_lots(tape: Any) -> NDArray[np.int64]:
     """`[n, 2]` lots at the touch of both sides after every event."""
     events = tape.events
@@ -349,6 +388,7 @@ EVERYTHING = MarketSettings(
     open_s=34_200.0, close_s=34_320.0, excitation=EXCITED, day=U_SHAPE,
     reaction=QueueReaction(usual_lots=300.0, cancel=tuple(0.2 + 0.1 * i for i in range(QUEUES)),
                            limit=tuple(2.0 - 0.1 * i for i in range(QUEUES))),
+    tension=SpreadReaction(limit=(1.0, 1.0, 2.0), market=(1.0, 0.5)),
     metaorders=Metaorders(share=0.5), jumps=Jumps(per_h=200.0), halts=Halts(per_h=60.0, mean_s=5.0),
     regimes=(Regime(name="a", mean_s=20.0), Regime(name="b", mean_s=9.0, size=2.5, improve=2.0)),
     patience=(1.0, 0.6, 0.3),
@@ -390,6 +430,7 @@ NONE = ((0.0,) * 3,) * 3
          "same: "),
         (lambda: Excitation(half_lives_s=(0.0,)), "half_lives_s: "),
         (lambda: QueueReaction(limit=(1.0,)), "limit: has 1 multiples; give 17, or none"),
+        (lambda: SpreadReaction(market=(1.0,) * 25), "market: has 25 multiples; give 24 at most"),
         (lambda: Histogram(edges=(1, 1), weights=(1.0,)), "edges: .* do not rise"),
         (lambda: Histogram(edges=(1, 2, 3), weights=(1.0,)), "weights: .* not one for each of 2"),
         (lambda: Histogram(edges=(1, 2), weights=(0.0,)), "weights: "),

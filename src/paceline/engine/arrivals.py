@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import exponential, uniform
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, STREAMS, Laws
+from paceline.engine.laws import CANCEL, QUEUES, SPREADS, STREAMS, Laws
 from paceline.jit import inlined, inner
 from paceline.market.book import Book
 from paceline.market.events import RESUME
@@ -32,6 +32,7 @@ FLOW_RECORD = np.dtype(
         ("due", np.int64),  # ns since the epoch: when the next event happens
         ("now", np.int64),  # heat is of this time
         ("stream", np.int64),  # of the next arrival; see CHANGE
+        ("brought", np.int64),  # 1: an earlier arrival brought it about
         ("n_events", np.int64),  # rows made so far
         ("n_bids", np.int64),  # orders in the book, ours not counted
         ("n_asks", np.int64),
@@ -134,13 +135,17 @@ def _bucket(laws: Laws, book: Book, row: int) -> int:
 
 @inlined
 def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
-    """What the queues at the touch add to the base rates, per ns."""
+    """What the queues at the touch and the spread add to the base rates, per ns."""
     total = 0.0
+    n = len(book.level_ticks)
+    width = 0
+    if book.best[0] >= 0 and book.best[1] < n:
+        spread = book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]
+        width = min(int(2.0 * math.log2(float(spread))), SPREADS - 1)
     for row in range(2):
         bucket = _bucket(laws, book, row)
-        state.reaction[LIMIT, row] = laws.reaction[LIMIT, bucket]
-        state.reaction[MARKET, row] = laws.reaction[MARKET, bucket]
-        state.reaction[CANCEL, row] = laws.reaction[CANCEL, bucket]
+        for what in range(3):
+            state.reaction[what, row] = laws.reaction[what, bucket] * laws.tension[what, width]
         for what in range(2):
             total += state.base[2 * what + row] * (state.reaction[what, row] - 1.0)
     return total
@@ -196,6 +201,7 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
         if at <= base + heat:
             break
     clock["now"] = clock["due"] = due
+    clock["brought"] = at > base
     clock["stream"] = _of_base(laws, state, at) if at <= base else _of_heat(state, at - base)
 
 

@@ -38,6 +38,7 @@ from paceline.market.book import Book
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE
 
 _TRIES = 8
+_MOST_PASSED = 256
 
 
 @inlined
@@ -143,19 +144,25 @@ def _meet(state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
 @inlined
 def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """An order of side `row` is cancelled in full or by half. Where cancels are picky, orders far
-    from the touch are often passed over."""
+    from the touch are often passed over; a cancel that was brought about then takes another."""
     clock, rates = state.clock[0], laws.rates[0]
     n = clock["n_asks"] if row else clock["n_bids"]
     if n == 0:
         return NOTHING, 0, 0, 0, NO_SLOT
-    at = below(state.dice, n)
-    slot = state.slots[len(state.slots) - 1 - at if row else at]
+    tries = _MOST_PASSED if clock["brought"] else 1
+    slot = NO_SLOT
+    while slot < 0 and tries > 0:
+        tries -= 1
+        at = below(state.dice, n)
+        slot = state.slots[len(state.slots) - 1 - at if row else at]
+        if rates["picky"]:
+            behind = (2 * row - 1) * (book.slots[slot]["level"] - book.best[row])
+            patience = laws.patience[min(max(behind, 0), len(laws.patience) - 1)]
+            if uniform(state.dice) > patience:
+                slot = NO_SLOT
+    if slot < 0:
+        return NOTHING, 0, 0, 0, NO_SLOT
     order = book.slots[slot]
-    if rates["picky"]:
-        behind = (2 * row - 1) * (order["level"] - book.best[row])
-        patience = laws.patience[min(max(behind, 0), len(laws.patience) - 1)]
-        if uniform(state.dice) > patience:
-            return NOTHING, 0, 0, 0, NO_SLOT
     lots = order["lots"]
     half = lots // (2 * rates["round_lot"]) * rates["round_lot"]
     if half > 0 and rates["reduce_share"] > 0 and uniform(state.dice) <= rates["reduce_share"]:

@@ -237,6 +237,28 @@ class QueueReaction(Settings, frozen=True, kw_only=True):
         return np.array([getattr(self, name) or (1.0,) * QUEUES for name in _WHATS])
 
 
+class SpreadReaction(Settings, frozen=True, kw_only=True):
+    """How arrivals depend on the spread: multiples of their rate when it is 1, 1.4, 2, 2.8, 4 ...
+    ticks; the last one holds for all wider spreads, and none is 1 everywhere."""
+
+    limit: Annotated[tuple[Multiple, ...], Field("Of limit orders.", "")] = ()
+    market: Annotated[tuple[Multiple, ...], Field("Of market orders.", "")] = ()
+    cancel: Annotated[tuple[Multiple, ...], Field("Of cancels.", "")] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in _WHATS:
+            if len(getattr(self, name)) > SPREADS:
+                raise ConfigError(
+                    f"{name}: has {len(getattr(self, name))} multiples; give {SPREADS} at most"
+                )
+
+    def table(self) -> NDArray[np.float64]:
+        """`[3, SPREADS]`; all 1 where nothing was given."""
+        rows = [getattr(self, name) or (1.0,) for name in _WHATS]
+        return np.array([[*row, *(row[-1],) * (SPREADS - len(row))] for row in rows])
+
+
 _WHATS = ("limit", "market", "cancel")
 
 

@@ -34,7 +34,7 @@ RATE_RECORD = np.dtype(
         ("usual_lots", np.float64),  # at the touch
         ("round_lot", np.int64),
         ("from_own", np.int64),  # 1: placed relative to the own best price, 0: to the other side's
-        ("reacts", np.int64),  # 1: rates depend on the queues at the touch
+        ("reacts", np.int64),  # 1: rates depend on the queues at the touch or the spread
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch
         ("bin_ns", np.int64),  # length of a bin of the day
     ]
@@ -66,6 +66,7 @@ class Laws(NamedTuple):
     excites: NDArray[np.float64]  # [m, STREAMS, STREAMS] heat per ns that one arrival adds
     brings: NDArray[np.float64]  # [m, STREAMS] their sum over what is brought
     reaction: NDArray[np.float64]  # [3, QUEUES] multiplies limit, market and cancel arrivals
+    tension: NDArray[np.float64]  # [3, SPREADS] the same by spread
     length: NDArray[np.void]  # [k] alias table: child orders of a metaorder
     reprice: NDArray[np.void]  # [k] alias table: ticks of a jump
     regimes: NDArray[np.void]  # [r] of REGIME_RECORD

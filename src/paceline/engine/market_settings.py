@@ -28,6 +28,7 @@ from paceline.engine.flow_settings import (
     Regime,
     Share,
     Sizes,
+    SpreadReaction,
 )
 from paceline.engine.laws import RATE_RECORD, REGIME_RECORD, Laws
 from paceline.errors import ConfigError, InputError
@@ -89,6 +90,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     reaction: Annotated[
         QueueReaction, Field("How arrivals depend on the queues at the touch.", "")
     ] = QueueReaction()
+    tension: Annotated[SpreadReaction, Field("How arrivals depend on the spread.", "")] = (
+        SpreadReaction()
+    )
     metaorders: Annotated[Metaorders, Field("Large orders worked in pieces.", "")] = Metaorders()
     jumps: Annotated[Jumps, Field("News that moves the price at once.", "")] = Jumps()
     halts: Annotated[Halts, Field("Interruptions of trading.", "")] = Halts()
@@ -231,6 +235,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             excites=excites,
             brings=excites.sum(axis=2),
             reaction=self.reaction.table(),
+            tension=self.tension.table(),
             length=_law_from_one(
                 self.metaorders.weights() if self.metaorders.share else np.ones(1)
             ),
@@ -269,7 +274,8 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         rates["usual_lots"] = self.reaction.usual_lots
         rates["round_lot"] = self.round_lot
         rates["from_own"] = self.placement.anchor == "own"
-        rates["reacts"] = bool(np.any(self.reaction.table() != 1.0))
+        reactions = (self.reaction.table(), self.tension.table())
+        rates["reacts"] = any(np.any(table != 1.0) for table in reactions)
         rates["picky"] = bool(self.patience)
         rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / max(len(self.day), 1))
         return rates
