@@ -22,10 +22,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.ruler import HOURS, Ruler, is_shown, needs_orders
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS, STREAMS
+from paceline.calibrate.ruler import HOURS, Ruler, needs_orders
+from paceline.engine.laws import (
+    CANCEL,
+    LIMIT,
+    MARKET,
+    QUEUES,
+    SPREADS,
+    STREAMS,
+    queue_bucket,
+    spread_bucket,
+)
 from paceline.jit import inlined, inner, kernel
-from paceline.market.book import Book, apply, row_of
+from paceline.market.book import Book, apply, is_shown, row_of
 from paceline.market.events import (
     ADD,
     DELETE,
@@ -88,8 +97,7 @@ def bucket_of_queue(book: Book, row: int, usual_lots: float) -> int:
     """Bucket of the queue at the touch, as the flow's reaction tells them apart."""
     if not is_shown(book, row):
         return EMPTY
-    relative = book.levels[row, book.best[row]]["lots"] / usual_lots
-    return min(max(int(2.0 * np.log2(relative) + QUEUES / 2), 0), QUEUES - 1)
+    return queue_bucket(book.levels[row, book.best[row]]["lots"] / usual_lots)
 
 
 @inlined
@@ -172,7 +180,7 @@ def _count_limit(
     if not is_shown(book, 1 - row):
         return
     spread = max(_spread(book, ruler.step), 1)
-    bucket = min(int(2.0 * np.log2(float(spread))), SPREADS - 1)
+    bucket = spread_bucket(spread)
     counts.limits[bucket] += 1
     if behind < 0:
         counts.improving[bucket] += 1

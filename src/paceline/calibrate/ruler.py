@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import InputError
-from paceline.jit import inlined, kernel
-from paceline.market.book import Book, apply
+from paceline.jit import kernel
+from paceline.market.book import Book, apply, is_shown
 from paceline.market.events import ADD, Events
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
@@ -32,12 +32,6 @@ class Ruler(NamedTuple):
     usual_lots: float  # at the touch
     bin_of: NDArray[np.int64]  # [reach] bin of each distance in steps
     pace: NDArray[np.float64]  # [bins] cancels per second of one order there; 0: not known yet
-
-
-@inlined
-def is_shown(book: Book, row: int) -> bool:
-    """Whether a side has an order."""
-    return 0 <= book.best[row] < len(book.level_ticks)
 
 
 @kernel

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import exponential, uniform
-from paceline.engine.laws import CANCEL, QUEUES, SPREADS, STREAMS, Laws
+from paceline.engine.laws import CANCEL, QUEUES, STREAMS, Laws, queue_bucket, spread_bucket
 from paceline.jit import inlined, inner
-from paceline.market.book import Book
+from paceline.market.book import Book, is_shown
 from paceline.market.events import RESUME
 
 NOTHING = 0
@@ -107,6 +107,38 @@ def new_flow(
     )
 
 
+def with_more_slots(flow: FlowState) -> FlowState:
+    """The same flow with twice the room for orders."""
+    old, n_bids = len(flow.slots), int(flow.clock[0]["n_bids"])
+    more = np.arange(old, 2 * old, dtype=np.int32)
+    slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])
+    place = np.empty(2 * old, np.int64)
+    place[slots] = np.arange(2 * old)
+    return flow._replace(slots=slots, place=place)
+
+
+@inlined
+def orders_on(state: FlowState, row: int) -> int:
+    """Orders of a side."""
+    return state.clock[0]["n_asks"] if row else state.clock[0]["n_bids"]
+
+
+@inlined
+def next_slot(state: FlowState, row: int) -> int:
+    """The slot that the next order of a side gets."""
+    n = orders_on(state, row)
+    return state.slots[len(state.slots) - 1 - n if row else n]
+
+
+@inlined
+def enter(state: FlowState, row: int) -> None:
+    """The slot that was next on a side holds an order."""
+    if row:
+        state.clock[0]["n_asks"] += 1
+    else:
+        state.clock[0]["n_bids"] += 1
+
+
 @inner
 def _settle(laws: Laws, state: FlowState) -> None:
     """The base rates as the hour and the regime make them."""
@@ -126,22 +158,18 @@ def _settle(laws: Laws, state: FlowState) -> None:
 @inlined
 def _bucket(laws: Laws, book: Book, row: int) -> int:
     """How long the queue at the touch of a side is; of usual length if the side is empty."""
-    best = book.best[row]
-    if not 0 <= best < len(book.level_ticks):
+    if not is_shown(book, row):
         return QUEUES // 2
-    relative = book.levels[row, best]["lots"] / laws.rates[0]["usual_lots"]
-    return min(max(int(2.0 * math.log2(relative) + QUEUES / 2), 0), QUEUES - 1)
+    return queue_bucket(book.levels[row, book.best[row]]["lots"] / laws.rates[0]["usual_lots"])
 
 
 @inlined
 def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
     """What the queues at the touch and the spread add to the base rates, per ns."""
     total = 0.0
-    n = len(book.level_ticks)
     width = 0
-    if book.best[0] >= 0 and book.best[1] < n:
-        spread = book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]
-        width = min(int(2.0 * math.log2(float(spread))), SPREADS - 1)
+    if is_shown(book, 0) and is_shown(book, 1):
+        width = spread_bucket(book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]])
     for row in range(2):
         bucket = _bucket(laws, book, row)
         for what in range(3):

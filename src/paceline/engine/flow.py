@@ -15,8 +15,6 @@ placed, so it refills.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from paceline.engine.arrivals import (
@@ -28,13 +26,16 @@ from paceline.engine.arrivals import (
     FlowState,
     change,
     cool,
+    enter,
     excite,
+    next_slot,
+    orders_on,
     wait,
 )
 from paceline.engine.dice import below, exponential, pick, uniform
-from paceline.engine.laws import LIMIT, MARKET, SPREADS, Laws
+from paceline.engine.laws import LIMIT, MARKET, Laws, spread_bucket
 from paceline.jit import inlined, inner
-from paceline.market.book import Book
+from paceline.market.book import Book, is_shown
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE
 
 _TRIES = 8
@@ -42,14 +43,9 @@ _MOST_PASSED = 256
 
 
 @inlined
-def _is_shown(book: Book, row: int) -> bool:
-    return 0 <= book.best[row] < len(book.level_ticks)
-
-
-@inlined
 def _anchor(state: FlowState, book: Book, row: int) -> int:
     """Best level of a side, or where it last was."""
-    return book.best[row] if _is_shown(book, row) else state.reference[row]
+    return book.best[row] if is_shown(book, row) else state.reference[row]
 
 
 @inlined
@@ -67,16 +63,14 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
     """A limit order joins side `row`, at least one tick away from the other."""
     away = 2 * row - 1  # from the other side
     other = _anchor(state, book, 1 - row)
-    if laws.rates[0]["from_own"] and _is_shown(book, row):
+    if laws.rates[0]["from_own"] and is_shown(book, row):
         level = _from_own(laws, state, book.best[row], other, away)
     else:
         level = other + away * pick(state.dice, laws.distance)
     # At the end of the price table there is still room: the other side's best is never the last.
     level = min(max(level, 0), len(book.level_ticks) - 1)
-    clock = state.clock[0]
-    at = len(state.slots) - 1 - clock["n_asks"] if row else clock["n_bids"]
     lots = _sized(laws, state, pick(state.dice, laws.limit_size))
-    return ADD, -away, level, lots, state.slots[at]
+    return ADD, -away, level, lots, next_slot(state, row)
 
 
 @inlined
@@ -85,8 +79,9 @@ def _from_own(laws: Laws, state: FlowState, best: int, other: int, away: int) ->
     behind it."""
     spread = away * (best - other)
     if spread > 1:
-        bucket = min(int(2.0 * math.log2(float(spread))), SPREADS - 1)
-        share = laws.improve[bucket] * laws.regimes[state.clock[0]["regime"]]["improve"]
+        share = (
+            laws.improve[spread_bucket(spread)] * laws.regimes[state.clock[0]["regime"]]["improve"]
+        )
         if share > 0.0 and uniform(state.dice) <= share:
             for _ in range(_TRIES):
                 ticks = pick(state.dice, laws.inside)
@@ -118,7 +113,7 @@ def _take(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int,
     side = 1 - 2 * row
     inside = book.best[1] - book.best[0] - 1
     hidden_share = laws.rates[0]["hidden_share"]
-    two_sided = _is_shown(book, 0) and _is_shown(book, 1)
+    two_sided = is_shown(book, 0) and is_shown(book, 1)
     if two_sided and inside > 0 and hidden_share > 0 and uniform(state.dice) <= hidden_share:
         return HIDDEN, side, book.best[0] + 1 + below(state.dice, inside), lots, NO_SLOT
     clock["taking"] = lots
@@ -131,7 +126,7 @@ def _meet(state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """The market order at work meets the order that is first in the best queue."""
     clock = state.clock[0]
     row = clock["taking_row"]
-    if not _is_shown(book, row):
+    if not is_shown(book, row):
         clock["taking"] = 0  # the side is empty: what is left is cancelled
         return NOTHING, 0, 0, 0, NO_SLOT
     level = book.best[row]
@@ -146,7 +141,7 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
     """An order of side `row` is cancelled in full or by half. Where cancels are picky, orders far
     from the touch are often passed over; a cancel that was brought about then takes another."""
     clock, rates = state.clock[0], laws.rates[0]
-    n = clock["n_asks"] if row else clock["n_bids"]
+    n = orders_on(state, row)
     if n == 0:
         return NOTHING, 0, 0, 0, NO_SLOT
     tries = _MOST_PASSED if clock["brought"] else 1
@@ -176,7 +171,7 @@ def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
     clock = state.clock[0]
     row = below(state.dice, 2)
     ticks = pick(state.dice, laws.reprice)
-    if not _is_shown(book, row):
+    if not is_shown(book, row):
         return NOTHING, 0, 0, 0, NO_SLOT
     clock["jump"], clock["fleeing_row"], clock["fled"] = 1, row, 0
     clock["fleeing_to"] = book.best[row] + (2 * row - 1) * ticks
@@ -192,23 +187,22 @@ def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
     away = 2 * row - 1
     if clock["jump"] == 1:
         best = book.best[row]
-        n = clock["n_asks"] if row else clock["n_bids"]
-        if _is_shown(book, row) and away * (clock["fleeing_to"] - best) > 0 and n > 1:
+        far = away * (clock["fleeing_to"] - best) <= 0
+        if is_shown(book, row) and not far and orders_on(state, row) > 1:
             slot = book.levels[row, best]["head"]
             clock["fled"] += 1
             lots = book.slots[slot]["lots"]
             kind = DELETE if slot < len(state.slots) else EXECUTE  # ours cannot flee
             return kind, -away, best, lots, slot
         clock["jump"] = 2
-    if clock["fled"] <= 0 or not _is_shown(book, row) or not _is_shown(book, 1 - row):
+    if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
         clock["jump"] = 0
         return NOTHING, 0, 0, 0, NO_SLOT
     clock["fled"] -= 1
     gap = away * (book.best[row] - book.best[1 - row])
     level = book.best[row] - away * (1 + below(state.dice, max(gap - 1, 1)))
-    at = clock["n_bids"] if row else len(state.slots) - 1 - clock["n_asks"]
     lots = _sized(laws, state, pick(state.dice, laws.limit_size))
-    return ADD, away, min(max(level, 0), len(book.level_ticks) - 1), lots, state.slots[at]
+    return ADD, away, min(max(level, 0), len(book.level_ticks) - 1), lots, next_slot(state, 1 - row)
 
 
 @inlined
@@ -254,24 +248,15 @@ def follow(laws: Laws, state: FlowState, book: Book, kind: int, level: int, slot
     """Take note of what the book has just taken, and draw when the next event is due."""
     clock = state.clock[0]
     if kind == ADD:
-        _enter(state, book.slots[slot]["row"])
+        enter(state, book.slots[slot]["row"])
     elif slot >= 0 and book.slots[slot]["lots"] == 0:
         row = book.slots[slot]["row"]
         if slot < len(state.slots):
             free(state, slot, row)
-        if not _is_shown(book, row):
+        if not is_shown(book, row):
             state.reference[row] = level
     if clock["taking"] == 0 and clock["jump"] == 0:
         wait(laws, state, book)
-
-
-@inlined
-def _enter(state: FlowState, row: int) -> None:
-    """The slot that was next in line holds an order."""
-    if row:
-        state.clock[0]["n_asks"] += 1
-    else:
-        state.clock[0]["n_bids"] += 1
 
 
 @inlined

@@ -7,10 +7,13 @@ order to sell is of row 0.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from paceline.jit import inlined
 
 LIMIT, MARKET, CANCEL = 0, 1, 2
 STREAMS = 6
@@ -21,6 +24,19 @@ SPREADS = 24
 
 QUEUES = 17
 """Queues at the touch are told apart in half powers of two of their usual size, 1/16 to 16."""
+
+
+@inlined
+def queue_bucket(relative: float) -> int:
+    """Which of QUEUES a queue of `relative` times the usual size is."""
+    return min(max(int(2.0 * math.log2(relative) + QUEUES / 2), 0), QUEUES - 1)
+
+
+@inlined
+def spread_bucket(ticks: int) -> int:
+    """Which of SPREADS a spread of `ticks` above 0 is."""
+    return min(int(2.0 * math.log2(float(ticks))), SPREADS - 1)
+
 
 RATE_RECORD = np.dtype(
     [

@@ -18,7 +18,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.arrivals import FlowState, new_flow
+from paceline.engine.arrivals import FlowState, new_flow, with_more_slots
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.flow import is_full
 from paceline.engine.market_settings import MarketSettings
@@ -60,7 +60,6 @@ class Markets:
                 np.repeat(book.best[None], n, axis=0),
             ),
         )
-        self._opened = False
 
     def __len__(self) -> int:
         return len(self._all.flow.clock)
@@ -76,7 +75,7 @@ class Markets:
         if stop < self.session.open_ns:
             return
         with wrapping():
-            if not self._opened:
+            if not self.n_events.any():
                 self._open()
             while _run(self._all, stop) < len(self):
                 self._all = _with_more_slots(self._all)
@@ -107,31 +106,25 @@ class Markets:
             raise ExchangeError("saved: is of other markets; restore it where it was saved")
         self._all = saved
         self._all = self.save()
-        self._opened = bool(self.n_events.any())
 
     def _open(self) -> None:
         bid, ask = self.settings.opening_ticks()
         laws, _, book = self._all
         room = rows_for(int(np.ceil(laws.standing).sum()) + 2)
         _open_all(self._all, room, *np.searchsorted(book.level_ticks, (bid, ask)))
-        self._opened = True
 
 
 def _with_more_slots(markets: Market) -> Market:
     """The same markets with twice the room for orders."""
-    flow, book = markets.flow, markets.book
-    n, old = flow.slots.shape
-    slots = np.empty((n, 2 * old), np.int32)
-    place = np.empty((n, 2 * old), np.int64)
-    more = np.arange(old, 2 * old, dtype=np.int32)
-    for i in range(n):
-        n_bids = int(flow.clock[i, 0]["n_bids"])
-        slots[i] = np.concatenate([flow.slots[i, :n_bids], more, flow.slots[i, n_bids:]])
-        place[i, slots[i]] = np.arange(2 * old)
-    empty = np.zeros((n, old), book.slots.dtype)
+    n = len(markets.flow.clock)
+    grown = [with_more_slots(FlowState._make(c[i] for c in markets.flow)) for i in range(n)]
+    book = markets.book
     return markets._replace(
-        flow=flow._replace(slots=slots, place=place),
-        book=book._replace(slots=np.concatenate([book.slots, empty], axis=1)),
+        flow=markets.flow._replace(
+            slots=np.stack([flow.slots for flow in grown]),
+            place=np.stack([flow.place for flow in grown]),
+        ),
+        book=book._replace(slots=np.concatenate([book.slots, np.zeros_like(book.slots)], axis=1)),
     )
 
 

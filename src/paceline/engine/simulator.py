@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paceline.engine.arrivals import NOTHING, FlowState, new_flow
+from paceline.engine.arrivals import (
+    NOTHING,
+    FlowState,
+    enter,
+    new_flow,
+    next_slot,
+    with_more_slots,
+)
 from paceline.engine.dice import new_dice, pick, wrapping
 from paceline.engine.flow import follow, is_full, next_event, standing_orders
 from paceline.engine.laws import Laws
@@ -147,15 +154,11 @@ def rows_for(n: int) -> Rows:
 
 def _with_more_slots(market: Market) -> Market:
     """The same market with twice the room for orders."""
-    flow, book = market.flow, market.book
-    old, n_bids = len(flow.slots), int(flow.clock[0]["n_bids"])
-    more = np.arange(old, 2 * old, dtype=np.int32)
-    slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])
-    place = np.empty(2 * old, np.int64)
-    place[slots] = np.arange(2 * old)
+    book = market.book
+    empty = np.zeros(len(book.slots), book.slots.dtype)
     return market._replace(
-        flow=flow._replace(slots=slots, place=place),
-        book=book._replace(slots=np.append(book.slots, np.zeros(old, book.slots.dtype))),
+        flow=with_more_slots(market.flow),
+        book=book._replace(slots=np.append(book.slots, empty)),
     )
 
 
@@ -219,13 +222,10 @@ def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
                 break
             for _ in range(standing_orders(laws, flow, row, behind + away, away == 0)):
                 lots = pick(flow.dice, laws.limit_size)
-                slot = flow.slots[len(flow.slots) - 1 - clock["n_asks"] if row else clock["n_bids"]]
+                slot = next_slot(flow, row)
                 join(book, row, level, slot, lots, at)
                 _write(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
-                if row:
-                    clock["n_asks"] += 1
-                else:
-                    clock["n_bids"] += 1
+                enter(flow, row)
                 at += 1
         flow.reference[row] = touch
     clock["n_events"] = at

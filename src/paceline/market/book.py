@@ -114,6 +114,12 @@ def clear(book: Book) -> None:
 
 
 @inlined
+def is_shown(book: Book, row: int) -> bool:
+    """Whether a side has an order."""
+    return 0 <= book.best[row] < len(book.level_ticks)
+
+
+@inlined
 def improve_best(book: Book, row: int, level: int) -> None:
     """`level` has lots now: it may be the best of its side."""
     if (1 - 2 * row) * (level - book.best[row]) > 0:
