@@ -6,7 +6,6 @@ import io
 import math
 import re
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +18,6 @@ from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Fees
 from paceline.evaluate import plots
 from paceline.evaluate.backtest import backtest
-from paceline.evaluate.cells import (
-    DASH,
-    MINUS,
-    duration,
-    interval,
-    listed,
-    number,
-    plain,
-    quantity,
-    signed,
-    significant,
-)
 from paceline.evaluate.frontier_page import _apart
 from paceline.evaluate.on_schedule import ac_px, time_average
 from paceline.evaluate.orders_page import choose, schedule_path
@@ -41,64 +28,19 @@ from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.verdict import judge
 from paceline.market.tape import Tape
+from paceline.page.cells import (
+    DASH,
+    MINUS,
+    duration,
+    plain,
+    quantity,
+    significant,
+)
 from paceline.schedule.trajectory import slice_bounds
 from paceline.units import NS_PER_MS
+from tests.page.reading import Page, assert_stands_alone
 
 SECTIONS = ("answer", "costs", "paired", "execution", "orders", "frontier", "assumptions")
-VOID = {"meta", "input", "br", "link", "img", "hr", "path", "use"}
-
-
-class Page(HTMLParser):
-    """What a browser would find: ids, links, text, tables. Fails where tags do not close."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.words: list[str] = []
-        self.tables: dict[str, list[list[str]]] = {}
-        self._open: list[str] = []
-        self._rows: list[list[str]] = []
-        self.feed(text)
-        self.close()
-        assert not self._open, f"never closed: {self._open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
-        if known.get("id"):
-            self.ids.append(str(known["id"]))
-        self.links += [str(known[key]) for key in ("href", "src", "data") if known.get(key)]
-        self.words += [str(known["title"])] if known.get("title") else []
-        if tag == "table":
-            self._rows = self.tables.setdefault(str(known.get("id")), [])
-        if tag == "tr":
-            self._rows.append([])
-        if tag in ("td", "th"):
-            self._rows[-1].append("")
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in VOID:
-            return
-        assert self._open, f"</{tag}> closes nothing"
-        assert self._open[-1] == tag, f"</{tag}> closes <{self._open[-1]}>"
-        self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] not in ("style", "script"):
-            self.words.append(data)
-        if self._open and "table" in self._open and self._rows and self._rows[-1]:
-            self._rows[-1][-1] += data.strip()
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +71,8 @@ def page(result: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> st
 
 
 def test_page_is_whole_and_stands_alone(page: str) -> None:
-    parsed = Page(page)
     assert len(page) < 3_000_000
-    assert not re.search(r"https?:|//[a-z]|url\((?!#)|@import|<script src|<link", page)
-    assert all(link.startswith("#") for link in parsed.links)
-    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
-    assert len(parsed.ids) == len(set(parsed.ids)), "ids are used twice"
+    assert_stands_alone(page)
 
 
 def test_page_has_every_section_policy_and_model(page: str, result: BacktestResult) -> None:
@@ -452,31 +390,3 @@ def test_slippage_to_the_path_is_measured_from_its_own_mids(result: BacktestResu
     side, arrival = result.parents["side"][:n], result.parents["arrival_px"][:n]
     expected = 1e4 * side * (rows["avg_px"][:n] - px * tick) / arrival
     assert rows["vs_ac_bps"][:n] == pytest.approx(expected, abs=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (plain(-0.001), "0.00"),
-        (plain(-1234.5), f"{MINUS}1,234.50"),
-        (plain(float("nan")), DASH),
-        (signed(0.004), "0.00"),
-        (signed(1.25, 1), "+1.2"),
-        (signed(-1.0), f"{MINUS}1.00"),
-        (number(float("nan"), missing="why").why, "why"),
-        (interval(-1.0, 2.0).text, f"{MINUS}1.00 to +2.00"),
-        (interval(float("nan"), 2.0).text, DASH),
-        (significant(0.00123456), "0.00123"),
-        (significant(1.5e-9), "1.50·10⁻⁹"),
-        (significant(0.0), "0"),
-        (duration(1800.0), "30 min"),
-        (duration(3599.9999999999), "1 h"),
-        (duration(90.0), "1.5 min"),
-        (duration(0.0015), "1.5 ms"),
-        (duration(0.0), "0 s"),
-        (duration(float("inf")), "∞"),
-        (listed(["a", "b", "c"]), "a, b and c"),
-    ],
-)
-def test_numbers_as_a_reader_wants_them(shown: str, expected: str) -> None:
-    assert shown == expected

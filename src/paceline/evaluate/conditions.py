@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 from paceline.config import describe
 from paceline.engine.venue import Footprint
-from paceline.evaluate.cells import (
+from paceline.evaluate.per_order import TapeRuns
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.settings import BacktestSettings
+from paceline.market.session import clock
+from paceline.page.cells import (
     DASH,
     Cell,
     Column,
@@ -20,10 +24,6 @@ from paceline.evaluate.cells import (
     plural,
     significant,
 )
-from paceline.evaluate.per_order import TapeRuns
-from paceline.evaluate.results import BacktestResult
-from paceline.evaluate.settings import BacktestSettings
-from paceline.market.session import clock
 
 _FILLS = {
     "pessimistic": "Pessimistic: only trades at our price move a resting order up its queue.",

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.evaluate.cells import Cell, Column, Table, number, percent, plain
-from paceline.evaluate.ink import INK, MUTED, PAPER, policy_color, policy_dash, sheet, svg
-from paceline.evaluate.plots import Figure
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
 from paceline.market.session import midnight_ns
+from paceline.page.cells import Cell, Column, Table, number, percent, plain
+from paceline.page.ink import INK, MUTED, PAPER, Figure, dash, hue, sheet, svg
 from paceline.units import NS_PER_S
 
 MINUTES = (1, 5, 30)
@@ -63,7 +62,7 @@ def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
 
 def _quality_row(row: dict[str, Any]) -> list[Cell]:
     return [
-        Cell(row["policy"], kind="policy"),
+        Cell(row["policy"], kind="named"),
         Cell(row["fill_model"], kind="model"),
         percent(row["fill_rate"]),
         percent(row["swept_share"]),
@@ -98,8 +97,8 @@ def markout_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
         for axes, (kind, title) in zip(panels, sides, strict=True):
             for i, policy in enumerate(result.policies):
                 axes.plot(
-                    MINUTES, values[kind, policy], "o", linestyle=policy_dash(i), label=policy,
-                    color=policy_color(i), markeredgecolor=PAPER, markersize=6,
+                    MINUTES, values[kind, policy], "o", linestyle=dash(i), label=policy,
+                    color=hue(i), markeredgecolor=PAPER, markersize=6,
                 )  # fmt: skip
             axes.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
             axes.set_xscale("log")
@@ -198,7 +197,7 @@ def split_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
             for i, cost in enumerate(costs):
                 shift = (i - (len(policies) - 1) / 2) * 0.7 / len(policies)
                 for k, bucket in enumerate(split.buckets):
-                    _mean_and_error(axes, k + shift, cost[bucket.rows], policy_color(i))
+                    _mean_and_error(axes, k + shift, cost[bucket.rows], hue(i))
             axes.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
             names = [f"{bucket.name}\n{bucket.rows.sum()} orders" for bucket in split.buckets]
             axes.set_xticks(range(len(names)), names, fontsize=7)
@@ -236,6 +235,6 @@ def _swatches(policies: list[str]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], linestyle="none", marker="o", color=policy_color(i), label=policy)
+        Line2D([], [], linestyle="none", marker="o", color=hue(i), label=policy)
         for i, policy in enumerate(policies)
     ]

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from paceline.cost.impact_fit import Estimate, ImpactFit
 from paceline.errors import InputError
-from paceline.evaluate.cells import (
+from paceline.evaluate.history import Lesson
+from paceline.evaluate.per_order import TapeRuns
+from paceline.evaluate.policies import aversion_for
+from paceline.evaluate.results import BacktestResult
+from paceline.market.tape import Tape
+from paceline.page.cells import (
     Cell,
     Column,
     Table,
@@ -20,13 +25,7 @@ from paceline.evaluate.cells import (
     quantity,
     significant,
 )
-from paceline.evaluate.history import Lesson
-from paceline.evaluate.ink import INK, LINE, MUTED, PAPER, policy_color, sheet, svg
-from paceline.evaluate.per_order import TapeRuns
-from paceline.evaluate.plots import Figure
-from paceline.evaluate.policies import aversion_for
-from paceline.evaluate.results import BacktestResult
-from paceline.market.tape import Tape
+from paceline.page.ink import INK, LINE, MUTED, PAPER, Figure, hue, sheet, svg
 from paceline.schedule.almgren_chriss import Frontier, frontier, half_life_s
 from paceline.units import BPS, NS_PER_S
 
@@ -159,7 +158,7 @@ def _level_error(lots: int, slice_s: float, point: Frontier, fit: ImpactFit) -> 
 
 
 def _figure(bend: Bend, policy: int | None) -> Figure:
-    color = INK if policy is None else policy_color(policy)
+    color = INK if policy is None else hue(policy)
     risk, cost = bend.curve.std * bend.bps, bend.curve.expected * bend.bps
     at = (float(bend.chosen.std[0]) * bend.bps, float(bend.chosen.expected[0]) * bend.bps)
     with sheet(3.1) as figure:

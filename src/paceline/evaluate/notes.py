@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.engine.venue import Venue
-from paceline.evaluate.cells import listed
 from paceline.evaluate.history import cancel_exponent
+from paceline.page.cells import listed
 
 if TYPE_CHECKING:
     from paceline.evaluate.results import BacktestResult

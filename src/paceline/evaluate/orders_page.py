@@ -12,8 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.evaluate.cells import duration, listed, plain, plural, quantity, signed
-from paceline.evaluate.ink import (
+from paceline.evaluate.per_order import Run, TapeRuns
+from paceline.evaluate.resting import stretches
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.verdict import Verdict
+from paceline.market.session import clock, midnight_ns
+from paceline.market.tape import Tape
+from paceline.page.cells import duration, listed, plain, plural, quantity, signed
+from paceline.page.ink import (
     BOOK,
     INK,
     MAKER,
@@ -21,16 +27,10 @@ from paceline.evaluate.ink import (
     MUTED,
     PAPER,
     TAKER,
-    policy_color,
+    hue,
     sheet,
     svg,
 )
-from paceline.evaluate.per_order import Run, TapeRuns
-from paceline.evaluate.resting import stretches
-from paceline.evaluate.results import BacktestResult
-from paceline.evaluate.verdict import Verdict
-from paceline.market.session import clock, midnight_ns
-from paceline.market.tape import Tape
 from paceline.schedule import pov
 from paceline.units import NS_PER_MS, NS_PER_S
 
@@ -211,7 +211,7 @@ def _inventory(
     when[-1] = when.max()  # the last child order may reach the exchange after the end
     held = parent["lots"] - np.r_[0, np.cumsum(fills["lots"][order])]
     axes.plot(
-        _at(when), np.r_[held, held[-1]] * lot, color=policy_color(i), linewidth=1.8,
+        _at(when), np.r_[held, held[-1]] * lot, color=hue(i), linewidth=1.8,
         drawstyle="steps-post", gid=f"layer-{i}",
     )  # fmt: skip
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
-from paceline.evaluate.cells import listed, plain
-from paceline.evaluate.ink import (
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.verdict import Verdict
+from paceline.page.cells import listed, plain
+from paceline.page.ink import (
     INK,
     LINE,
     MUTED,
     PAPER,
+    Figure,
+    dash,
+    hue,
+    marks,
     part_color,
-    policy_color,
-    policy_dash,
     sheet,
     svg,
 )
-from paceline.evaluate.results import BacktestResult
-from paceline.evaluate.verdict import Verdict
 
 MODEL_MARKS = {"pessimistic": "v", "calibrated": "o", "optimistic": "^"}
 PARTS = ("delay", "spread", "own impact", "price moves", "opportunity", "fees")
@@ -30,13 +32,6 @@ PARTS = ("delay", "spread", "own impact", "price moves", "opportunity", "fees")
 
 _FEWEST = 5
 """Orders that a distribution needs."""
-
-
-class Figure(NamedTuple):
-    """A plot and what to see in it."""
-
-    svg: str
-    caption: str
 
 
 def distribution(result: BacktestResult, verdict: Verdict) -> Figure | None:
@@ -59,7 +54,7 @@ def distribution(result: BacktestResult, verdict: Verdict) -> Figure | None:
         left.set_xlim(low, high)
         left.set_xlabel("shortfall, bps of arrival notional")
         left.legend(
-            handles=_marks([("|", "median"), ("o", "mean"), (">", "p95"), ("D", "CVaR95")]),
+            handles=marks([("|", "median"), ("o", "mean"), (">", "p95"), ("D", "CVaR95")]),
             ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderpad=0.0,
             handletextpad=0.2, columnspacing=1.2,
         )  # fmt: skip
@@ -68,7 +63,7 @@ def distribution(result: BacktestResult, verdict: Verdict) -> Figure | None:
             share = (np.arange(len(worst)) + 1) / len(worst)
             keep = _thin(len(worst), 400)
             right.plot(
-                worst[keep], share[keep], color=policy_color(i), linestyle=policy_dash(i),
+                worst[keep], share[keep], color=hue(i), linestyle=dash(i),
                 drawstyle="steps-post" if len(worst) < 50 else "default",
             )  # fmt: skip
         right.set_yscale("log")
@@ -171,17 +166,17 @@ def band(result: BacktestResult, verdict: Verdict) -> Figure | None:
                     [centre - 1.96 * error, centre + 1.96 * error], [i, i], color=LINE,
                     linewidth=7, solid_capstyle="round", zorder=1,
                 )  # fmt: skip
-            axes.plot([min(means), max(means)], [i, i], color=policy_color(i), linewidth=2.4)
+            axes.plot([min(means), max(means)], [i, i], color=hue(i), linewidth=2.4)
             for model, mean in zip(models, means, strict=True):
                 axes.plot(
-                    mean, i, MODEL_MARKS[model], color=policy_color(i), markeredgecolor=PAPER,
+                    mean, i, MODEL_MARKS[model], color=hue(i), markeredgecolor=PAPER,
                     markersize=8, zorder=3,
                 )  # fmt: skip
         _policy_rows(axes, policies)
         axes.margins(x=0.06)
         axes.set_xlabel("mean shortfall, bps (pale: 95 % interval of the mean)")
         axes.legend(
-            handles=_marks([(MODEL_MARKS[model], model) for model in models]), ncols=3,
+            handles=marks([(MODEL_MARKS[model], model) for model in models]), ncols=3,
             loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderpad=0.0, handletextpad=0.2,
         )  # fmt: skip
         drawn = svg(figure, "band", "Mean shortfall of each policy under each fill model")
@@ -214,7 +209,7 @@ def forest(result: BacktestResult, verdict: Verdict) -> Figure:
             for j, model in enumerate(models):
                 pair = verdict.differences[policy, model]
                 y = i + (j - (len(models) - 1) / 2) * 0.24
-                color = policy_color(i + 1)
+                color = hue(i + 1)
                 if not np.isnan(pair.low_bps):
                     axes.plot([pair.low_bps, pair.high_bps], [y, y], color=color, linewidth=2)
                 if pair.n:
@@ -227,7 +222,7 @@ def forest(result: BacktestResult, verdict: Verdict) -> Figure:
         axes.margins(x=0.1)
         axes.set_xlabel(f"shortfall less that of {verdict.baseline}, bps  (left of 0: cheaper)")
         axes.legend(
-            handles=_marks([(MODEL_MARKS[model], model) for model in models]), ncols=3,
+            handles=marks([(MODEL_MARKS[model], model) for model in models]), ncols=3,
             loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderpad=0.0, handletextpad=0.2,
         )  # fmt: skip
         drawn = svg(figure, "forest", f"Paired differences to {verdict.baseline}")
@@ -270,7 +265,7 @@ def uplift(result: BacktestResult, verdict: Verdict) -> Figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
         for i, (axes, policy) in enumerate(zip(panels, policies, strict=False)):
             inside = np.clip(difference[i], -reach, reach)
-            axes.hist(inside, edges, color=policy_color(i + 1), linewidth=0)
+            axes.hist(inside, edges, color=hue(i + 1), linewidth=0)
             axes.axvline(0.0, color=MUTED, linewidth=0.8)
             axes.axvline(difference[i].mean(), color=INK, linewidth=1.4)
             won, level = np.mean(difference[i] < 0), np.mean(difference[i] == 0)
@@ -296,7 +291,7 @@ def uplift(result: BacktestResult, verdict: Verdict) -> Figure:
 
 def _ridge(axes: Any, i: int, cost: NDArray[np.float64], low: float, high: float) -> None:
     """Half a violin on row i, with median, mean, p95 and CVaR95 below its foot."""
-    color = policy_color(i)
+    color = hue(i)
     if len(cost) > 2 and np.ptp(cost) > 0:
         x = np.linspace(low, high, 220)
         y = _density(cost, x)
@@ -346,19 +341,6 @@ def _share_axis(axes: Any) -> None:
     axes.yaxis.set_major_locator(FixedLocator([0.5, 0.25, 0.1, 0.05, 0.01, 0.001]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-
-
-def _marks(pairs: Sequence[tuple[str, str]]) -> list[Any]:
-    """Legend entries of markers alone."""
-    from matplotlib.lines import Line2D
-
-    return [
-        Line2D(
-            [], [], linestyle="none", marker=mark, color=MUTED, label=label, markersize=6,
-            markeredgecolor=MUTED, markeredgewidth=1.6 if mark == "|" else 0.5,
-        )
-        for mark, label in pairs
-    ]  # fmt: skip
 
 
 def _thin(n: int, most: int) -> NDArray[np.int64]:

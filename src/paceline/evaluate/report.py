@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline import __version__
 from paceline.evaluate import plots
-from paceline.evaluate.cells import (
+from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
+from paceline.evaluate.execution import markout_figure, quality_table, split_figure
+from paceline.evaluate.frontier_page import frontier_page
+from paceline.evaluate.orders_page import order_figures
+from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.verdict import WHOLE, Verdict, judge
+from paceline.page.cells import (
     Cell,
     Column,
     Table,
@@ -27,18 +32,14 @@ from paceline.evaluate.cells import (
     plural,
     quantity,
 )
-from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
-from paceline.evaluate.execution import markout_figure, quality_table, split_figure
-from paceline.evaluate.frontier_page import frontier_page
-from paceline.evaluate.ink import HUES
-from paceline.evaluate.orders_page import order_figures
-from paceline.evaluate.results import BacktestResult
-from paceline.evaluate.verdict import WHOLE, Verdict, judge
+from paceline.page.ink import HUES
+from paceline.page.terminal import rich_table
+from paceline.page.writing import write_page
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-_HERE = Path(__file__).parent
+_TEMPLATE = Path(__file__).with_name("report.html")
 _ONE = "one order has no standard error"
 
 
@@ -49,57 +50,17 @@ def write_report(
 
     `examples`: parent orders to draw. Folders are made; an older report is replaced.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["svg"] = Markup
     verdict = judge(result)
-    page = environment.get_template("report.html").render(
-        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
-        **_contents(result, verdict, examples, title),
-    )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
-    return target
+    return write_page(path, _TEMPLATE, _contents(result, verdict, examples, title))
 
 
 def summary_text(result: BacktestResult) -> Group:
     """The answer and the table of costs, for `rich.print`."""
-    from rich import box
     from rich.console import Group
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     verdict = judge(result)
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    shown = summary_table(verdict)
-    kept = [i for i, column in enumerate(shown.columns) if column.name in _IN_TERMINAL]
-    for i in kept:
-        column = shown.columns[i]
-        head = f"{column.name}\n{column.unit}" if column.unit else column.name
-        # In a narrow window a policy's name may break; a number never does.
-        table.add_column(
-            head,
-            justify="left" if column.is_text else "right",
-            no_wrap=column.name != "policy",
-            overflow="fold",
-        )
-    last = None
-    for row in shown.rows:
-        if last not in (None, row[0].text):
-            table.add_section()
-        best = row[2].kind == "least"
-        cells = ["" if i == 0 and row[0].text == last else row[i].text for i in kept]
-        table.add_row(*cells, style="bold" if best else None)
-        last = row[0].text
+    table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
     left_out = [Text(note) for note in result.left_out]
     return Group(answer, Text(" ".join(verdict.details)), table, *left_out)
@@ -142,7 +103,7 @@ def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
     costs = [number(row[f"is_{name}_bps"]) for name in ("p50", "p95", "p99", "cvar95")]
     parts = [number(row[f"{name}_bps"]) for name in ("delay", "trading", "opportunity", "fees")]
     return [
-        Cell(row["policy"], kind="policy"),
+        Cell(row["policy"], kind="named"),
         Cell(row["fill_model"], kind="model"),
         number(row["is_mean_bps"], kind="least" if least else ""),
         number(row["is_std_error_bps"], missing=_ONE),
@@ -166,7 +127,7 @@ def difference_table(result: BacktestResult, verdict: Verdict) -> Table:
         clear = pair.high_bps < 0 or pair.low_bps > 0
         rows.append(
             [
-                Cell(policy, kind="policy"),
+                Cell(policy, kind="named"),
                 Cell(model, kind="model"),
                 number(pair.mean_bps, kind="clear" if clear else ""),
                 interval(pair.low_bps, pair.high_bps, missing="one order has no interval"),
@@ -223,7 +184,6 @@ def _contents(
         "notes": result.notes,
         "data": data_table(result),
         "data_quality": quality_tables(result),
-        "version": __version__,
     }
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
 from paceline.engine import account as acc
-from paceline.engine.exchange import REASON_NAMES, STATE_NAMES
+from paceline.engine.order_entry import REASON_NAMES, STATE_NAMES
 from paceline.engine.venue import Fees
 from paceline.evaluate.notes import notes_on
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.evaluate.cells import listed, plain, plural, signed
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
 from paceline.evaluate.results import BacktestResult
+from paceline.page.cells import listed, plain, plural, signed
 
 WHOLE = 0.99
 """Mean fill rate from which an order counts as executed."""

@@ -22,7 +22,8 @@ from paceline.engine.account import (
     learn,
     open_lots,
 )
-from paceline.engine.replay import Floor, advance, cancel, look, next_arrival, replace, seek, submit
+from paceline.engine.messages import cancel, next_arrival, replace, submit
+from paceline.engine.replay import Floor, advance, look, seek
 from paceline.jit import inner, kernel, spliced
 from paceline.market.book import rank
 from paceline.market.compiler import Images

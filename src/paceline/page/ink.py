@@ -1,17 +1,17 @@
 """Figures that take their colours and their type from the page they stand on.
 
 Matplotlib draws with stand-in colours, and `svg` writes the page's CSS variables in their place.
-One figure then serves a light page, a dark one and paper, and a policy has the same colour
-everywhere.
+One figure then serves a light page, a dark one and paper, and what has a name (a policy, a market)
+has the same colour everywhere.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 INK, MUTED, LINE, PAPER = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04"
 """Text, lesser text, hairlines, background."""
@@ -19,7 +19,7 @@ MAKER, TAKER, MISSED, BOOK = "#0a0a05", "#0a0a06", "#0a0a07", "#0a0a08"
 """Fills that rested, fills that took, child orders without a fill, the market's touch."""
 
 HUES = 8
-"""Colours there are for policies; the ninth looks like the first, with another dash."""
+"""Colours there are for what has a name; the ninth looks like the first, with another dash."""
 
 _VARIABLES = {
     INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper", MAKER: "maker", TAKER: "taker",
@@ -71,13 +71,20 @@ WIDTH = 9.6
 """Inches of a figure as wide as the text."""
 
 
-def policy_color(i: int) -> str:
-    """Stand-in colour of the i-th policy."""
+class Figure(NamedTuple):
+    """A plot and what to see in it."""
+
+    svg: str
+    caption: str
+
+
+def hue(i: int) -> str:
+    """Stand-in colour of the i-th name."""
     return f"#0b0b{i % HUES:02x}"
 
 
-def policy_dash(i: int) -> str:
-    """Line style of the i-th policy: solid until colours run out."""
+def dash(i: int) -> str:
+    """Line style of the i-th name: solid until colours run out."""
     return ("-", "--", ":", "-.")[i // HUES % 4]
 
 
@@ -88,15 +95,15 @@ def part_color(i: int) -> str:
 
 @contextmanager
 def sheet(height: float, layout: Literal["constrained"] | None = "constrained") -> Iterator[Any]:
-    """An empty figure as wide as the text and so many inches high, with the report's style while it
+    """An empty figure as wide as the text and so many inches high, with the page's style while it
     is drawn. Without a `layout` its margins are set by hand, which draws in half the time."""
     import matplotlib
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Sheet
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own style is no part of the report
+        matplotlib.rcdefaults()  # a reader's own style is no part of the page
         matplotlib.rcParams.update(_STYLE)
-        yield Figure(figsize=(WIDTH, height), layout=layout)
+        yield Sheet(figsize=(WIDTH, height), layout=layout)
 
 
 def svg(figure: Any, name: str, label: str) -> str:
@@ -126,6 +133,19 @@ def svg(figure: Any, name: str, label: str) -> str:
     text = text.replace("'DejaVu Sans'", "var(--sans)")
     text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)
     return re.sub(r"\n\s*", "\n", text)
+
+
+def marks(pairs: Sequence[tuple[str, str]]) -> list[Any]:
+    """Legend entries of markers alone."""
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D(
+            [], [], linestyle="none", marker=mark, color=MUTED, label=label, markersize=6,
+            markeredgecolor=MUTED, markeredgewidth=1.6 if mark == "|" else 0.5,
+        )
+        for mark, label in pairs
+    ]  # fmt: skip
 
 
 def _from_page(found: re.Match[str]) -> str:
