@@ -30,12 +30,11 @@ def rich_table(
     for i in kept:
         column = table.columns[i]
         head = f"{column.name}\n{column.unit}" if column.unit else column.name
-        justify = "left" if column.is_text else "right"
         shown.add_column(
             head,
-            justify=justify,
+            justify="left" if column.is_text else "right",
             no_wrap=column.name != wraps,
-            overflow="fold",  # type: ignore[arg-type]
+            overflow="fold",
         )
     last = ""
     for row in table.rows:
