@@ -33,7 +33,8 @@ def tape_of(rows: ev.Rows) -> Tape:
 def ruler_of(begin_ns: int, end_ns: int, step: int = 1, reach: int = 6) -> Ruler:
     edges = distance_edges(reach)
     return Ruler(
-        begin_ns=begin_ns, end_ns=end_ns, open_ns=begin_ns - 3, hour_ns=7, step=step, round_lot=2,
+        begin_ns=begin_ns, end_ns=end_ns, open_ns=begin_ns - 3, hour_ns=7, step=step, whole=3,
+        round_lot=2,
         usual_lots=6.0, bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),
         pace=1.0 / np.arange(1, len(edges)),
     )  # fmt: skip
@@ -47,6 +48,10 @@ def counted(tape: Tape, ruler: Ruler) -> tuple[Counts, Takers, Journal]:
     return counts, Takers(*(column[:n] for column in takers)), cut(journal)
 
 
+def spread_bucket_of(spread: int) -> int:
+    return min(math.floor(2 * math.log2(max(spread, 1))), SPREADS - 1)
+
+
 class SlowCount:
     """The same counts from rows, with a book of dictionaries."""
 
@@ -56,7 +61,7 @@ class SlowCount:
         self.counts = new_counts(int(ruler.bin_of[-1]) + 1, self.reach)
         self.orders: dict[int, list[int]] = {}  # slot -> [side, ticks, lots]
         self.takers: list[list[int]] = []
-        self.journal: list[tuple[int, int, int, int, float]] = []
+        self.journal: list[tuple[int, int, int, int, int, float]] = []
         self.last: tuple[int, int] | None = None
 
     def best(self, side: int) -> int | None:
@@ -80,26 +85,32 @@ class SlowCount:
         bid, ask = self.best(1), self.best(-1)
         return None if bid is None or ask is None else (ask - bid) // self.ruler.step
 
+    def width(self) -> int:
+        spread = self.spread()
+        return SPREADS if spread is None else spread_bucket_of(spread)
+
     def hour(self, ts: int) -> int:
         return min((ts - self.ruler.open_ns) // self.ruler.hour_ns, HOURS - 1)
 
     def arrive(self, what: int, side: int, ts: int) -> None:
         stream, hour, bucket = 2 * what + (side < 0), self.hour(ts), self.bucket(side)
-        self.counts.arrivals[what, hour, bucket] += 1
+        self.counts.arrivals[what, hour, bucket, self.width()] += 1
         self.counts.streams[stream] += 1
         pace = 0.0
         for s, ticks, _ in self.orders.values():
             if what == CANCEL and s == side and self.behind(s, ticks) < self.reach:
                 pace += self.ruler.pace[self.ruler.bin_of[self.behind(s, ticks)]]
-        self.journal.append((ts, stream, hour, bucket, pace))
+        self.journal.append((ts, stream, hour, bucket, self.width(), pace))
 
     def watch(self, ts: int, until: int) -> None:
         for side in (1, -1):
-            self.counts.queue_s[self.hour(ts), self.bucket(side)] += (until - ts) / 1e9
+            at = self.hour(ts), self.bucket(side), self.width()
+            self.counts.touch_s[at] += (until - ts) / 1e9
         for side, ticks, _ in self.orders.values():
             behind = self.behind(side, ticks)
             if behind < self.reach:
-                at = self.hour(ts), self.bucket(side), self.ruler.bin_of[behind]
+                bin = self.ruler.bin_of[behind]
+                at = self.hour(ts), self.bucket(side), self.width(), bin
                 self.counts.order_s[at] += (until - ts) / 1e9
 
     def limit(self, side: int, ticks: int, ts: int) -> None:
@@ -109,10 +120,17 @@ class SlowCount:
         if behind >= self.reach:
             return None
         self.arrive(LIMIT, side, ts)
+        best, apart = self.best(side), self.ruler.step * self.ruler.whole
+        is_whole = ticks % apart == 0
         if behind >= 0:
-            self.counts.placed[behind] += 1
+            # From the first whole price at or behind the touch, if the order's is one.
+            start = next(p for i in range(apart) if (p := best - side * i) % apart == 0)
+            seen = side * (start - ticks) // self.ruler.step if is_whole else behind
+            self.counts.placed[max(seen, 0)] += 1
+        if behind != -1:
+            self.counts.whole[int(behind >= 0)] += (1, is_whole)
         if spread is not None:
-            bucket = min(math.floor(2 * math.log2(max(spread, 1))), SPREADS - 1)
+            bucket = spread_bucket_of(spread)
             self.counts.limits[bucket] += 1
             if behind < 0:
                 self.counts.improving[bucket] += 1

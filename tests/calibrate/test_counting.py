@@ -45,7 +45,7 @@ def test_a_slow_count_finds_the_same(steps, begin, length, step, reach):
         np.testing.assert_allclose(seen, getattr(slow.counts, name), rtol=1e-9, err_msg=name)
     assert np.stack(takers, axis=1).tolist() == slow.takers
     np.testing.assert_allclose(
-        np.stack(journal[1:], axis=1).reshape(-1, 5), np.array(slow.journal).reshape(-1, 5)
+        np.stack(journal[1:], axis=1).reshape(-1, 6), np.array(slow.journal).reshape(-1, 6)
     )
 
 
@@ -64,7 +64,7 @@ def test_by_hand():
     flow.put(ev.HIDDEN, -1, 108, 3)
     counts, takers, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041))
     assert counts.streams.tolist() == [1, 0, 0, 1, 1, 0]
-    assert counts.arrivals.sum(axis=(1, 2)).tolist() == [1, 1, 1]
+    assert counts.arrivals.sum(axis=(1, 2, 3)).tolist() == [1, 1, 1]
     assert counts.arrivals[:, :, HERE].sum() == 3
     assert counts.limits.tolist()[:4] == [0, 0, 0, 1], "a spread of 3 is in [2.8, 4)"
     assert counts.improving.tolist()[:4] == [0, 0, 0, 1]
@@ -73,9 +73,9 @@ def test_by_hand():
     assert counts.cancels.tolist()[:3] == [1, 0, 0]
     # Order-nanoseconds: two touches for 40; 104 and 103 stood 2 and 3 behind for 10 of them, and
     # 108 was one behind until 107 was gone.
-    at = counts.order_s.sum(axis=(0, 1)) * 1e9
+    at = counts.order_s.sum(axis=(0, 1, 2)) * 1e9
     assert at[:4].round().tolist() == [80, 30 + 29, 10, 10], at
-    assert counts.queue_s.sum() == pytest.approx(80e-9)
+    assert counts.touch_s.sum() == pytest.approx(80e-9)
     assert [column.tolist() for column in takers] == [[1030], [1], [9], [3], [3]]
 
 
@@ -88,7 +88,7 @@ def test_halts_are_no_time():
     flow.ts = 1030
     flow.put(ev.RESUME, 0, 0, 0)
     counts, _, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
-    assert counts.queue_s.sum() == pytest.approx(2 * 30e-9)
+    assert counts.touch_s.sum() == pytest.approx(2 * 30e-9)
     assert counts.order_s.sum() == pytest.approx(2 * 30e-9)
 
 

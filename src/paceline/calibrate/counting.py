@@ -2,8 +2,8 @@
 the book was there for them to happen in.
 
 One kernel rolls the book over a tape that names its orders (L3). Rates are counts over exposure,
-and exposure is time: of a queue at the touch of some size, or of an order at some distance from the
-touch ("order-seconds"). Both sides are pooled, mirrored; streams are those of `engine.laws`.
+and exposure is time: of a queue at the touch of some size and a spread of some width, or of an
+order at some distance from the touch ("order-seconds"). Both sides are pooled, mirrored; streams are those of `engine.laws`.
 
 What is counted as what:
 
@@ -51,18 +51,22 @@ from paceline.market.tape import Tape
 EMPTY = QUEUES
 """The bucket of a side that shows nothing, after those of `engine.laws`."""
 
+ENDLESS = SPREADS
+"""The bucket of the spread while a side shows nothing."""
+
 
 class Counts(NamedTuple):
     """What was counted. Bins are those of `distance_edges`, hours 0 to `HOURS` - 1."""
 
-    arrivals: NDArray[np.int64]  # [3, HOURS, QUEUES + 1] by what, hour and queue at the touch
-    queue_s: NDArray[np.float64]  # [HOURS, QUEUES + 1] side-seconds that a touch was of that size
+    arrivals: NDArray[np.int64]  # [3, HOURS, QUEUES + 1, SPREADS + 1] by what, hour, queue, spread
+    touch_s: NDArray[np.float64]  # [HOURS, QUEUES + 1, SPREADS + 1] side-seconds of such a touch
     cancels: NDArray[np.int64]  # [bins] by distance from the touch
-    order_s: NDArray[np.float64]  # [HOURS, QUEUES + 1, bins] order-seconds at that distance
+    order_s: NDArray[np.float64]  # [HOURS, QUEUES + 1, SPREADS + 1, bins] order-seconds there
     placed: NDArray[np.int64]  # [reach] limit orders at or behind the touch, by distance in steps
     limits: NDArray[np.int64]  # [SPREADS] limit orders by the spread they met
     improving: NDArray[np.int64]  # [SPREADS] those that came to stand inside it
     inside: NDArray[np.int64]  # [reach] by how many steps they improved their side
+    whole: NDArray[np.int64]  # [2, 2] orders inside by more than a step and behind: all, on `whole`
     room: NDArray[np.int64]  # [reach] orders inside that were no better, and had room to be as good
     streams: NDArray[np.int64]  # [STREAMS] arrivals
     divisible: NDArray[np.int64]  # [2] cancels of two round lots and more: all, and in part
@@ -76,6 +80,7 @@ class Journal(NamedTuple):
     stream: NDArray[np.int64]
     hour: NDArray[np.int64]
     bucket: NDArray[np.int64]  # of the queue at the touch
+    width: NDArray[np.int64]  # bucket of the spread
     pace: NDArray[np.float64]  # of a cancel: all orders of its side together; else 0
 
 
@@ -108,8 +113,23 @@ def steps_behind(book: Book, row: int, level: int, step: int) -> int:
 
 
 @inlined
+def steps_off_whole(book: Book, ruler: Ruler, row: int) -> int:
+    """How far behind the touch of a side the next whole price lies."""
+    ticks = (2 * row - 1) * book.level_ticks[book.best[row]]
+    return -ticks % (ruler.step * ruler.whole) // ruler.step
+
+
+@inlined
 def _spread(book: Book, step: int) -> int:
     return (book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]) // step
+
+
+@inlined
+def width_of(book: Book, ruler: Ruler) -> int:
+    """Bucket of the spread."""
+    if not is_shown(book, 0) or not is_shown(book, 1):
+        return ENDLESS
+    return spread_bucket(max(_spread(book, ruler.step), 1))
 
 
 @inlined
@@ -122,17 +142,17 @@ def hour_of(ruler: Ruler, ts: int) -> int:
 def _watch(book: Book, ruler: Ruler, counts: Counts, ts: int, until: int) -> None:
     """The book stands as it is from `ts` until `until`."""
     seconds = (until - ts) * 1e-9
-    hour = hour_of(ruler, ts)
+    hour, width = hour_of(ruler, ts), width_of(book, ruler)
     for row in range(2):
         bucket = bucket_of_queue(book, row, ruler.usual_lots)
-        counts.queue_s[hour, bucket] += seconds
+        counts.touch_s[hour, bucket, width] += seconds
     for slot in range(len(book.slots)):
         order = book.slots[slot]
         if order["lots"] > 0:
             behind = steps_behind(book, order["row"], order["level"], ruler.step)
             if behind < len(ruler.bin_of):
                 bucket = bucket_of_queue(book, order["row"], ruler.usual_lots)
-                counts.order_s[hour, bucket, ruler.bin_of[behind]] += seconds
+                counts.order_s[hour, bucket, width, ruler.bin_of[behind]] += seconds
 
 
 @inner
@@ -153,12 +173,12 @@ def _arrive(
     book: Book, ruler: Ruler, counts: Counts, journal: Journal, what: int, row: int, ts: int
 ) -> None:
     bucket = bucket_of_queue(book, row, ruler.usual_lots)
-    hour = hour_of(ruler, ts)
-    counts.arrivals[what, hour, bucket] += 1
+    hour, width = hour_of(ruler, ts), width_of(book, ruler)
+    counts.arrivals[what, hour, bucket, width] += 1
     counts.streams[2 * what + row] += 1
     at = journal.n[0]
     journal.ts[at], journal.stream[at] = ts, 2 * what + row
-    journal.hour[at], journal.bucket[at] = hour, bucket
+    journal.hour[at], journal.bucket[at], journal.width[at] = hour, bucket, width
     journal.pace[at] = _pace(book, ruler, row) if what == CANCEL else 0.0
     journal.n[0] = at + 1
 
@@ -175,8 +195,14 @@ def _count_limit(
     if behind >= len(ruler.bin_of):
         return
     _arrive(book, ruler, counts, journal, LIMIT, row, ts)
+    on_whole = book.level_ticks[level] % (ruler.step * ruler.whole) == 0
     if behind >= 0:
-        counts.placed[behind] += 1
+        # Orders on whole prices look at the touch from the whole price at or behind it.
+        off = steps_off_whole(book, ruler, row) if on_whole else 0
+        counts.placed[max(behind - off, 0)] += 1
+    if behind != -1:
+        counts.whole[int(behind >= 0), 0] += 1
+        counts.whole[int(behind >= 0), 1] += on_whole
     if not is_shown(book, 1 - row):
         return
     spread = max(_spread(book, ruler.step), 1)
@@ -259,15 +285,16 @@ def count_tape(
 def new_counts(bins: int, reach: int) -> Counts:
     """Nothing counted yet."""
     return Counts(
-        arrivals=np.zeros((3, HOURS, QUEUES + 1), np.int64),
-        queue_s=np.zeros((HOURS, QUEUES + 1)),
+        arrivals=np.zeros((3, HOURS, QUEUES + 1, SPREADS + 1), np.int64),
+        touch_s=np.zeros((HOURS, QUEUES + 1, SPREADS + 1)),
         cancels=np.zeros(bins, np.int64),
-        order_s=np.zeros((HOURS, QUEUES + 1, bins)),
+        order_s=np.zeros((HOURS, QUEUES + 1, SPREADS + 1, bins)),
         placed=np.zeros(reach, np.int64),
         limits=np.zeros(SPREADS, np.int64),
         improving=np.zeros(SPREADS, np.int64),
         inside=np.zeros(reach, np.int64),
         room=np.zeros(reach, np.int64),
+        whole=np.zeros((2, 2), np.int64),
         streams=np.zeros(STREAMS, np.int64),
         divisible=np.zeros(2, np.int64),
     )
@@ -288,12 +315,11 @@ def count(tape: Tape, ruler: Ruler, counts: Counts) -> tuple[Takers, Journal]:
 
 def new_journal(room: int) -> Journal:
     """An empty journal."""
-    n, ts, stream, hour, bucket = (np.zeros(size, np.int64) for size in (1, *[room] * 4))
-    return Journal(n, ts, stream, hour, bucket, pace=np.zeros(room))
+    n, *columns = (np.zeros(size, np.int64) for size in (1, *[room] * 5))
+    return Journal(n, *columns, pace=np.zeros(room))
 
 
 def cut(journal: Journal) -> Journal:
     """The journal without the room that was not used."""
-    n, ts, stream, hour, bucket, pace = journal
-    used = slice(int(n[0]))
-    return Journal(n, ts[used], stream[used], hour[used], bucket[used], pace[used])
+    used = slice(int(journal.n[0]))
+    return Journal(journal.n, *(column[used] for column in journal[1:]))

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from paceline.calibrate.counting import Counts, Journal
 from paceline.calibrate.rates import Rates, by_queue, shrunk
 from paceline.engine.flow_settings import Excitation
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, STREAMS
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS, STREAMS
 from paceline.jit import kernel
 
 HALF_LIVES_S = (0.05, 1.0, 30.0)
@@ -94,12 +94,13 @@ def heats(
 
 
 def base_rates(journal: Journal, rates: Rates) -> NDArray[np.float64]:
-    """The rate per second `[n]` that hour and distance explain when each arrival comes; of its own
-    kind, on its side."""
+    """The rate per second `[n]` that hour, spread and distance explain when each arrival comes; of
+    its own kind, on its side."""
     what = journal.stream >> 1
     per_s = np.where(what == MARKET, rates.market_per_s, rates.limit_per_s)
     per_s = np.where(what == CANCEL, journal.pace, per_s)
-    return np.asarray(per_s * rates.hour[journal.hour])
+    width = np.minimum(journal.width, SPREADS - 1)
+    return np.asarray(per_s * rates.hour[journal.hour] * rates.tension[what, width])
 
 
 def fit_excitation(

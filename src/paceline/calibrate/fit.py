@@ -25,11 +25,12 @@ come out wider where prices are fine, and narrower where touches are fleeting.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.counting import Counts, Journal, Takers, count, new_counts
+from paceline.calibrate.counting import EMPTY, Counts, Journal, Takers, count, new_counts
 from paceline.calibrate.excitation import fit_excitation, unexcited
 from paceline.calibrate.rates import Rates, fit_rates
 from paceline.calibrate.ruler import (
@@ -44,7 +45,14 @@ from paceline.calibrate.ruler import (
     usual_touch_lots,
 )
 from paceline.calibrate.signs import fit_metaorders
-from paceline.engine.flow_settings import Excitation, Histogram, Placement, QueueReaction, Sizes
+from paceline.engine.flow_settings import (
+    Excitation,
+    Histogram,
+    Placement,
+    QueueReaction,
+    Sizes,
+    SpreadReaction,
+)
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
 from paceline.engine.market_settings import MarketSettings
 from paceline.errors import InputError
@@ -67,9 +75,6 @@ _MOST_SIZES = 50_000
 
 _POPULAR = 8
 """Values that get a bin of their own in a histogram: round sizes, whole cents."""
-
-_LONGEST_PATIENCE = 512
-"""Distances that are told apart in `patience`."""
 
 _DOUBT = 10.0
 """Orders that a width of the spread must have met before it is believed half."""
@@ -116,6 +121,7 @@ def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSett
         symbol=first.instrument.symbol,
         start_price=float(round(float(np.median(mids)) / step) * tick),
         tick=float(tick),
+        order_tick=float(first.instrument.order_tick),
         round_lot=round_lot,
         limit_bid_per_s=rates.limit_per_s,
         limit_ask_per_s=rates.limit_per_s,
@@ -124,15 +130,17 @@ def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSett
         cancel_per_s=cancel_per_s,
         reduce_share=float(counts.divisible[1] / max(counts.divisible[0], 1)),
         hidden_share=_hidden_share(all_takers),
-        placement=_placement(counts),
+        placement=_placement(counts, rulers[0].whole),
         limit_size=_sizes(lots, round_lot),
         market_size=_sizes(all_takers.lots, round_lot),
-        patience=_patience(rates, edges),
+        **_patience(rates, edges),
         reaction=_reaction(rates, usual_lots),
+        tension=_tension(rates, counts),
         excitation=excitation,
         metaorders=fit_metaorders([one.row for one in takers]),
         day=tuple(_rounded(rates.hour)),
         opening_spread_ticks=max(round(float(spread) / step), 1),
+        opening_orders=_opening(counts, edges),
         zone=first.session.zone,
         open_s=(first.session.open_ns - midnight) / NS_PER_S,
         close_s=(first.session.close_ns - midnight) / NS_PER_S,
@@ -181,7 +189,7 @@ def _sizes(lots: NDArray[np.int64], round_lot: int) -> Sizes:
     return Sizes(histogram=histogram(np.bincount(round_lots)[1:].astype(np.float64), 1))
 
 
-def _placement(counts: Counts) -> Placement:
+def _placement(counts: Counts, whole_ticks: int) -> Placement:
     overall = counts.improving.sum() / max(counts.limits[1:].sum(), 1)
     improve = (counts.improving + _DOUBT * overall) / (counts.limits + _DOUBT)
     improve[0] = 0.0  # a spread of one tick has no inside
@@ -192,7 +200,17 @@ def _placement(counts: Counts) -> Placement:
         histogram=histogram(counts.placed.astype(np.float64), 0),
         improve=tuple(_rounded(improve[: widest + 1])),
         inside=histogram(inside[1:], 1) if inside[1:].sum() > 0 else None,
+        **_whole(counts, whole_ticks),
     )
+
+
+def _whole(counts: Counts, ticks: int) -> dict[str, Any]:
+    """Who sits on whole prices for their sake: one in `ticks` does by chance."""
+    if ticks == 1:
+        return {}
+    seen = counts.whole[:, 1] / np.maximum(counts.whole[:, 0], 1)
+    inside, behind = _rounded(np.clip((seen - 1 / ticks) / (1 - 1 / ticks), 0.0, 1.0))
+    return {"whole_ticks": ticks, "whole_inside": inside, "whole_behind": behind}
 
 
 def improvements(inside: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -212,13 +230,34 @@ def improvements(inside: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[
     return share / share.sum() if share.sum() > 0 else share
 
 
-def _patience(rates: Rates, edges: NDArray[np.int64]) -> tuple[float, ...]:
-    """By tick, up to the distance from which on nothing changes."""
+def _patience(rates: Rates, edges: NDArray[np.int64]) -> dict[str, Any]:
+    """By distance, where it changes."""
     per_s = rates.cancel_per_s / rates.cancel_per_s.max()
-    changes = np.flatnonzero(np.diff(per_s))
-    last = int(changes[-1]) + 1 if len(changes) else 0
-    by_tick = np.repeat(per_s, np.diff(edges))[: min(int(edges[last]) + 1, _LONGEST_PATIENCE)]
-    return tuple(_rounded(by_tick))
+    changes = np.flatnonzero(np.diff(per_s, prepend=np.nan))
+    return {
+        "patience": tuple(_rounded(per_s[changes])),
+        "patience_ticks": tuple(int(edge) for edge in edges[changes]),
+    }
+
+
+def _opening(counts: Counts, edges: NDArray[np.int64]) -> Histogram | None:
+    """Orders of a side by distance, on average over the day."""
+    seconds = counts.touch_s[:, :EMPTY].sum()
+    orders = counts.order_s.sum(axis=(0, 1, 2)) / max(seconds, 1e-9)
+    if not orders.sum() > 0:
+        return None
+    last = int(np.flatnonzero(orders > 1e-3 * orders.sum())[-1])
+    return Histogram(
+        edges=tuple(int(edge) for edge in edges[: last + 2]),
+        weights=tuple(_rounded(orders[: last + 1])),
+    )
+
+
+def _tension(rates: Rates, counts: Counts) -> SpreadReaction:
+    """Up to the widest spread that was seen."""
+    widest = int(np.flatnonzero(counts.touch_s.sum(axis=(0, 1))[:SPREADS])[-1])
+    limit, market, cancel = (tuple(_rounded(one[: widest + 1])) for one in rates.tension)
+    return SpreadReaction(limit=limit, market=market, cancel=cancel)
 
 
 def _reaction(rates: Rates, usual_lots: float) -> QueueReaction:

@@ -28,6 +28,7 @@ class Ruler(NamedTuple):
     hour_ns: int
     """Length of a part of the session."""
     step: int  # book ticks between the prices that orders sit on
+    whole: int  # steps between whole prices, on which our orders sit; 1: all are whole
     round_lot: int
     usual_lots: float  # at the touch
     bin_of: NDArray[np.int64]  # [reach] bin of each distance in steps
@@ -124,6 +125,7 @@ def new_ruler(
         open_ns=session.open_ns,
         hour_ns=-(-(session.close_ns - session.open_ns) // HOURS),
         step=step,
+        whole=max(tape.instrument.order_step // step, 1),
         round_lot=round_lot,
         usual_lots=usual_lots,
         bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),

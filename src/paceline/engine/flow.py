@@ -59,14 +59,23 @@ def _sized(laws: Laws, state: FlowState, lots: int) -> int:
 
 
 @inlined
+def _stretched(laws: Laws, state: FlowState, ticks: int, least: int) -> int:
+    """A distance as the regime makes it."""
+    spread = laws.regimes[state.clock[0]["regime"]]["spread"]
+    if spread == 1.0:
+        return ticks
+    return max(np.int64(ticks * spread + uniform(state.dice)), least)
+
+
+@inlined
 def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """A limit order joins side `row`, at least one tick away from the other."""
     away = 2 * row - 1  # from the other side
     other = _anchor(state, book, 1 - row)
     if laws.rates[0]["from_own"] and is_shown(book, row):
-        level = _from_own(laws, state, book.best[row], other, away)
+        level = _from_own(laws, state, book, row, other)
     else:
-        level = other + away * pick(state.dice, laws.distance)
+        level = other + away * _stretched(laws, state, pick(state.dice, laws.distance), 1)
     # At the end of the price table there is still room: the other side's best is never the last.
     level = min(max(level, 0), len(book.level_ticks) - 1)
     lots = _sized(laws, state, pick(state.dice, laws.limit_size))
@@ -74,21 +83,48 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
 
 
 @inlined
-def _from_own(laws: Laws, state: FlowState, best: int, other: int, away: int) -> int:
+def _from_own(laws: Laws, state: FlowState, book: Book, row: int, other: int) -> int:
     """Level of an order that looks at its own side first: inside the spread, at the touch, or
     behind it."""
+    best, away = book.best[row], 2 * row - 1
     spread = away * (best - other)
-    if spread > 1:
+    narrow = narrowed(laws, state, spread)
+    if narrow > 1:
         share = (
-            laws.improve[spread_bucket(spread)] * laws.regimes[state.clock[0]["regime"]]["improve"]
+            laws.improve[spread_bucket(narrow)] * laws.regimes[state.clock[0]["regime"]]["improve"]
         )
         if share > 0.0 and uniform(state.dice) <= share:
             for _ in range(_TRIES):
-                ticks = pick(state.dice, laws.inside)
+                ticks = _stretched(laws, state, pick(state.dice, laws.inside), 1)
                 if ticks < spread:
-                    return best - away * ticks
+                    return _inside(laws, state, book, best, away, ticks, spread)
             return best - away
-    return best + away * (pick(state.dice, laws.distance) - 1)
+    behind = _stretched(laws, state, pick(state.dice, laws.distance) - 1, 0)
+    return _behind(laws, state, book, best, away, behind)
+
+
+@inlined
+def _inside(
+    laws: Laws, state: FlowState, book: Book, best: int, away: int, ticks: int, spread: int
+) -> int:
+    """Level `ticks` ahead of `best`, or the whole price that is nearest to it in the spread."""
+    level, whole = best - away * ticks, laws.rates[0]["whole_ticks"]
+    if whole > 1 and ticks > 1 and uniform(state.dice) <= laws.rates[0]["whole_inside"]:
+        off = book.level_ticks[level] % whole
+        nearest = level + (whole - off if 2 * off >= whole else -off)
+        if 0 < away * (best - nearest) < spread:
+            return nearest
+    return level
+
+
+@inlined
+def _behind(laws: Laws, state: FlowState, book: Book, best: int, away: int, ticks: int) -> int:
+    """Level `ticks` behind `best` or, on whole prices, behind the first of them."""
+    whole = laws.rates[0]["whole_ticks"]
+    if whole > 1 and uniform(state.dice) <= laws.rates[0]["whole_behind"]:
+        best += away * (-away * book.level_ticks[best] % whole)
+        ticks = (ticks + whole // 2) // whole * whole
+    return best + away * ticks
 
 
 @inlined
@@ -166,12 +202,41 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
 
 
 @inlined
+def _surprise(laws: Laws, state: FlowState) -> tuple[int, int]:
+    """Which side flees from news, and how far."""
+    row = below(state.dice, 2)
+    return row, pick(state.dice, laws.reprice)
+
+
+@inner
+def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
+    """The same if the price is pulled: by how many ticks it is behind its line."""
+    clock = state.clock[0]
+    owing = clock["halted"] == OWING
+    drift = laws.regimes[clock["regime"]]["drift"]
+    mid, line = middle(book), line_now(laws, state)
+    ticks = 0.0
+    if mid >= 0.0 and line >= 0.0 and (owing or drift * (line - mid) > 0.0):
+        ticks = line - mid
+    elif line < 0.0:
+        clock["line"], clock["line_ts"] = mid, clock["now"]
+    if owing:
+        clock["owed"] -= 1
+        if clock["owed"] <= 0 or abs(ticks) < 1.0:
+            clock["halted"] = 0
+    return int(ticks > 0.0), np.int64(abs(ticks))
+
+
+@inlined
 def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """The price is worth more or less at once: one side flees, then the other follows."""
     clock = state.clock[0]
-    row = below(state.dice, 2)
-    ticks = pick(state.dice, laws.reprice)
-    if not is_shown(book, row):
+    pulls = laws.regimes[clock["regime"]]["pulls"]
+    pulled = clock["halted"] == OWING
+    if not pulled and pulls > 0.0:
+        pulled = uniform(state.dice) * state.base[JUMP] <= pulls
+    row, ticks = _lag(laws, state, book) if pulled else _surprise(laws, state)
+    if ticks == 0 or not is_shown(book, row):
         return NOTHING, 0, 0, 0, NO_SLOT
     clock["jump"], clock["fleeing_row"], clock["fled"] = 1, row, 0
     clock["fleeing_to"] = book.best[row] + (2 * row - 1) * ticks
@@ -219,7 +284,7 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     cool(laws, state, clock["due"])
     stream = clock["stream"]
     if stream == CHANGE:
-        return change(laws, state), 0, -1, 0, NO_SLOT
+        return change(laws, state, book), 0, -1, 0, NO_SLOT
     if stream == JUMP:
         return _jump(laws, state, book)
     if stream == HALTS:

@@ -93,6 +93,17 @@ class Placement(Settings, frozen=True, kw_only=True):
     inside: Annotated[
         Histogram | None, Field("By how much they improve; left out, one tick.", "ticks")
     ] = None
+    whole_ticks: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        Field("Ticks between whole prices, e.g. ten to a cent.", "ticks"),
+    ] = 1
+    whole_inside: Annotated[
+        Share, Field("Anchor own: share on whole prices of orders inside by more than a tick.", "")
+    ] = 0.0
+    whole_behind: Annotated[
+        Share, Field("Anchor own: share on whole prices of orders at the touch or behind it.", "")
+    ] = 0.0
 
     def weights(self) -> NDArray[np.float64]:
         """Share of limit orders at the first, second, ... distance."""

@@ -51,19 +51,29 @@ RATE_RECORD = np.dtype(
         ("round_lot", np.int64),
         ("from_own", np.int64),  # 1: placed relative to the own best price, 0: to the other side's
         ("reacts", np.int64),  # 1: rates depend on the queues at the touch or the spread
+        ("whole_ticks", np.int64),  # ticks between whole prices
+        ("whole_inside", np.float64),  # share of orders there that sit on whole prices
+        ("whole_behind", np.float64),
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch
         ("bin_ns", np.int64),  # length of a bin of the day
     ]
 )
 REGIME_RECORD = np.dtype(
     [
-        ("rate", np.float64, 3),  # multiplies limit, market and cancel arrivals
+        ("rate", np.float64, STREAMS),  # multiplies their arrivals
         ("size", np.float64),  # multiplies sizes
         ("improve", np.float64),  # multiplies the share of limit orders inside the spread
+        ("spread", np.float64),  # multiplies the distances between orders
         ("reprice", np.float64),  # multiplies jumps
+        ("own_jumps", np.float64),  # per ns, besides
+        ("drift", np.float64),  # ticks per ns
+        ("pulls", np.float64),  # per ns: how often the price is brought to where drift wants it
+        ("gap", np.int64),  # ticks by which the price jumps as it begins
+        ("halted", np.int64),  # 1: nothing happens while it lasts
         ("leave", np.float64),  # per ns
     ]
 )
+SEQUENCE_RECORD = np.dtype([("regime", np.int64), ("stays", np.int64)])  # ns
 
 
 class Laws(NamedTuple):
@@ -87,3 +97,4 @@ class Laws(NamedTuple):
     reprice: NDArray[np.void]  # [k] alias table: ticks of a jump
     regimes: NDArray[np.void]  # [r] of REGIME_RECORD
     leads: NDArray[np.float64]  # [r, r] cumulative share of the regimes that follow
+    sequence: NDArray[np.void]  # [k] of SEQUENCE_RECORD; if there is one, nothing is left to chance

@@ -9,6 +9,7 @@ The defaults are a stock of medium liquidity; docs/assumptions.md says what is u
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Annotated
 
 import numpy as np
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from paceline.config import Field, Settings
 from paceline.engine.dice import alias_table
 from paceline.engine.flow_settings import (
+    WIDEST,
     Excitation,
     Halts,
+    Histogram,
     Jumps,
     Metaorders,
     Placement,
@@ -42,6 +45,9 @@ MAX_RESTING = 1_000_000
 MAX_ARRIVALS = 5e7
 """Most arrivals that a session may have on average."""
 
+_FEWEST_LEAVE = 0.01
+"""Of the cancels at the touch: less does not balance anything within a day."""
+
 PositiveRate = Annotated[float, Meta(ge=1e-6, le=1e6)]
 
 
@@ -54,6 +60,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         float, Meta(gt=0), Field("Price around which the session opens.", "currency")
     ] = 50.0
     tick: Annotated[float, Meta(gt=0), Field("Smallest price step.", "currency")] = 0.01
+    order_tick: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Field("Smallest price step of our own orders; left out, the tick.", "currency"),
+    ] = None
     round_lot: Annotated[
         int, Meta(ge=1, le=100_000), Field("Sizes are multiples of this.", "lots")
     ] = 100
@@ -86,6 +96,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             "share",
         ),
     ] = ()
+    patience_ticks: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=WIDEST)], ...],
+        Field("Distance from which on each of patience holds; left out, 0, 1, 2, ...", "ticks"),
+    ] = ()
     excitation: Annotated[Excitation, Field("What arrivals bring about.", "")] = Excitation()
     reaction: Annotated[
         QueueReaction, Field("How arrivals depend on the queues at the touch.", "")
@@ -110,6 +124,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         Rate,
         Field("Orders at the open, as a multiple of what arrivals and cancels balance at.", ""),
     ] = 1.0
+    opening_orders: Annotated[
+        Histogram | None,
+        Field("Orders of a side by ticks behind the touch, as counted, times opening_depth.", ""),
+    ] = None
     zone: Annotated[str, Field("Time zone of the session (IANA name).", "")] = "America/New_York"
     open_s: Annotated[
         float, Meta(ge=0, lt=86_400), Field("Session start, after midnight.", "s")
@@ -123,6 +141,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         self._check_session()
         self._check_arrivals()
         self._check_prices()
+        self._check_patience()
         self._check_regimes()
         for name in ("limit_size", "market_size"):
             try:
@@ -170,6 +189,16 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 f"lowest and highest price ({lowest} and {highest} ticks); lower it"
             )
 
+    def _check_patience(self) -> None:
+        starts = self.patience_ticks
+        if not starts:
+            return
+        if len(starts) != len(self.patience) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
+            raise ConfigError(
+                f"patience_ticks: are not {len(self.patience)} distances that rise from 0; give "
+                "one for each of patience"
+            )
+
     def _check_regimes(self) -> None:
         names = [mood.name for mood in self.regimes]
         for mood in self.regimes:
@@ -184,8 +213,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
 
     def instrument(self) -> Instrument:
         """The simulated instrument; a lot is one share."""
-        tick = str(self.tick)
-        return Instrument(symbol=self.symbol, book_tick=tick, order_tick=tick, venue="SIM")  # type: ignore[arg-type]
+        tick = Decimal(str(self.tick))
+        order_tick = Decimal(str(self.order_tick or self.tick))
+        return Instrument(symbol=self.symbol, book_tick=tick, order_tick=order_tick, venue="SIM")
 
     def session(self, day: str) -> Session:
         """The session of `day` (YYYY-MM-DD)."""
@@ -215,7 +245,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     def laws(self) -> Laws:
         """The tables and rates that kernels read."""
         weights = self.placement.weights()
-        per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
         decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
         excites = self.excitation.norms() * decay[:, None, None]
         inside = self.placement.inside
@@ -227,10 +256,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             distance=alias_table(np.arange(1, len(weights) + 1), weights),
             inside=_law_from_one(np.ones(1) if inside is None else inside.shares(1)),
             improve=self.placement.improving(),
-            patience=np.array(self.patience or (1.0,), dtype=np.float64),
+            patience=self._patience(),
             limit_size=self._size_table(self.limit_size),
             market_size=self._size_table(self.market_size),
-            standing=per_side * weights / self._staying(len(weights)) * self.opening_depth,
+            standing=self._standing(weights) * self.opening_depth,
             decay=decay,
             excites=excites,
             brings=excites.sum(axis=2),
@@ -244,10 +273,23 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             leads=leads,
         )
 
-    def _staying(self, reach: int) -> NDArray[np.float64]:
-        """Cancel rate at each distance as a share of `cancel_per_s` `[reach]`."""
-        patience = np.array(self.patience or (1.0,), dtype=np.float64)[:reach]
-        return np.maximum(np.append(patience, np.full(reach - len(patience), patience[-1])), 0.01)
+    def _patience(self) -> NDArray[np.float64]:
+        """Cancels at each distance as a share of `cancel_per_s`; the last holds further on."""
+        shares = np.array(self.patience or (1.0,), dtype=np.float64)
+        starts = self.patience_ticks or range(len(shares))
+        return np.repeat(shares, np.diff([*starts, starts[-1] + 1]))
+
+    def _standing(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Orders at each distance `[2, reach]`: as counted or, if they were not, as many as
+        arrivals, of which `weights` `[reach]` come here, and cancels balance at."""
+        if self.opening_orders is not None:
+            orders = self.opening_orders
+            shares = orders.shares(0) * sum(orders.weights)
+            return np.stack([shares, shares])
+        reach, patience = len(weights), self._patience()[: len(weights)]
+        leaving = np.append(patience, np.full(reach - len(patience), patience[-1]))
+        per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
+        return np.asarray(per_side * weights / np.maximum(leaving, _FEWEST_LEAVE))
 
     def _rates(self) -> NDArray[np.void]:
         per_s = NS_PER_S
@@ -273,6 +315,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         rates["metaorder_share"] = self.metaorders.share
         rates["usual_lots"] = self.reaction.usual_lots
         rates["round_lot"] = self.round_lot
+        rates["whole_ticks"] = self.placement.whole_ticks
+        rates["whole_inside"] = self.placement.whole_inside
+        rates["whole_behind"] = self.placement.whole_behind
         rates["from_own"] = self.placement.anchor == "own"
         reactions = (self.reaction.table(), self.tension.table())
         rates["reacts"] = any(np.any(table != 1.0) for table in reactions)
