@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.convert import Decisions
-from paceline.engine import replay
+from paceline.engine import messages, replay
 from paceline.engine.account import LIMIT, RESTING, new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
@@ -72,13 +72,13 @@ def _repost(
         replay.advance(floor, ts)
         n_fills = _note(floor, fills, n_fills)
         if sent >= 0 and account.orders[sent]["state"] == RESTING:
-            replay.cancel(floor, sent, ts)
+            messages.cancel(floor, sent, ts)
         number += 1
         sent = -1
         if book.best[0] >= 0:
             clock["n_orders"] = number & 1
             price = book.level_ticks[book.best[0]]
-            sent = replay.submit(floor, BID, LIMIT, price, 1, 0, number, ts)
+            sent = messages.submit(floor, BID, LIMIT, price, 1, 0, number, ts)
         ts += every
     replay.advance(floor, last)
     return number, _note(floor, fills, n_fills)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from paceline.engine import account as acc
-from paceline.engine import replay
+from paceline.engine import messages, replay
 from paceline.engine.queue import CALIBRATED, OPTIMISTIC, PESSIMISTIC
 from paceline.engine.venue import Rules
 from paceline.market import events as ev
@@ -321,13 +321,13 @@ class Kernels:
         self.floor = floor
 
     def submit(self, side, type_, ticks, lots, ttl_ns, ts) -> int:
-        return int(replay.submit(self.floor, side, type_, ticks, lots, ttl_ns, 0, ts))
+        return int(messages.submit(self.floor, side, type_, ticks, lots, ttl_ns, 0, ts))
 
     def cancel(self, k, ts) -> None:
-        assert replay.cancel(self.floor, k, ts)
+        assert messages.cancel(self.floor, k, ts)
 
     def replace(self, k, type_, ticks, lots, ts) -> None:
-        assert replay.replace(self.floor, k, type_, ticks, lots, ts)
+        assert messages.replace(self.floor, k, type_, ticks, lots, ts)
 
     def advance(self, ts) -> None:
         replay.advance(self.floor, ts)

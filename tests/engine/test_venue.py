@@ -8,7 +8,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from paceline.engine.exchange import Exchange, Ladder
+from paceline.engine.exchange import Exchange
+from paceline.engine.order_entry import Ladder
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
 from paceline.errors import ConfigError, ExchangeError, OrderError
 from paceline.market import events as ev

@@ -38,6 +38,7 @@ OUTSIDE_SESSION = 3
 OFF_TICK = 4
 NOT_POSITIVE = 5
 ACCOUNT_FULL = 6
+SELF_TRADE = 7  # it rested, and another order of ours would have traded with it
 
 ORDER_RECORD = np.dtype(
     [

@@ -73,7 +73,7 @@ class FlowState(NamedTuple):
     dice: NDArray[np.void]  # [1] of DICE_RECORD
     reference: NDArray[np.int64]  # [2] last best level of each side when it ran empty
     slots: NDArray[np.int32]  # [m] slots: bids from the front, asks from the back, free between
-    place: NDArray[np.int64]  # [m] where in `slots` each slot stands
+    place: NDArray[np.int64]  # [k + m] where in `slots` each slot stands; the first k are ours
     base: NDArray[np.float64]  # [STREAMS + 2] rates of streams, jumps and halts, per ns (and order)
     reaction: NDArray[np.float64]  # [3, 2] what the queues at the touch make of them, by side
     heat: NDArray[np.float64]  # [m, STREAMS] what arrivals added to them, over `scale`
@@ -83,9 +83,15 @@ class FlowState(NamedTuple):
 
 
 def new_flow(
-    dice: NDArray[np.void], start_ns: int, n_slots: int, laws: Laws, n_metaorders: int
+    dice: NDArray[np.void],
+    start_ns: int,
+    n_slots: int,
+    laws: Laws,
+    n_metaorders: int,
+    n_own: int = 0,
 ) -> FlowState:
-    """A flow over an empty book with `n_slots` slots, about to start at `start_ns`."""
+    """A flow over an empty book with `n_slots` slots behind `n_own` that are none of its own, about
+    to start at `start_ns`."""
     clock = np.zeros(1, FLOW_RECORD)
     clock["due"] = clock["now"] = start_ns
     clock["stream"] = CHANGE
@@ -96,8 +102,8 @@ def new_flow(
         clock=clock,
         dice=dice.copy(),
         reference=np.zeros(2, np.int64),
-        slots=np.arange(n_slots, dtype=np.int32),
-        place=np.arange(n_slots, dtype=np.int64),
+        slots=np.arange(n_own, n_own + n_slots, dtype=np.int32),
+        place=np.arange(-n_own, n_slots, dtype=np.int64),
         base=np.zeros(STREAMS + 2),
         reaction=np.ones((3, 2)),
         heat=np.zeros((len(laws.decay), STREAMS)),
@@ -109,12 +115,18 @@ def new_flow(
 
 def with_more_slots(flow: FlowState) -> FlowState:
     """The same flow with twice the room for orders."""
-    old, n_bids = len(flow.slots), int(flow.clock[0]["n_bids"])
-    more = np.arange(old, 2 * old, dtype=np.int32)
+    old, all_slots, n_bids = len(flow.slots), len(flow.place), int(flow.clock[0]["n_bids"])
+    more = np.arange(all_slots, all_slots + old, dtype=np.int32)
     slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])
-    place = np.empty(2 * old, np.int64)
+    place = np.append(flow.place, np.empty(old, np.int64))
     place[slots] = np.arange(2 * old)
     return flow._replace(slots=slots, place=place)
+
+
+@inlined
+def is_ours(state: FlowState, slot: int) -> bool:
+    """Whether an order in `slot` is ours, and no part of the flow."""
+    return slot < len(state.place) - len(state.slots)
 
 
 @inlined

@@ -28,6 +28,7 @@ from paceline.engine.arrivals import (
     cool,
     enter,
     excite,
+    is_ours,
     next_slot,
     orders_on,
     wait,
@@ -255,10 +256,11 @@ def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
         far = away * (clock["fleeing_to"] - best) <= 0
         if is_shown(book, row) and not far and orders_on(state, row) > 1:
             slot = book.levels[row, best]["head"]
-            clock["fled"] += 1
             lots = book.slots[slot]["lots"]
-            kind = DELETE if slot < len(state.slots) else EXECUTE  # ours cannot flee
-            return kind, -away, best, lots, slot
+            if is_ours(state, slot):  # it does not flee: somebody takes it
+                return EXECUTE, -away, best, lots, slot
+            clock["fled"] += 1
+            return DELETE, -away, best, lots, slot
         clock["jump"] = 2
     if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
         clock["jump"] = 0
@@ -316,7 +318,7 @@ def follow(laws: Laws, state: FlowState, book: Book, kind: int, level: int, slot
         enter(state, book.slots[slot]["row"])
     elif slot >= 0 and book.slots[slot]["lots"] == 0:
         row = book.slots[slot]["row"]
-        if slot < len(state.slots):
+        if not is_ours(state, slot):
             free(state, slot, row)
         if not is_shown(book, row):
             state.reference[row] = level

@@ -116,7 +116,7 @@ class Markets:
 
 def _with_more_slots(markets: Market) -> Market:
     """The same markets with twice the room for orders."""
-    n = len(markets.flow.clock)
+    n, old = markets.flow.slots.shape
     grown = [with_more_slots(FlowState._make(c[i] for c in markets.flow)) for i in range(n)]
     book = markets.book
     return markets._replace(
@@ -124,7 +124,9 @@ def _with_more_slots(markets: Market) -> Market:
             slots=np.stack([flow.slots for flow in grown]),
             place=np.stack([flow.place for flow in grown]),
         ),
-        book=book._replace(slots=np.concatenate([book.slots, np.zeros_like(book.slots)], axis=1)),
+        book=book._replace(
+            slots=np.concatenate([book.slots, np.zeros((n, old), book.slots.dtype)], axis=1)
+        ),
     )
 
 

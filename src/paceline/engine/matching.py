@@ -221,8 +221,8 @@ def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
 
 
 @inner
-def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
-    """Order `k` reaches the exchange at `ts` and meets the book of that time."""
+def admit(account: Account, rules: Rules, k: int, ts: int) -> bool:
+    """Order `k` reaches the exchange at `ts`. False: the venue refuses it."""
     order = account.orders[k]
     if order["arrived_ts"] == 0:
         order["first_ts"] = ts
@@ -233,20 +233,42 @@ def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
     if why != NO_REASON:
         order["reason"] = why
         finish(account, rules, k, REJECTED, ts)
-        return
+        return False
     if order["expires_ts"] == NEVER:
         # A day order ends with the session; one with a time to live may end before.
         order["expires_ts"] = rules.close_ns
         if order["ttl_ns"] > 0:
             order["expires_ts"] = min(ts + order["ttl_ns"], rules.close_ns)
-    aggress(book, account, rules, k, ts)
+    return True
+
+
+@inner
+def may_rest(account: Account, rules: Rules, k: int, ts: int) -> bool:
+    """Whether something of order `k` is left that rests; what is left of others is over."""
+    order = account.orders[k]
     if order["left"] == 0:
-        return
+        return False
     if order["type"] == IOC or order["type"] == MARKET:
         finish(account, rules, k, CANCELLED, ts)
-    elif not rest(book, account, k):
-        order["reason"] = ACCOUNT_FULL
-        finish(account, rules, k, CANCELLED, ts)
+        return False
+    return True
+
+
+@inner
+def refuse_rest(account: Account, rules: Rules, k: int, why: int, ts: int) -> None:
+    """There is no place for what is left of order `k`."""
+    account.orders[k]["reason"] = why
+    finish(account, rules, k, CANCELLED, ts)
+
+
+@inner
+def arrive(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None:
+    """Order `k` reaches the exchange at `ts` and meets the book of that time."""
+    if not admit(account, rules, k, ts):
+        return
+    aggress(book, account, rules, k, ts)
+    if may_rest(account, rules, k, ts) and not rest(book, account, k):
+        refuse_rest(account, rules, k, ACCOUNT_FULL, ts)
 
 
 @inner
@@ -307,7 +329,7 @@ def meet(
         fell_out_of_view(book, account, side, ticks, qty, slot)
     elif kind == SEED:
         came_into_view(account, side, ticks, qty, slot)
-    _sweep_filled(book, account)
+    drop_filled(book, account)
 
 
 @inlined
@@ -370,8 +392,8 @@ def _cross(
             left -= lots
 
 
-@inlined
-def _sweep_filled(book: Book, account: Account) -> None:
+@inner
+def drop_filled(book: Book, account: Account) -> None:
     """Take filled orders out of the resting ones."""
     clock = account.clock[0]
     n = clock["n_live"]

@@ -13,6 +13,7 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paceline.engine.arrivals import (
     NOTHING,
@@ -54,26 +55,14 @@ class Simulator:
         """
         self.settings = settings
         self.session = settings.session(day)
-        lowest, highest = settings.grid()
-        laws = settings.laws()
-        n_slots = slots_for(settings, laws)
-        self.market = Market(
-            laws=laws,
-            flow=new_flow(
-                new_dice(seed, date.fromisoformat(day).toordinal()),
-                self.session.open_ns,
-                n_slots,
-                laws,
-                settings.metaorders.at_work,
-            ),
-            book=new_book(np.arange(lowest, highest + 1, dtype=np.int64), n_slots),
-        )
+        dice = new_dice(seed, date.fromisoformat(day).toordinal())
+        self.market = new_market(settings, self.session.open_ns, dice)
 
     def advance(self, until_ns: int) -> Rows:
         """All that happens up to and including `until_ns`; where one stops changes nothing."""
         parts = []
         if self.market.flow.clock[0]["n_events"] == 0 and until_ns >= self.session.open_ns:
-            parts.append(self._open())
+            parts.append(open_rows(self.market, self.settings))
         stop = min(until_ns, self.session.close_ns)
         room = rows_for(CHUNK)
         with wrapping():
@@ -82,33 +71,52 @@ class Simulator:
                 parts.append(Rows._make(column[:n].copy() for column in room))
                 clock = self.market.flow.clock[0]
                 if clock["n_bids"] + clock["n_asks"] == len(self.market.flow.slots):
-                    self.market = _with_more_slots(self.market)
+                    self.market = with_more_room(self.market)
                 elif n < CHUNK:
                     break
         return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def save(self) -> Market:
         """A copy of the whole state, to `restore` later."""
-        flow, book = self.market.flow, self.market.book
-        return self.market._replace(
-            flow=FlowState._make(column.copy() for column in flow),
-            book=Book._make(column.copy() for column in book),
-        )
+        return copied(self.market)
 
     def restore(self, saved: Market) -> None:
         """Go back to where `saved` was; what follows is the same, bit for bit."""
         if len(saved.book.level_ticks) != len(self.market.book.level_ticks):
             raise ExchangeError("saved: is of a market with other prices; use the same settings")
-        self.market = saved
-        self.market = self.save()
+        self.market = copied(saved)
 
-    def _open(self) -> Rows:
-        bid, ask = self.settings.opening_ticks()
-        laws, _, book = self.market
-        room = rows_for(int(np.ceil(laws.standing).sum()) + 2)
-        with wrapping():
-            n = open_market(self.market, room, *np.searchsorted(book.level_ticks, (bid, ask)))
-        return Rows._make(column[:n] for column in room)
+
+def new_market(
+    settings: MarketSettings, begin_ns: int, dice: NDArray[np.void], n_own: int = 0
+) -> Market:
+    """A market that begins at `begin_ns` and is still empty; the first `n_own` slots of its book
+    are not the flow's."""
+    lowest, highest = settings.grid()
+    laws = settings.laws()
+    n_slots = slots_for(settings, laws)
+    return Market(
+        laws=laws,
+        flow=new_flow(dice, begin_ns, n_slots, laws, settings.metaorders.at_work, n_own),
+        book=new_book(np.arange(lowest, highest + 1, dtype=np.int64), n_own + n_slots),
+    )
+
+
+def copied(market: Market) -> Market:
+    """The same market, on its own."""
+    return market._replace(
+        flow=FlowState._make(column.copy() for column in market.flow),
+        book=Book._make(column.copy() for column in market.book),
+    )
+
+
+def open_rows(market: Market, settings: MarketSettings) -> Rows:
+    """Fill the book of a new market as it opens; returns the orders in it as rows."""
+    bid, ask = settings.opening_ticks()
+    room = rows_for(int(np.ceil(market.laws.standing).sum()) + 2)
+    with wrapping():
+        n = open_market(market, room, *np.searchsorted(market.book.level_ticks, (bid, ask)))
+    return Rows._make(column[:n] for column in room)
 
 
 def slots_for(settings: MarketSettings, laws: Laws) -> int:
@@ -152,10 +160,10 @@ def rows_for(n: int) -> Rows:
     )
 
 
-def _with_more_slots(market: Market) -> Market:
+def with_more_room(market: Market) -> Market:
     """The same market with twice the room for orders."""
     book = market.book
-    empty = np.zeros(len(book.slots), book.slots.dtype)
+    empty = np.zeros(len(market.flow.slots), book.slots.dtype)
     return market._replace(
         flow=with_more_slots(market.flow),
         book=book._replace(slots=np.append(book.slots, empty)),

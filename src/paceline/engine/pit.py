@@ -1,0 +1,323 @@
+"""A simulated market that we trade in: our orders are orders in its book.
+
+They wait in its queues, take its liquidity and excite its flow, and the flow sees them as it sees
+all others: it places itself by them, reacts to the queues and the spread that they make, and takes
+those that are first. What that does to the price is nobody's formula; it emerges. The venue's
+explicit impact (`engine.footprint`) can be switched on beside it.
+
+Our orders have the first slots of the book, and the flow has the others. Events of the market and
+messages of ours are merged by time as in replay: at one instant the market goes first.
+
+Until an order of ours arrives, the market is what it would be without us, event by event. What
+comes then is drawn anew: what had been drawn knew nothing of the order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.engine.account import (
+    ACCOUNT_FULL,
+    CANCEL,
+    CANCELLED,
+    EXPIRED,
+    MARKET,
+    OUTSIDE_BAND,
+    RESTING,
+    SELF_TRADE,
+    SUBMIT,
+    Account,
+)
+from paceline.engine.arrivals import cool, excite, is_ours, wait
+from paceline.engine.flow import free, is_full
+from paceline.engine.laws import CANCEL as CANCELS
+from paceline.engine.laws import LIMIT as LIMITS
+from paceline.engine.laws import MARKET as TAKERS
+from paceline.engine.matching import (
+    admit,
+    amend,
+    drop_filled,
+    fill,
+    finish,
+    may_rest,
+    refuse_rest,
+    rest,
+    withdraw,
+)
+from paceline.engine.messages import next_arrival
+from paceline.engine.simulator import Market, happen
+from paceline.engine.venue import Rules
+from paceline.jit import inlined, inner, kernel
+from paceline.market.book import NOBODY, Book, is_shown, join, leave, row_of
+from paceline.market.events import EXECUTE, HALT, HIDDEN, RESUME
+
+CROWDED = 2
+"""In the account's `full`: the market has no slot for one more order and wants more room. Nothing
+is lost: with more room, and `full` 0, time runs on."""
+
+
+class Prints(NamedTuple):
+    """The last trades of a market, a ring of `n`, a power of two."""
+
+    ts: NDArray[np.int64]  # [n]
+    volume: NDArray[np.int64]  # [n] lots traded up to and with this one, since the market began
+    clock: NDArray[np.int64]  # [2] trades, lots
+
+
+class Pit(NamedTuple):
+    """Everything a kernel needs to trade in a simulated market."""
+
+    market: Market
+    book: Book  # the market's
+    rules: Rules
+    account: Account
+    holds: NDArray[np.int64]  # [n_own] which order of ours is in each of our slots, or NOBODY
+    prints: Prints
+
+
+def new_prints(room: int) -> Prints:
+    """Room for the last `room` trades, made a power of two."""
+    size = 1 << max(room - 1, 1).bit_length()
+    return Prints(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(2, np.int64))
+
+
+@kernel
+def advance(pit: Pit, until: int) -> None:
+    """Let everything up to and including `until` happen, in order of time.
+
+    It stops early where the market is `CROWDED`.
+    """
+    account = pit.account
+    clock = account.clock[0]
+    own = until
+    while own <= until:
+        own = min(next_arrival(account), clock["next_expiry"])
+        _roll(pit, min(own, until))
+        if clock["full"] == CROWDED:
+            return
+        if own <= until:
+            # Rolling may have filled an order that was about to expire: nothing is due then.
+            _deliver(pit, own)
+    clock["now"] = max(clock["now"], until)
+
+
+@inlined
+def _roll(pit: Pit, until: int) -> None:
+    """Let all events of the market up to and including `until` happen; it ends with the session."""
+    flow, account = pit.market.flow, pit.account
+    stop = min(until, pit.rules.close_ns)
+    while flow.clock[0]["due"] <= stop:
+        if is_full(flow):
+            account.clock[0]["full"] = CROWDED
+            return
+        ts = flow.clock[0]["due"]
+        kind, _, level, lots, slot = happen(pit.market)
+        if kind == EXECUTE or kind == HIDDEN:
+            _print(pit.prints, lots, ts)
+            if kind == EXECUTE and is_ours(flow, slot):
+                _hit(pit, slot, level, lots, ts)
+        elif kind == HALT:
+            account.clock[0]["stopped"] = 1
+        elif kind == RESUME:
+            account.clock[0]["stopped"] = 0
+
+
+@inlined
+def _print(prints: Prints, lots: int, ts: int) -> None:
+    at = prints.clock[0] & (len(prints.ts) - 1)
+    prints.clock[0] += 1
+    prints.clock[1] += lots
+    prints.ts[at] = ts
+    prints.volume[at] = prints.clock[1]
+
+
+@inner
+def volume_by(pit: Pit, ts: int) -> int:
+    """Lots that everybody had traded by `ts`, ours among them.
+
+    Of times before the ring's first trade it gives what had been traded when that came.
+    """
+    prints = pit.prints
+    n, size = prints.clock[0], len(prints.ts)
+    first = max(n - size, 0)
+    low, left = first, n - first
+    while left > 0:
+        half = (left + 1) >> 1
+        low += half * (prints.ts[(low + half - 1) & (size - 1)] <= ts)
+        left -= half
+    if low == first:
+        return prints.volume[first & (size - 1)] if first > 0 else 0
+    return prints.volume[(low - 1) & (size - 1)]
+
+
+@inner
+def _hit(pit: Pit, slot: int, level: int, lots: int, ts: int) -> None:
+    """An order of ours that was first in its queue was taken."""
+    k = pit.holds[slot]
+    pit.account.clock[0]["cursor"] = pit.market.flow.clock[0]["n_events"]
+    fill(pit.account, pit.rules, k, pit.book.level_ticks[level], lots, True, True, ts)
+    if pit.account.orders[k]["left"] == 0:
+        pit.holds[slot] = NOBODY
+        drop_filled(pit.book, pit.account)
+
+
+@inner
+def _deliver(pit: Pit, ts: int) -> None:
+    """Hand over the messages that have arrived by `ts`, and let expired orders go."""
+    account, rules = pit.account, pit.rules
+    laws, flow, book = pit.market
+    clock = account.clock[0]
+    clock["cursor"] = flow.clock[0]["n_events"]
+    cool(laws, flow, ts)  # the next arrival had been drawn, and heat was of its time
+    while next_arrival(account) <= ts:
+        message = account.inbox[clock["inbox_head"] & (len(account.inbox) - 1)]
+        clock["inbox_head"] += 1
+        k, when = message["order"], message["arrives_ts"]
+        if message["kind"] == SUBMIT:
+            _arrive(pit, k, when)
+        elif account.orders[k]["state"] != RESTING:
+            continue  # a fill has won the race
+        elif message["kind"] == CANCEL:
+            _leave(pit, k)
+            finish(account, rules, k, CANCELLED, when)
+        else:
+            _amend(pit, k, message["type"], message["ticks"], message["lots"], when)
+    while clock["next_expiry"] <= ts:
+        for i in range(clock["n_live"]):
+            k = account.live[i]
+            if account.orders[k]["expires_ts"] <= ts:
+                _leave(pit, k)
+                finish(account, rules, k, EXPIRED, account.orders[k]["expires_ts"])
+                break
+    wait(laws, flow, book)
+
+
+@inner
+def _arrive(pit: Pit, k: int, ts: int) -> None:
+    """Order `k` reaches the exchange: it takes what it may, and rests if it may."""
+    account, rules = pit.account, pit.rules
+    if not admit(account, rules, k, ts):
+        return
+    _take(pit, k, ts)
+    if may_rest(account, rules, k, ts):
+        _rest(pit, k, ts)
+
+
+@inner
+def _take(pit: Pit, k: int, ts: int) -> None:
+    """Order `k` takes order after order of the other side, best first, as far as its price goes.
+
+    An order of ours that it would trade with is cancelled.
+    """
+    account, book = pit.account, pit.book
+    laws, flow, _ = pit.market
+    order = account.orders[k]
+    side = order["side"]
+    row = row_of(-side)
+    took = False
+    while order["left"] > 0 and is_shown(book, row) and account.clock[0]["full"] == 0:
+        level = book.best[row]
+        ticks = book.level_ticks[level]
+        if order["type"] != MARKET and side * (ticks - order["ticks"]) > 0:
+            break
+        slot = book.levels[row, level]["head"]
+        if is_ours(flow, slot):
+            other = pit.holds[slot]
+            _leave(pit, other)
+            account.orders[other]["reason"] = SELF_TRADE
+            finish(account, pit.rules, other, CANCELLED, ts)
+            continue
+        lots = min(order["left"], book.slots[slot]["lots"])
+        leave(book, slot, lots)
+        if book.slots[slot]["lots"] == 0:
+            free(flow, slot, row)
+        _remember(pit, row, level)
+        _print(pit.prints, lots, ts)
+        fill(account, pit.rules, k, ticks, lots, False, True, ts)
+        took = True
+    if took:
+        excite(laws, flow, 2 * TAKERS + row)
+
+
+@inner
+def _rest(pit: Pit, k: int, ts: int) -> None:
+    """What is left of order `k` joins the queue at its price."""
+    account, book = pit.account, pit.book
+    laws, flow, _ = pit.market
+    order = account.orders[k]
+    level = order["ticks"] - book.level_ticks[0]  # every tick has its level
+    # The last ones stay free: the other side must be able to stand beyond.
+    if not 0 < level < len(book.level_ticks) - 1:
+        refuse_rest(account, pit.rules, k, OUTSIDE_BAND, ts)
+        return
+    if not rest(book, account, k):
+        refuse_rest(account, pit.rules, k, ACCOUNT_FULL, ts)
+        return
+    row, slot = row_of(order["side"]), _slot_of(pit, NOBODY)
+    pit.holds[slot] = k
+    join(book, row, level, slot, order["left"], flow.clock[0]["n_events"])
+    excite(laws, flow, 2 * LIMITS + row)
+
+
+@inner
+def _slot_of(pit: Pit, k: int) -> int:
+    """The slot of order `k`; -1 if it has none."""
+    for slot in range(len(pit.holds)):
+        if pit.holds[slot] == k:
+            return slot
+    return -1
+
+
+@inner
+def _leave(pit: Pit, k: int) -> None:
+    """Order `k` leaves its queue."""
+    _shrink(pit, _slot_of(pit, k), 0)
+    withdraw(pit.book, pit.account, k)
+
+
+@inner
+def _shrink(pit: Pit, slot: int, lots: int) -> None:
+    """The order in `slot` is cancelled down to `lots`."""
+    book = pit.book
+    order = book.slots[slot]
+    row, level = order["row"], order["level"]
+    if lots < order["lots"]:
+        leave(book, slot, order["lots"] - lots)
+        excite(pit.market.laws, pit.market.flow, 2 * CANCELS + row)
+    if lots == 0:
+        pit.holds[slot] = NOBODY
+        _remember(pit, row, level)
+
+
+@inner
+def _remember(pit: Pit, row: int, level: int) -> None:
+    """If a side has run empty, the other is placed from its last best level."""
+    if not is_shown(pit.book, row):
+        pit.market.flow.reference[row] = level
+
+
+@inner
+def _amend(pit: Pit, k: int, type_: int, ticks: int, lots: int, ts: int) -> None:
+    """Order `k` is replaced; it keeps its place only if it shrinks."""
+    slot = _slot_of(pit, k)
+    again = amend(pit.book, pit.account, pit.rules, k, type_, ticks, lots, ts)
+    _shrink(pit, slot, 0 if again else pit.account.orders[k]["left"])
+    if again:
+        _arrive(pit, k, ts)
+
+
+@kernel
+def lots_ahead(pit: Pit, k: int) -> int:
+    """Lots in front of our resting order `k`; 0 if it does not rest."""
+    slot = _slot_of(pit, k)
+    if slot < 0:
+        return 0
+    ahead = 0
+    before = pit.book.slots[slot]["prev"]
+    while before != NOBODY:
+        ahead += pit.book.slots[before]["lots"]
+        before = pit.book.slots[before]["prev"]
+    return ahead
