@@ -18,12 +18,12 @@ from paceline.engine.flow_settings import (
     Metaorders,
     Placement,
     QueueReaction,
-    Regime,
     Sizes,
     SpreadReaction,
 )
 from paceline.engine.laws import QUEUES, STREAMS
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.regimes import Regime
 from paceline.engine.simulator import Simulator, simulate_day
 from paceline.errors import ConfigError
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, REDUCE, RESUME, Rows

@@ -26,10 +26,10 @@ from paceline.engine.flow_settings import (
     Metaorders,
     Placement,
     QueueReaction,
-    Regime,
     Sizes,
 )
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.regimes import Regime
 from paceline.engine.simulator import Simulator, simulate_day
 from paceline.errors import ConfigError, ExchangeError, InputError
 from paceline.market.book import new_book

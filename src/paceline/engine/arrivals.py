@@ -22,7 +22,7 @@ from paceline.engine.dice import exponential, uniform
 from paceline.engine.laws import CANCEL, QUEUES, STREAMS, Laws, queue_bucket, spread_bucket
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
-from paceline.market.events import RESUME
+from paceline.market.events import HALT, RESUME
 
 NOTHING = 0
 """Kind of an arrival that changes nothing: a market order that finds nobody."""
@@ -43,7 +43,11 @@ FLOW_RECORD = np.dtype(
         ("fled", np.int64),  # orders it has taken away, or has still to bring back on the other
         ("jump", np.int64),  # 0 none, 1 orders flee, 2 the other side follows
         ("regime", np.int64),
-        ("halted", np.int64),
+        ("step", np.int64),  # of the sequence of regimes
+        ("line", np.float64),  # level from which a drift goes out; below 0: not known
+        ("line_ts", np.int64),  # when it went out
+        ("owed", np.int64),  # times that a gap may still be tried
+        ("halted", np.int64),  # see HALTED and OWING
         ("bin", np.int64),  # of the day
         ("bin_ends", np.int64),  # ns
         ("regime_ends", np.int64),
@@ -58,6 +62,13 @@ HALTS = STREAMS + 1
 CHANGE = STREAMS + 2
 """Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime or a
 halt changes."""
+
+HALTED = 1
+OWING = 2
+"""Nothing happens until `halt_ends`; or nothing but the jump with which a regime begins."""
+
+_GAP_TRIES = 8
+"""Jumps of which a gap is made at most: where few orders fled, few follow into the gap."""
 
 LONGEST_WAIT = 1e18
 """ns; 30 years, so that adding it to a time does not overflow."""
@@ -158,8 +169,8 @@ def _settle(laws: Laws, state: FlowState) -> None:
     regime = laws.regimes[clock["regime"]]
     hour = laws.day[clock["bin"]]
     for stream in range(STREAMS):
-        state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream >> 1]
-    state.base[JUMP] = rates["reprice"] * regime["reprice"]
+        state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream]
+    state.base[JUMP] = rates["reprice"] * regime["reprice"] + regime["own_jumps"] + regime["pulls"]
     state.base[HALTS] = rates["halt"]
     clock["steady"] = (
         state.base[0] + state.base[1] + state.base[2] + state.base[3] + state.base[JUMP]
@@ -181,7 +192,8 @@ def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
     total = 0.0
     width = 0
     if is_shown(book, 0) and is_shown(book, 1):
-        width = spread_bucket(book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]])
+        spread = book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]
+        width = spread_bucket(narrowed(laws, state, spread))
     for row in range(2):
         bucket = _bucket(laws, book, row)
         for what in range(3):
@@ -218,7 +230,10 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
     forgotten: given all that happened until now, it says nothing."""
     clock = state.clock[0]
     if clock["halted"]:
-        clock["stream"], clock["due"] = CHANGE, clock["halt_ends"]
+        if clock["halted"] == OWING:
+            clock["stream"], clock["due"] = JUMP, clock["now"]
+        else:
+            clock["stream"], clock["due"] = CHANGE, clock["halt_ends"]
         return
     base = _base_rate(laws, state, book)
     now = clock["now"]
@@ -315,14 +330,50 @@ def excite(laws: Laws, state: FlowState, stream: int) -> None:
         state.warmth[m] += laws.brings[m, stream] * inverse
 
 
-@inner
-def change(laws: Laws, state: FlowState) -> int:
-    """A new hour, a new regime, or trading resumes; returns the kind of row, if it is one."""
+@inlined
+def narrowed(laws: Laws, state: FlowState, ticks: int) -> int:
+    """What a distance of `ticks` would be, did the regime not stretch it; at least 1."""
+    spread = laws.regimes[state.clock[0]["regime"]]["spread"]
+    return ticks if spread == 1.0 else max(int(ticks / spread), 1)
+
+
+@inlined
+def middle(book: Book) -> float:
+    """The level half-way between the sides; below 0 while one is empty."""
+    if not (is_shown(book, 0) and is_shown(book, 1)):
+        return -1.0
+    return 0.5 * (book.best[0] + book.best[1])
+
+
+@inlined
+def line_now(laws: Laws, state: FlowState) -> float:
+    """Where the drift of the regime wants the price to be; below 0 where that is not known."""
     clock = state.clock[0]
-    if clock["halted"]:
-        clock["halted"] = 0
-        return RESUME
-    if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
+    if clock["line"] < 0.0:
+        return -1.0
+    drift = laws.regimes[clock["regime"]]["drift"]
+    return clock["line"] + drift * (clock["now"] - clock["line_ts"])
+
+
+@inner
+def _begin(laws: Laws, state: FlowState, book: Book) -> int:
+    """The next regime, by sequence or by chance; returns HALT if it halts trading."""
+    clock = state.clock[0]
+    line = line_now(laws, state)
+    if laws.regimes[clock["regime"]]["drift"] == 0.0 or line < 0.0:
+        line = middle(book)  # after a drift, the next one goes on from where it should have led
+    gap = 0
+    if len(laws.sequence) > 0:
+        if clock["bin"] < 0:
+            clock["step"] = -1
+            clock["regime_ends"] = clock["now"]
+        while clock["regime_ends"] <= clock["now"]:
+            clock["step"] += 1
+            moment = laws.sequence[clock["step"]]
+            clock["regime"] = moment["regime"]
+            clock["regime_ends"] += moment["stays"]
+            gap += laws.regimes[clock["regime"]]["gap"]
+    else:
         if clock["bin"] >= 0:
             at, to = uniform(state.dice), 0
             while to < len(laws.regimes) - 1 and laws.leads[clock["regime"], to] < at:
@@ -331,6 +382,27 @@ def change(laws: Laws, state: FlowState) -> int:
         leave = laws.regimes[clock["regime"]]["leave"]
         stay = exponential(state.dice) / leave if leave > 0.0 else LONGEST_WAIT
         clock["regime_ends"] = clock["now"] + np.int64(min(stay, LONGEST_WAIT))
+        gap = laws.regimes[clock["regime"]]["gap"]
+    clock["line"], clock["line_ts"] = line, clock["now"]
+    if laws.regimes[clock["regime"]]["halted"]:
+        clock["halted"], clock["halt_ends"] = HALTED, clock["regime_ends"]
+        return HALT
+    if gap != 0 and line >= 0.0:
+        clock["line"] = line + gap
+        clock["halted"], clock["owed"] = OWING, _GAP_TRIES
+    return NOTHING
+
+
+@inner
+def change(laws: Laws, state: FlowState, book: Book) -> int:
+    """A new hour, a new regime, or trading resumes; returns the kind of row, if it is one."""
+    clock = state.clock[0]
+    if clock["halted"]:
+        clock["halted"] = 0
+        return RESUME
+    kind = NOTHING
+    if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
+        kind = _begin(laws, state, book)
     while clock["bin_ends"] <= clock["now"]:
         clock["bin"] += 1
         if clock["bin"] >= len(laws.day) - 1:
@@ -338,4 +410,4 @@ def change(laws: Laws, state: FlowState) -> int:
         else:
             clock["bin_ends"] += laws.rates[0]["bin_ns"]
     _settle(laws, state)
-    return NOTHING
+    return kind

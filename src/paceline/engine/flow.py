@@ -23,12 +23,16 @@ from paceline.engine.arrivals import (
     JUMP,
     LONGEST_WAIT,
     NOTHING,
+    OWING,
     FlowState,
     change,
     cool,
     enter,
     excite,
     is_ours,
+    line_now,
+    middle,
+    narrowed,
     next_slot,
     orders_on,
     wait,
@@ -65,7 +69,7 @@ def _stretched(laws: Laws, state: FlowState, ticks: int, least: int) -> int:
     spread = laws.regimes[state.clock[0]["regime"]]["spread"]
     if spread == 1.0:
         return ticks
-    return max(np.int64(ticks * spread + uniform(state.dice)), least)
+    return max(int(ticks * spread + uniform(state.dice)), least)
 
 
 @inlined
@@ -225,7 +229,7 @@ def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
         clock["owed"] -= 1
         if clock["owed"] <= 0 or abs(ticks) < 1.0:
             clock["halted"] = 0
-    return int(ticks > 0.0), np.int64(abs(ticks))
+    return int(ticks > 0.0), int(abs(ticks))
 
 
 @inlined

@@ -11,7 +11,6 @@ import math
 from statistics import NormalDist
 from typing import Annotated, Literal
 
-import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
@@ -309,24 +308,3 @@ class Halts(Settings, frozen=True, kw_only=True):
     per_h: Annotated[Rate, Field("How often.", "1/h")] = 0.0
     mean_s: Annotated[float, Meta(ge=1e-3, le=1e5), Field("How long, on average.", "s")] = 300.0
 
-
-class Regime(Settings, frozen=True, kw_only=True):
-    """A mood of the market: multiples of what holds otherwise."""
-
-    name: Annotated[str, Meta(min_length=1), Field("What it is called.", "")]
-    limit: Annotated[Multiple, Field("Of limit orders.", "")] = 1.0
-    market: Annotated[Multiple, Field("Of market orders.", "")] = 1.0
-    cancel: Annotated[Multiple, Field("Of cancels.", "")] = 1.0
-    size: Annotated[
-        Annotated[float, Meta(gt=0, le=1e3)], Field("Of the sizes of all orders.", "")
-    ] = 1.0
-    improve: Annotated[Multiple, Field("Of orders inside the spread.", "")] = 1.0
-    jumps: Annotated[Multiple, Field("Of jumps.", "")] = 1.0
-    mean_s: Annotated[
-        Annotated[float, Meta(gt=0, le=1e9)] | None,
-        Field("How long it lasts on average; left out, to the end.", "s"),
-    ] = None
-    leads_to: Annotated[
-        dict[str, Annotated[float, Meta(ge=0, le=1e6)]],
-        Field("Weights of the regimes that follow; left out, all others alike.", ""),
-    ] = msgspec.field(default_factory=dict)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 from msgspec import Meta
+from msgspec.structs import force_setattr
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
@@ -28,12 +30,23 @@ from paceline.engine.flow_settings import (
     Placement,
     QueueReaction,
     Rate,
-    Regime,
     Share,
     Sizes,
     SpreadReaction,
 )
-from paceline.engine.laws import RATE_RECORD, REGIME_RECORD, Laws
+from paceline.engine.laws import RATE_RECORD, Laws
+from paceline.engine.regimes import (
+    Moments,
+    Regime,
+    check_regimes,
+    check_room,
+    draw_sequence,
+    leads_table,
+    named,
+    regime_table,
+    sequence_table,
+    with_names,
+)
 from paceline.errors import ConfigError, InputError
 from paceline.market.session import Session
 from paceline.orders.instrument import Instrument
@@ -115,7 +128,12 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         Field("Multiples of all rates in equal parts of the session, e.g. a U; none: flat.", ""),
     ] = ()
     regimes: Annotated[
-        tuple[Regime, ...], Field("Moods of the market; the first one opens it.", "")
+        tuple[Regime, ...] | Literal["named"],
+        Field("Moods of the market, the first one opens it; named is a set that is shipped.", ""),
+    ] = ()
+    sequence: Annotated[
+        Moments,
+        Field("Regimes by seconds after the open, as [at, name]; none: they follow by chance.", ""),
     ] = ()
     opening_spread_ticks: Annotated[
         int, Meta(ge=1), Field("Spread at the open, around the start price.", "ticks")
@@ -141,8 +159,14 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         self._check_session()
         self._check_arrivals()
         self._check_prices()
+        force_setattr(self, "regimes", with_names(self.regimes))
         self._check_patience()
-        self._check_regimes()
+        session_s = self.close_s - self.open_s
+        check_regimes(self.moods, self.sequence, session_s)
+        check_room(
+            self.moods, self.sequence, session_s, self.resting_orders() / MAX_RESTING,
+            self._arrivals() / MAX_ARRIVALS,
+        )  # fmt: skip
         for name in ("limit_size", "market_size"):
             try:
                 getattr(self, name).weights()
@@ -158,7 +182,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             raise ConfigError(f"zone: {self.zone!r} ({error})") from None
 
     def _check_arrivals(self) -> None:
-        limits = self.limit_bid_per_s + self.limit_ask_per_s
         resting = self.resting_orders()
         if resting > MAX_RESTING or resting * self.opening_depth > MAX_RESTING:
             raise ConfigError(
@@ -166,14 +189,20 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 f"(times opening_depth {self.opening_depth} at the open), at most {MAX_RESTING:,} "
                 "may; raise it"
             )
-        per_s = limits + self.market_buy_per_s + self.market_sell_per_s
-        brought = 1 / (1 - self.excitation.branching())
-        arrivals = per_s * brought * (self.close_s - self.open_s)
+        arrivals = self._arrivals()
         if arrivals > MAX_ARRIVALS:
             raise ConfigError(
                 f"limit_bid_per_s: all orders together are {arrivals:.3g} in a session, at most "
                 f"{MAX_ARRIVALS:.0e} may arrive; lower the rates"
             )
+
+    def _arrivals(self) -> float:
+        """Orders that arrive in a session on average."""
+        per_s = (
+            self.limit_bid_per_s + self.limit_ask_per_s
+            + self.market_buy_per_s + self.market_sell_per_s
+        )  # fmt: skip
+        return per_s / (1 - self.excitation.branching()) * (self.close_s - self.open_s)
 
     def _check_prices(self) -> None:
         lowest, highest = self.grid()
@@ -199,17 +228,25 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 "one for each of patience"
             )
 
-    def _check_regimes(self) -> None:
-        names = [mood.name for mood in self.regimes]
-        for mood in self.regimes:
-            if names.count(mood.name) > 1:
-                raise ConfigError(f"regimes: {mood.name!r} is given twice; name each one once")
-            for name in mood.leads_to:
-                if name not in names:
-                    raise ConfigError(
-                        f"regimes.leads_to: {name!r} after {mood.name!r} is not among "
-                        f"{', '.join(names)}; name one of them"
-                    )
+    @property
+    def moods(self) -> tuple[Regime, ...]:
+        """The regimes; one that changes nothing if none was given."""
+        return with_names(self.regimes) or (Regime(name="normal"),)
+
+    def in_regime(self, name: str) -> MarketSettings:
+        """The same market, held in one of its regimes, or in a named one if it has none.
+
+        Raises `ConfigError` for a name that is not among them.
+        """
+        mood = named(with_names(self.regimes or "named"), name, "regime").held()
+        return msgspec.structs.replace(self, regimes=(mood,), sequence=())
+
+    def in_sequence(self, seed: int) -> MarketSettings:
+        """The same market with its chain of regimes drawn once: every session goes as this one."""
+        if self.sequence:
+            return self
+        moments = draw_sequence(self.moods, self.close_s - self.open_s, seed)
+        return msgspec.structs.replace(self, regimes=self.moods, sequence=moments)
 
     def instrument(self) -> Instrument:
         """The simulated instrument; a lot is one share."""
@@ -248,7 +285,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
         excites = self.excitation.norms() * decay[:, None, None]
         inside = self.placement.inside
-        regimes, leads = self._regimes()
         jumps = 1 / self.jumps.mean_ticks
         return Laws(
             rates=self._rates(),
@@ -269,8 +305,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 self.metaorders.weights() if self.metaorders.share else np.ones(1)
             ),
             reprice=_law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
-            regimes=regimes,
-            leads=leads,
+            regimes=regime_table(self.moods),
+            leads=leads_table(self.moods),
+            sequence=sequence_table(self.moods, self.sequence),
         )
 
     def _patience(self) -> NDArray[np.float64]:
@@ -324,25 +361,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         rates["picky"] = bool(self.patience)
         rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / max(len(self.day), 1))
         return rates
-
-    def _regimes(self) -> tuple[NDArray[np.void], NDArray[np.float64]]:
-        moods = self.regimes or (Regime(name="normal"),)
-        names = [mood.name for mood in moods]
-        table = np.zeros(len(moods), REGIME_RECORD)
-        leads = np.zeros((len(moods), len(moods)))
-        for k, mood in enumerate(moods):
-            table[k]["rate"] = (mood.limit, mood.market, mood.cancel)
-            table[k]["size"], table[k]["improve"] = mood.size, mood.improve
-            table[k]["reprice"] = mood.jumps
-            table[k]["leave"] = 0.0 if mood.mean_s is None else 1 / (mood.mean_s * NS_PER_S)
-            leads[k] = [
-                mood.leads_to.get(name, 0.0) if mood.leads_to else float(name != mood.name)
-                for name in names
-            ]
-        total = leads.sum(axis=1, keepdims=True)
-        # Nowhere to go: it stays.
-        shares = np.divide(leads, total, out=np.eye(len(moods)), where=total > 0)
-        return table, np.cumsum(shares, axis=1)
 
     def _size_table(self, sizes: Sizes) -> NDArray[np.void]:
         weights = sizes.weights()
