@@ -173,8 +173,7 @@ def test_one_arrival_brings_as_many_as_its_norm() -> None:
     assert per_s.var() / per_s.mean() > 1.5, "clustered"
 
 
-def test_heat_is_cooled_and_undone() -> None:
-    """An own message may come before the next arrival: heat goes back to that moment."""
+def test_warmth_is_the_sum_of_heat() -> None:
     market = MarketSettings(**HOUR, excitation=EXCITED)
     simulator = Simulator(market, DAY, 1)
     simulator.advance(simulator.session.open_ns + 60 * NS_PER_S)

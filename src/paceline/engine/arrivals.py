@@ -31,6 +31,7 @@ FLOW_RECORD = np.dtype(
     [
         ("due", np.int64),  # ns since the epoch: when the next event happens
         ("now", np.int64),  # heat is of this time
+        ("then", np.int64),  # when the last event happened, and `due` was drawn
         ("stream", np.int64),  # of the next arrival; see CHANGE
         ("brought", np.int64),  # 1: an earlier arrival brought it about
         ("n_events", np.int64),  # rows made so far
@@ -90,6 +91,7 @@ class FlowState(NamedTuple):
     heat: NDArray[np.float64]  # [m, STREAMS] what arrivals added to them, over `scale`
     warmth: NDArray[np.float64]  # [m] sum of heat over the streams
     scale: NDArray[np.float64]  # [m] to which all heat of a time scale has decayed
+    scale_then: NDArray[np.float64]  # [m] what it was when the last event had happened
     metaorders: NDArray[np.void]  # [n] of METAORDER_RECORD that are at work
 
 
@@ -120,6 +122,7 @@ def new_flow(
         heat=np.zeros((len(laws.decay), STREAMS)),
         warmth=np.zeros(len(laws.decay)),
         scale=np.ones(len(laws.decay)),
+        scale_then=np.ones(len(laws.decay)),
         metaorders=np.zeros(n_metaorders, METAORDER_RECORD),
     )
 
@@ -229,6 +232,9 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
     """Draw when the next event is due, and of which stream it is. What was drawn before is
     forgotten: given all that happened until now, it says nothing."""
     clock = state.clock[0]
+    clock["then"] = clock["now"]
+    for m in range(len(state.scale)):
+        state.scale_then[m] = state.scale[m]
     if clock["halted"]:
         if clock["halted"] == OWING:
             clock["stream"], clock["due"] = JUMP, clock["now"]
@@ -301,13 +307,22 @@ def _of_heat(state: FlowState, at: float) -> int:
 
 @inlined
 def cool(laws: Laws, state: FlowState, ts: int) -> None:
-    """Let heat decay until `ts`; before `now`, it is undone."""
+    """Let heat decay until `ts`."""
     clock = state.clock[0]
     for m in range(len(state.scale)):
         state.scale[m] *= math.exp(-laws.decay[m] * (ts - clock["now"]))
-        if state.scale[m] < _FAINT:
-            _rescale(state, m)
     clock["now"] = ts
+
+
+@inlined
+def step_in(laws: Laws, state: FlowState, ts: int) -> None:
+    """Somebody else acts at `ts`, after the last event and before the next one is due: heat is of
+    that time. Has to be followed by `wait`."""
+    clock = state.clock[0]
+    for m in range(len(state.scale)):
+        state.scale[m] = state.scale_then[m]
+    clock["now"] = clock["then"]
+    cool(laws, state, ts)
 
 
 @inner
@@ -324,6 +339,8 @@ def _rescale(state: FlowState, m: int) -> None:
 def excite(laws: Laws, state: FlowState, stream: int) -> None:
     """An arrival of `stream` adds to the rates of all."""
     for m in range(len(state.scale)):
+        if state.scale[m] < _FAINT:
+            _rescale(state, m)
         inverse = 1.0 / state.scale[m]
         for other in range(STREAMS):
             state.heat[m, other] += laws.excites[m, stream, other] * inverse

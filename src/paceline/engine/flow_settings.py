@@ -307,4 +307,3 @@ class Halts(Settings, frozen=True, kw_only=True):
 
     per_h: Annotated[Rate, Field("How often.", "1/h")] = 0.0
     mean_s: Annotated[float, Meta(ge=1e-3, le=1e5), Field("How long, on average.", "s")] = 300.0
-

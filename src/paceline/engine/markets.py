@@ -147,6 +147,7 @@ def _one(markets: Market, i: int) -> Market:
             flow.heat[i],
             flow.warmth[i],
             flow.scale[i],
+            flow.scale_then[i],
             flow.metaorders[i],
         ),
         Book(book.level_ticks, book.levels[i], book.slots[i], book.best[i]),

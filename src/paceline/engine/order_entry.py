@@ -85,6 +85,7 @@ class OrderEntry:
 
     floor: Floor
     instrument: Instrument
+    _room = "max_orders"
 
     @property
     def now(self) -> int:
@@ -205,4 +206,4 @@ class OrderEntry:
 
     def _check_room(self) -> None:
         if self.floor.account.clock[0]["full"]:
-            raise CapacityError("account: full; make the exchange with a larger max_orders")
+            raise CapacityError(f"account: full; make the exchange with a larger {self._room}")

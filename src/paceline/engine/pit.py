@@ -31,7 +31,7 @@ from paceline.engine.account import (
     SUBMIT,
     Account,
 )
-from paceline.engine.arrivals import cool, excite, is_ours, wait
+from paceline.engine.arrivals import excite, is_ours, step_in, wait
 from paceline.engine.flow import free, is_full
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
@@ -134,7 +134,7 @@ def _print(prints: Prints, lots: int, ts: int) -> None:
     prints.volume[at] = prints.clock[1]
 
 
-@inner
+@kernel
 def volume_by(pit: Pit, ts: int) -> int:
     """Lots that everybody had traded by `ts`, ours among them.
 
@@ -171,7 +171,7 @@ def _deliver(pit: Pit, ts: int) -> None:
     laws, flow, book = pit.market
     clock = account.clock[0]
     clock["cursor"] = flow.clock[0]["n_events"]
-    cool(laws, flow, ts)  # the next arrival had been drawn, and heat was of its time
+    step_in(laws, flow, ts)
     while next_arrival(account) <= ts:
         message = account.inbox[clock["inbox_head"] & (len(account.inbox) - 1)]
         clock["inbox_head"] += 1

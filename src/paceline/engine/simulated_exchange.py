@@ -31,6 +31,7 @@ class SimulatedExchange(OrderEntry):
     """A simulated market that we can trade in."""
 
     floor: pit.Pit
+    _room = "max_orders or max_resting"
 
     def __init__(
         self,
