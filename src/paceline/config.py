@@ -121,7 +121,11 @@ def from_dict(raw: object, kind: type[T], at: str = "") -> T:
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in raw:
             raise ConfigError(f"{_join(at, field.name)}: missing; add it")
-    return kind(**{key: _value(value, kinds[key], _join(at, key)) for key, value in raw.items()})
+    values = {key: _value(value, kinds[key], _join(at, key)) for key, value in raw.items()}
+    try:
+        return kind(**values)
+    except ConfigError as error:  # of values that do not go together
+        raise ConfigError(_join(at, error)) from None
 
 
 def _join(at: str, key: object) -> str:
@@ -140,10 +144,25 @@ def _group(kind: Any) -> type[Settings] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
+def _each(kind: Any) -> type[Settings] | None:
+    """The class of settings of which `kind` is a row, or may be one."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is tuple and parts[1:] == (...,):
+        return _group(parts[0])
+    if origin is Annotated:
+        return _each(parts[0])
+    if origin in (Union, UnionType):
+        return next((found for part in parts if (found := _each(part))), None)
+    return None
+
+
 def _value(value: object, kind: Any, at: str) -> object:
     group = _group(kind)
     if group is not None:
         return value if isinstance(value, group) else from_dict(value, group, at)
+    each = _each(kind)
+    if each is not None and isinstance(value, list | tuple):
+        return tuple(_value(part, each, f"{at}[{i}]") for i, part in enumerate(value))
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{at}: {value} is not finite; give a finite number")
     try:

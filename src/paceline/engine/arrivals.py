@@ -42,7 +42,7 @@ FLOW_RECORD = np.dtype(
         ("fleeing_row", np.int64),  # side that a jump at work empties
         ("fleeing_to", np.int64),  # up to this level
         ("fled", np.int64),  # orders it has taken away, or has still to bring back on the other
-        ("jump", np.int64),  # 0 none, 1 orders flee, 2 the other side follows
+        ("jump", np.int64),  # what there is of one, see SURPRISED
         ("regime", np.int64),
         ("step", np.int64),  # of the sequence of regimes
         ("line", np.float64),  # level from which a drift goes out; below 0: not known
@@ -63,6 +63,9 @@ HALTS = STREAMS + 1
 CHANGE = STREAMS + 2
 """Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime or a
 halt changes."""
+
+SURPRISED, FOLLOWED, PULLED = 1, 2, 3
+"""Of a jump: orders flee from news, the other side follows; or orders flee from a drift or gap."""
 
 HALTED = 1
 OWING = 2

@@ -23,7 +23,10 @@ from paceline.engine.arrivals import (
     JUMP,
     LONGEST_WAIT,
     NOTHING,
+    FOLLOWED,
     OWING,
+    PULLED,
+    SURPRISED,
     FlowState,
     change,
     cool,
@@ -94,7 +97,7 @@ def _from_own(laws: Laws, state: FlowState, book: Book, row: int, other: int) ->
     best, away = book.best[row], 2 * row - 1
     spread = away * (best - other)
     narrow = narrowed(laws, state, spread)
-    if narrow > 1:
+    if spread > 1 and narrow > 1:
         share = (
             laws.improve[spread_bucket(narrow)] * laws.regimes[state.clock[0]["regime"]]["improve"]
         )
@@ -243,7 +246,7 @@ def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
     row, ticks = _lag(laws, state, book) if pulled else _surprise(laws, state)
     if ticks == 0 or not is_shown(book, row):
         return NOTHING, 0, 0, 0, NO_SLOT
-    clock["jump"], clock["fleeing_row"], clock["fled"] = 1, row, 0
+    clock["jump"], clock["fleeing_row"], clock["fled"] = PULLED if pulled else SURPRISED, row, 0
     clock["fleeing_to"] = book.best[row] + (2 * row - 1) * ticks
     return _flee(laws, state, book)
 
@@ -251,13 +254,19 @@ def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
 @inner
 def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """The next row of a jump: an order of the fleeing side goes, until those left stand far enough;
-    then as many come on the other side, into the gap."""
+    then as many come on the other side, into the gap. If all flee from a pull, one returns."""
     clock = state.clock[0]
     row = clock["fleeing_row"]
     away = 2 * row - 1
-    if clock["jump"] == 1:
+    if clock["jump"] != FOLLOWED:
         best = book.best[row]
         far = away * (clock["fleeing_to"] - best) <= 0
+        if clock["jump"] == PULLED and not far and orders_on(state, row) == 1:
+            level = min(max(clock["fleeing_to"], 0), len(book.level_ticks) - 1)
+            clock["fleeing_to"] = level
+            if level != best:
+                lots = _sized(laws, state, pick(state.dice, laws.limit_size))
+                return ADD, -away, level, lots, next_slot(state, row)
         if is_shown(book, row) and not far and orders_on(state, row) > 1:
             slot = book.levels[row, best]["head"]
             lots = book.slots[slot]["lots"]
@@ -265,7 +274,7 @@ def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
                 return EXECUTE, -away, best, lots, slot
             clock["fled"] += 1
             return DELETE, -away, best, lots, slot
-        clock["jump"] = 2
+        clock["jump"] = FOLLOWED
     if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
         clock["jump"] = 0
         return NOTHING, 0, 0, 0, NO_SLOT

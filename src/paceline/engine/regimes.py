@@ -105,11 +105,11 @@ NAMED: tuple[Regime, ...] = (
         mean_s=1800.0, leads_to={"normal": 1.0},
     ),
     Regime(
-        name="volatile", limit=3.0, market=4.0, cancel=4.0, spread=1.3, jumps=4.0, jumps_per_h=4.0,
+        name="volatile", limit=2.5, market=3.0, cancel=2.8, spread=1.2, jumps=3.0, jumps_per_h=2.0,
         mean_s=900.0, leads_to={"normal": 3.0, "thin": 1.0},
     ),
     Regime(
-        name="news", limit=2.5, market=6.0, cancel=6.0, spread=1.6, jumps=20.0, jumps_per_h=60.0,
+        name="news", limit=3.0, market=5.0, cancel=5.0, spread=1.3, jumps=20.0, jumps_per_h=40.0,
         mean_s=180.0, leads_to={"volatile": 3.0, "normal": 1.0},
     ),
     Regime(
