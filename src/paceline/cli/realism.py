@@ -37,6 +37,12 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--days", type=int, help="days to simulate [as many as recorded, 3 at least]"
     )
+    parser.add_argument(
+        "--markets",
+        type=int,
+        default=200,
+        help="markets in which large orders of ours are worked; 0: none [%(default)s]",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the simulated days [%(default)s]")
     parser.add_argument("--jobs", type=int, help="threads [as many as cores]")
 
@@ -60,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
             days=args.days,
             seed=args.seed,
             market=Path(args.market).stem,
+            markets=args.markets,
             progress=bar.to,
             jobs=args.jobs,
         )

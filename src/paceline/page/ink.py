@@ -131,7 +131,7 @@ def svg(figure: Any, name: str, label: str) -> str:
     text = _with_own_ids(text, name).replace("xlink:href", "href")
     text = re.sub(r"#[0-9a-f]{6}\b", _from_page, text)
     text = text.replace("'DejaVu Sans'", "var(--sans)")
-    text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)
+    text = re.sub(r"<[^>]+>", _shorter, text)
     return re.sub(r"\n\s*", "\n", text)
 
 
@@ -146,6 +146,11 @@ def marks(pairs: Sequence[tuple[str, str]]) -> list[Any]:
         )
         for mark, label in pairs
     ]  # fmt: skip
+
+
+def _shorter(tag: re.Match[str]) -> str:
+    """A tag whose coordinates have two decimals; what stands between tags is for a reader."""
+    return re.sub(r"(\d\.\d{2})\d+", r"\1", tag[0])
 
 
 def _from_page(found: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.realism.distance import l1_distance, relative_wasserstein, wasserstein
-from paceline.realism.distribution import Distribution, halves, pooled
+from paceline.realism.distribution import Distribution, distribution, halves, pooled
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +32,8 @@ LINEAR = 2.0
 SCALES = {
     "bid_depth_1": "log", "ask_depth_1": "log", "bid_depth_10": "log", "ask_depth_10": "log",
     "inter_arrival": "log", "lifetime": "log", "placement": "symlog", "limit_size": "log",
-    "market_size": "log", "volume_60s": "log",
+    "market_size": "log", "volume_60s": "log", "return_1s": "tail", "return_10s": "tail",
+    "return_60s": "tail", "return_300s": "tail",
 }  # fmt: skip
 """Axis on which a statistic is drawn; others are linear."""
 
@@ -60,9 +61,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Both distributions in common bins, to be drawn. Shares of the pooled periods."""
 
     scale: str
-    """`linear`, `log` or `symlog` (see `LINEAR`)."""
+    """`linear`, `log`, `symlog` (see `LINEAR`), or `tail`: shares whose size is above each edge."""
     edges: list[float]
-    """`[n + 1]`; what lies outside counts in the first and the last bin."""
+    """`[n + 1]`; what lies outside counts in the first and the last bin. `tail`: `[n]`."""
     recorded: list[float]
     """`[n]`"""
     simulated: list[float]
@@ -144,16 +145,34 @@ def _shape(
 ) -> Shape | None:
     if not len(recorded.values) or not len(simulated.values):
         return None
-    edges = _bins(halves(recorded, simulated), scale)
-    days = np.array([_shares(day, edges) for day in periods if len(day.values)])
+    both = halves(recorded, simulated)
+    edges = _sizes(both) if scale == "tail" else _bins(both, scale)
+    shares = _above if scale == "tail" else _shares
+    days = np.array([shares(day, edges) for day in periods if len(day.values)])
     return Shape(
         scale=scale,
         edges=edges.tolist(),
-        recorded=_shares(recorded, edges).tolist(),
-        simulated=_shares(simulated, edges).tolist(),
+        recorded=shares(recorded, edges).tolist(),
+        simulated=shares(simulated, edges).tolist(),
         low=days.min(axis=0).tolist(),
         high=days.max(axis=0).tolist(),
     )
+
+
+def _above(of: Distribution, sizes: Floats) -> Floats:
+    """Share of |value| above each of `sizes`."""
+    share, size = of.shares, np.abs(of.values)
+    return np.array([share[size > one].sum() for one in sizes])
+
+
+def _sizes(both: Distribution) -> Floats:
+    """Sizes from where half of what is not 0 lies below to where a thousandth is left."""
+    size = distribution(np.abs(both.values), both.weights)
+    some = distribution(size.values[size.values > 0.0], size.weights[size.values > 0.0])
+    if not len(some.values):
+        return np.array([1.0])
+    low, high = some.quantiles([0.1, 0.999])
+    return np.geomspace(low, max(high, 1.01 * low), 40)
 
 
 def _shares(of: Distribution, edges: Floats) -> Floats:
@@ -172,14 +191,17 @@ def _bins(both: Distribution, scale: str) -> Floats:
     if whole and high - low < _MOST_BINS:
         return np.arange(low - 0.5, high + 1.0)
     if scale == "linear":
-        return np.linspace(low, high, 41)
+        # Ticks have a grid of their own, and bins that are not of it make a comb of it.
+        steps = np.arange(np.floor(low) - 0.5, high + 1.0)
+        return steps if 4 < len(steps) < _MOST_BINS else np.linspace(low, high, 24)
     size = np.abs(both.values[both.values != 0.0])
     least = max(float(size.min()), high / 1e7)
     if scale == "log":
         edges = np.geomspace(max(low, least), high, 37)
         # Edges of whole numbers fall between them, so that no bin is empty for lack of numbers.
         return np.unique(np.floor(edges) + 0.5) if whole else edges
-    side = np.geomspace(LINEAR, max(-low, high, 2 * LINEAR), 15)
-    edges = np.concatenate([-side[::-1], np.linspace(-LINEAR, LINEAR, 5)[1:-1], side])
+    side = np.geomspace(LINEAR + 0.5, max(-low, high, 2 * LINEAR), 12)
+    near = np.arange(-LINEAR + 0.5, LINEAR)
+    edges = np.concatenate([-side[::-1], near, side])
     first, last = np.searchsorted(edges, [low, high])
     return np.asarray(edges[max(first - 1, 0) : last + 1])

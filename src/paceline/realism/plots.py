@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paceline.page.cells import plain, plural, significant
+from paceline.page.cells import significant
 from paceline.page.ink import INK, LINE, MUTED, PAPER, Figure, hue, sheet, svg
-from paceline.realism.comparison import LINEAR, Comparison, Shape
+from paceline.realism.comparison import Comparison
 from paceline.realism.scorecard import FactScore, Scorecard
 from paceline.units import BPS
 
@@ -42,7 +42,7 @@ def in_unit(one: Comparison) -> tuple[float, str]:
 
 def overview(card: Scorecard) -> Figure:
     """Distance by yardstick of every statistic, furthest first."""
-    rows = sorted(card.statistics, key=lambda one: -_finite(one.l1.ratio))
+    rows = sorted(card.statistics, key=lambda one: -finite(one.l1.ratio))
     with sheet(0.9 + 0.235 * len(rows)) as figure:
         axes = figure.subplots()
         axes.set_xscale("log")
@@ -82,81 +82,13 @@ def overview(card: Scorecard) -> Figure:
             handletextpad=0.2, columnspacing=1.4,
         )  # fmt: skip
         drawn = svg(figure, "overview", "Distance of each statistic, by that of recorded days")
-    near = sum(_finite(one.l1.ratio) <= ENOUGH for one in card.statistics)
+    near = sum(finite(one.l1.ratio) <= ENOUGH for one in card.statistics)
     return Figure(
         drawn,
         f"At 1× (dashed) a simulated {card.unit} is as far from a recorded one as recorded ones "
         f"are from one another. {near} of {len(rows)} statistics lie within {ENOUGH:g}× by L1 "
         "(shaded). L1 sees how much of the distribution lies elsewhere, Wasserstein also how far.",
     )
-
-
-def shapes(card: Scorecard) -> Figure:
-    """All distributions, recorded and simulated, as small multiples."""
-    shown = [one for one in card.statistics if one.shape is not None]
-    rows = -(-len(shown) // 4)
-    with sheet(0.35 + 1.75 * rows) as figure:
-        places = figure.subplots(rows, 4, squeeze=False).ravel()
-        for axes in places[len(shown) :]:
-            axes.set_visible(False)
-        for axes, one in zip(places, shown, strict=False):
-            assert one.shape is not None
-            _draw_shape(axes, one, one.shape)
-        figure.legend(
-            handles=_names("recorded, with the range of its " + card.unit + "s", "simulated"),
-            ncols=2, loc="outside upper left", borderpad=0.0, columnspacing=1.6,
-        )  # fmt: skip
-        drawn = svg(figure, "shapes", "Distributions, recorded and simulated")
-    return Figure(
-        drawn,
-        f"Share of the time (spread, depth, imbalance) or of the count in each bin, over "
-        f"{plural(len(card.recorded), card.unit)} recorded and {len(card.simulated)} simulated. "
-        "Returns are on a logarithmic scale, so that tails show. What lies outside an axis counts "
-        "in its last bin. The number is L1 in units of recorded "
-        f"{card.unit}s.",
-    )
-
-
-def _draw_shape(axes: Any, one: Comparison, shape: Shape) -> None:
-    factor, unit = in_unit(one)
-    edges = np.array(shape.edges) * factor
-    tails = one.unit == "log"
-    low, high = np.array(shape.low), np.array(shape.high)
-    floor = 0.3 * _least(shape.recorded, shape.simulated) if tails else 0.0
-    axes.fill_between(
-        edges, np.append(low, low[-1]).clip(floor), np.append(high, high[-1]).clip(floor),
-        step="post", color=hue(RECORDED), alpha=0.2, linewidth=0,
-    )  # fmt: skip
-    for values, color, width in ((shape.recorded, hue(RECORDED), 1.3),
-                                 (shape.simulated, hue(SIMULATED), 1.5)):  # fmt: skip
-        axes.stairs(np.array(values).clip(floor), edges, baseline=None, color=color,
-                    linewidth=width)  # fmt: skip
-    if tails:
-        axes.set_yscale("log")
-    if shape.scale == "log" and edges[0] > 0 and edges[-1] / edges[0] > 20:
-        axes.set_xscale("log")
-        _log_ticks(axes, edges)
-    elif shape.scale == "symlog" and edges[-1] > 2 * LINEAR:
-        axes.set_xscale("symlog", linthresh=LINEAR)
-        ticks = [t for t in (-100, -10, -2, 0, 2, 10, 100, 1000) if edges[0] <= t <= edges[-1]]
-        axes.set_xticks(ticks, [plain(t, 0) for t in ticks])
-    axes.minorticks_off()
-    axes.set_xlim(edges[0], edges[-1])
-    top = max(max(shape.recorded), max(shape.simulated), float(np.median(high)))
-    if tails:
-        axes.set_ylim(floor, 2.5 * top)
-    else:
-        axes.set_ylim(0.0, 1.18 * top)
-    axes.set_yticks([])
-    axes.yaxis.set_tick_params(which="minor", left=False)
-    axes.grid(False, axis="y")
-    axes.tick_params(axis="x", labelsize=7)
-    axes.set_title(LABELS[one.name] + (f", {unit}" if unit else ""), fontsize=8)
-    ratio = one.l1.ratio
-    axes.text(
-        0.985, 0.96, _times(ratio), transform=axes.transAxes, ha="right", va="top", fontsize=8,
-        color=MUTED if _finite(ratio) <= ENOUGH else hue(SIMULATED), fontweight="bold",
-    )  # fmt: skip
 
 
 def facts(card: Scorecard) -> Figure:
@@ -185,7 +117,7 @@ def facts(card: Scorecard) -> Figure:
     )
 
 
-_FROM, _TO = 0.36, 0.64
+_FROM, _TO = 0.3, 0.7
 """Where a range with two ends lies in its row."""
 
 
@@ -250,7 +182,7 @@ def answers(card: Scorecard) -> Figure:
                 axes.set_xlabel("events at the touch later")
             if k < 2:
                 axes.set_ylabel("ticks")
-        figure.legend(handles=_names("recorded", "simulated"), ncols=2,
+        figure.legend(handles=names("recorded", "simulated"), ncols=2,
                       loc="outside upper left", borderpad=0.0)  # fmt: skip
         drawn = svg(figure, "answers", "Response of the mid to six kinds of event")
     return Figure(
@@ -261,39 +193,17 @@ def answers(card: Scorecard) -> Figure:
     )
 
 
-def _finite(ratio: float) -> float:
+def finite(ratio: float) -> float:
+    """`ratio`, or more than any other where it is infinite or not known."""
     return ratio if np.isfinite(ratio) else 1e9
 
 
 def _place(ratio: float) -> float:
-    return float(np.clip(_finite(ratio), _NEAREST, _FURTHEST))
+    return float(np.clip(finite(ratio), _NEAREST, _FURTHEST))
 
 
-def _times(ratio: float) -> str:
-    return f"{plain(ratio, 1)}×" if not np.isnan(ratio) else ""
-
-
-def _least(*series: list[float]) -> float:
-    """The smallest share above 0."""
-    values = np.concatenate([np.array(one) for one in series])
-    return float(values[values > 0.0].min())
-
-
-def _log_ticks(axes: Any, edges: Floats) -> None:
-    """At most four powers of ten."""
-    first, last = np.ceil(np.log10(edges[0])), np.floor(np.log10(edges[-1]))
-    powers = np.arange(first, last + 1)
-    powers = powers[:: max(1, -(-len(powers) // 4))]
-    axes.set_xticks(10.0**powers, [_short(10.0**power) for power in powers])
-
-
-def _short(value: float) -> str:
-    if value >= 1e6:
-        return f"{value / 1e6:g}M"
-    return f"{value / 1e3:g}k" if value >= 1e4 else f"{value:,.6g}"
-
-
-def _names(recorded: str, simulated: str) -> list[Any]:
+def names(recorded: str, simulated: str) -> list[Any]:
+    """Entries of a legend: lines of both markets."""
     from matplotlib.lines import Line2D
 
     return [

@@ -26,14 +26,19 @@ from paceline.page.terminal import rich_table
 from paceline.page.writing import write_page
 from paceline.realism import plots
 from paceline.realism.comparison import Comparison, Gap
+from paceline.realism.own_plots import impact
 from paceline.realism.plots import ENOUGH, LABELS, RECORDED, SIMULATED, in_unit
 from paceline.realism.scorecard import FactScore, Measured, Scorecard
+from paceline.realism.shape_plots import shapes
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 _FEW_PAIRS = 6
 """Of recorded days, below which a yardstick is called rough."""
+
+SQUARE_ROOT = (0.4, 0.7)
+"""Exponents of impact found in markets (Toth et al., 2011)."""
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -44,22 +49,26 @@ def write_report(card: Scorecard, path: str | Path, *, title: str | None = None)
         path,
         _TEMPLATE,
         {
-            "title": title or f"How like {card.symbol} is {card.market}?",
+            "title": title or f"{card.market} against recorded {card.symbol}",
             "lead": lead(card),
             "headline": headline(card),
             "details": details(card),
             "notes": notes(card),
             "overview": plots.overview(card),
-            "shapes": plots.shapes(card),
+            "shapes": shapes(card),
             "distances": distance_table(card),
             "facts": plots.facts(card),
             "fact_table": fact_table(card),
             "sources": [(fact.name, fact.says, fact.source) for fact in card.facts],
             "answers": plots.answers(card),
+            "impact": impact(card),
+            "impact_words": impact_words(card),
             "periods": period_table(card),
             "settings": settings_table(card),
             "hues": {"recorded": RECORDED, "simulated": SIMULATED},
             "unit": card.unit,
+            "recorded": len(card.recorded),
+            "simulated": len(card.simulated),
         },
     )
 
@@ -72,7 +81,7 @@ def summary_text(card: Scorecard) -> Group:
     return Group(
         Text(headline(card), style="bold"),
         Text(" ".join(details(card))),
-        *(Text(note) for note in notes(card)),
+        *(Text(note) for note in [*impact_words(card), *notes(card)]),
         rich_table(distance_table(card), ("statistic", "recorded", "simulated", "L1 ×", "W ×")),
         rich_table(fact_table(card), ("fact", "range", "recorded", "simulated", "verdict"), "fact"),
     )
@@ -116,6 +125,50 @@ def details(card: Scorecard) -> list[str]:
     if far:
         said.append(f"Furthest off by L1: {listed(far)}.")
     return said
+
+
+def impact_words(card: Scorecard) -> list[str]:
+    """What our own large orders showed, against what is known of real ones."""
+    seen = card.impact
+    if seen is None:
+        return []
+    if np.isnan(seen.exponent):
+        law = (
+            "Impact is too small against the noise of "
+            f"{plain(seen.sigma_bps, 1)} bps to have an exponent; work orders in more markets."
+        )
+    else:
+        agrees = _agree(seen.exponent, seen.exponent_error, *SQUARE_ROOT)
+        law = (
+            f"Impact grows with the power {plain(seen.exponent)} ± {plain(seen.exponent_error)} of "
+            f"size; that of real metaorders is {SQUARE_ROOT[0]:g} to {SQUARE_ROOT[1]:g}: {agrees}."
+        )
+    if np.isnan(seen.reverted):
+        return [law]
+    return [law, _after(100.0 * seen.reverted, 100.0 * seen.reverted_error)]
+
+
+def _after(share: float, error: float) -> str:
+    """What became of the impact, two durations after the order; both in percent."""
+    doubt = f"± {plain(error, 0)} %"
+    if share < -2.0 * error:
+        return (
+            f"Two durations after its end the impact has grown by {plain(-share, 0)} {doubt}; real "
+            "metaorders see a part of it revert."
+        )
+    gone = f"Two durations after its end {plain(share, 0)} {doubt} of the impact is gone"
+    if share < 2.0 * error:
+        return f"{gone}, which cannot be told from none; of real metaorders' a part reverts."
+    if 100.0 - share < 2.0 * error:
+        return f"{gone}, which cannot be told from all; of real metaorders' a part stays."
+    return f"{gone}: a part and not all, as after real metaorders."
+
+
+def _agree(value: float, error: float, low: float, high: float) -> str:
+    if low <= value <= high:
+        return "they agree"
+    away = min(abs(value - low), abs(value - high))
+    return "they may agree" if away < 2 * error else "they do not agree"
 
 
 def notes(card: Scorecard) -> list[str]:

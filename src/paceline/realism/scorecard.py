@@ -27,6 +27,7 @@ from paceline.realism import periods
 from paceline.realism.comparison import Comparison, compare
 from paceline.realism.doubt import day_errors, with_errors
 from paceline.realism.facts import Fact, facts_of
+from paceline.realism.metaorders import Impact, measure_impact
 from paceline.realism.responses import KINDS, Responses, responses
 from paceline.realism.series import settled_part
 from paceline.realism.statistics import UNITS, statistics_of
@@ -108,6 +109,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     median_l1: float
     """Median over statistics of distance by yardstick."""
     median_wasserstein: float
+    impact: Impact | None
+    """What our own large orders do; None where none were worked."""
 
 
 def score(
@@ -117,13 +120,15 @@ def score(
     days: int | None = None,
     seed: int = 1,
     market: str = "",
+    markets: int = 200,
     progress: Progress | None = None,
     jobs: int | None = None,
 ) -> Scorecard:
     """Simulate `days` (as many as recorded, and `FEWEST_SIMULATED` at least) and hold them against
     `tapes`.
 
-    `market`: a name for the settings. Raises `InputError` for tapes that cannot be scored together
+    `market`: a name for the settings. `markets`: in how many of them our own large orders are
+    worked; 0 leaves that out. Raises `InputError` for tapes that cannot be scored together
     (see `periods.check`), for `days` below 1 and for a seed that is none.
     """
     periods.check(tapes)
@@ -138,9 +143,15 @@ def score(
         for tape in pool.map(lambda day: simulate_day(settings, day, seed), dates):
             simulated.append(tape)
             tell("days simulated", len(simulated), wanted)
+    impact = None
+    if markets:
+        impact = measure_impact(
+            settings, dates[0], markets=markets, seed=seed, progress=progress, jobs=jobs
+        )
     return compare_days(
         tapes,
         simulated,
+        impact=impact,
         settings=msgspec.to_builtins(settings),
         market=market or settings.symbol,
         seed=seed,
@@ -167,6 +178,7 @@ def compare_days(
     settings: dict[str, Any] | None = None,
     market: str = "",
     seed: int = 1,
+    impact: Impact | None = None,
     progress: Progress | None = None,
 ) -> Scorecard:
     """The scorecard of days that are there already, by the symbol of the first recorded one."""
@@ -199,6 +211,7 @@ def compare_days(
         recorded_passed=sum(fact.recorded.ok for fact in facts),
         median_l1=_median([one.l1.ratio for one in statistics]),
         median_wasserstein=_median([one.wasserstein.ratio for one in statistics]),
+        impact=impact,
     )
 
 
@@ -283,10 +296,14 @@ def from_json(text: str | bytes) -> Scorecard:
         raise InputError(f"scorecard: is none ({error}); give a scorecard.json") from None
 
 
+_OPTIONAL = ("shape", "impact")
+"""Where null says that there is none."""
+
+
 def _known(value: Any, key: str = "") -> Any:
     """`value` with a number in the place of each null."""
     if isinstance(value, dict):
-        kept = ("settings", "shape")  # where null says that there is none
+        kept = ("settings", "shape", "impact")  # where null says that there is none
         return {name: one if name in kept else _known(one, name) for name, one in value.items()}
     if isinstance(value, list):
         return [_known(one) for one in value]
