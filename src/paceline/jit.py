@@ -29,7 +29,7 @@ def _cache_folder() -> str:
 # An explicit choice of the user's wins; Numba reads the variable when it is first imported.
 os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
 
-import numba  # noqa: E402  (must follow the variable above)
+import numba.extending  # noqa: E402  (must follow the variable above)
 import numpy  # noqa: E402
 from numba.core.registry import CPUDispatcher  # noqa: E402
 
@@ -53,6 +53,26 @@ def spliced(function: F) -> F:
     for the storeys below again. This takes one storey away; called from Python, it compiles alone.
     """
     return _compile(function, inline="always")
+
+
+def chosen(usual: F, kind: type, other: F) -> F:
+    """One name for two kernels: `other` if the first argument is a `kind`, else `usual`.
+
+    The choice is made where a caller is compiled, and costs nothing when it runs.
+    """
+
+    def choose(first: Any, *rest: Any) -> Any:
+        return (other if isinstance(first, kind) else usual)(first, *rest)
+
+    def compiled(first: Any, *rest: Any) -> Any:
+        if first.instance_class is kind:
+            return lambda first, *rest: other(first, *rest)
+        return lambda first, *rest: usual(first, *rest)
+
+    # Numba holds signatures against one another, annotations and all.
+    choose.__annotations__, compiled.__annotations__ = {}, {}
+    numba.extending.overload(choose)(compiled)
+    return cast(F, choose)
 
 
 def inner(function: F) -> F:

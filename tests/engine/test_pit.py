@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.engine import pit
+from paceline.engine.account import new_account
+from paceline.engine.clockwork import look
 from paceline.engine.flow_settings import Excitation, Halts, Jumps, Sizes
 from paceline.engine.laws import LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.replay import Floor, seek
 from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.engine.simulator import Simulator
 from paceline.engine.venue import Footprint, Latency, Venue
@@ -361,6 +364,51 @@ def test_volume_is_known_as_far_as_it_is_remembered() -> None:
 
 def _volume_by(floor: pit.Pit, ts: int) -> int:
     return int(pit.volume_by(floor, ts))
+
+
+def test_what_happened_is_a_tape_like_any_other() -> None:
+    """A tape is compiled by those who trust nobody, and its book ends as the market's did."""
+    market = exchange(EVERYTHING, records=True)
+    for i in range(60):
+        step(market, 5)
+        market.submit(1 - 2 * (i % 2), 100 + i, price((bid, ask)[i % 2](market) + i % 3))
+        if i % 5 == 4:
+            market.submit(1, 700, type="market")
+            market.replace(i - 2, lots=150, price=price(bid(market)))
+            market.cancel(i - 1)
+    tape = market.tape()
+    book = tape.new_book()
+    end = Floor(tape.events, book, market.floor.rules, new_account(len(tape.level_ticks)))
+    seek(end, tape.images, market.now, 0)
+    ours = market.floor.book
+    for row in range(2):
+        shown = {
+            int(ticks): int(lots)
+            for ticks, lots in zip(ours.level_ticks, ours.levels[row]["lots"], strict=True)
+            if lots
+        }
+        assert shown == {
+            int(ticks): int(lots)
+            for ticks, lots in zip(book.level_ticks, book.levels[row]["lots"], strict=True)
+            if lots
+        }
+    assert tape.events.volume[-1] == market.volume()
+    takers = sum(fill.lots for fill in market.fills() if not fill.maker)
+    makers = sum(fill.lots for fill in market.fills() if fill.maker)
+    assert takers > 0
+    assert makers > 0
+    with pytest.raises(ExchangeError, match="records: is off"):
+        exchange().tape()
+
+
+def test_schedules_do_not_chase_themselves() -> None:
+    """What a worker sees of the market leaves his own orders out."""
+    market = still()
+    seen = look(market.floor, market.now)
+    k = market.submit(1, 100, price(bid(market) + 1))
+    step(market, 1e-9)
+    assert market.ladder(1).bids[0] == (market.order(k).ticks, 100)
+    assert look(market.floor, market.now) == seen
 
 
 # --- whatever we do ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paceline.engine import account as acc
-from paceline.engine import replay
+from paceline.engine.clockwork import look
 from paceline.engine.queue import CALIBRATED, OPTIMISTIC, PESSIMISTIC, fit_exponent
 from paceline.market import events as ev
 
@@ -488,7 +488,7 @@ def test_we_see_the_market_late_and_without_what_we_took():
     ticks = exchange.floor.book.level_ticks
 
     def seen(ts):
-        bid, ask = replay.look(exchange.floor, ts)
+        bid, ask = look(exchange.floor, ts)
         return int(ticks[bid]), int(ticks[ask])
 
     assert seen(13) == (100, 102)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine import flows
 from paceline.engine.exchange import Exchange
-from paceline.engine.replay import look
+from paceline.engine.clockwork import look
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.market import events as ev
 from paceline.schedule.tactic import CROSS, INSIDE, MID

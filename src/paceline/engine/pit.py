@@ -30,8 +30,9 @@ from paceline.engine.account import (
     SELF_TRADE,
     SUBMIT,
     Account,
+    reset,
 )
-from paceline.engine.arrivals import excite, is_ours, step_in, wait
+from paceline.engine.arrivals import NOTHING, excite, is_ours, step_in, wait
 from paceline.engine.flow import free, is_full
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
@@ -48,15 +49,24 @@ from paceline.engine.matching import (
     withdraw,
 )
 from paceline.engine.messages import next_arrival
-from paceline.engine.simulator import Market, happen
+from paceline.engine.simulator import Market, happen, write_row
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, kernel
 from paceline.market.book import NOBODY, Book, is_shown, join, leave, row_of
-from paceline.market.events import EXECUTE, HALT, HIDDEN, RESUME
+from paceline.market.events import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    HALT,
+    HIDDEN,
+    REDUCE,
+    RESUME,
+    Rows,
+)
 
 CROWDED = 2
-"""In the account's `full`: the market has no slot for one more order and wants more room. Nothing
-is lost: with more room, and `full` 0, time runs on."""
+"""In the account's `full`: the market has no slot for one more order, or its record no room for
+what may come. Nothing is lost: with more room, and `full` 0, time runs on."""
 
 
 class Prints(NamedTuple):
@@ -65,6 +75,13 @@ class Prints(NamedTuple):
     ts: NDArray[np.int64]  # [n]
     volume: NDArray[np.int64]  # [n] lots traded up to and with this one, since the market began
     clock: NDArray[np.int64]  # [2] trades, lots
+
+
+class Record(NamedTuple):
+    """What happened, ours with the rest, as rows of a tape."""
+
+    rows: Rows  # no room: nothing is written
+    n: NDArray[np.int64]  # [1] rows written
 
 
 class Pit(NamedTuple):
@@ -76,12 +93,44 @@ class Pit(NamedTuple):
     account: Account
     holds: NDArray[np.int64]  # [n_own] which order of ours is in each of our slots, or NOBODY
     prints: Prints
+    record: Record
 
 
 def new_prints(room: int) -> Prints:
     """Room for the last `room` trades, made a power of two."""
     size = 1 << max(room - 1, 1).bit_length()
     return Prints(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(2, np.int64))
+
+
+@kernel
+def seek(pit: Pit, images: object, ts: int, seed: int) -> None:
+    """Run to `ts`, all events up to and including `ts` done, with a fresh account.
+
+    None of our orders may be in the book. A simulated market has no images to jump to.
+    """
+    account, flow = pit.account, pit.market.flow
+    reset(account, seed)
+    account.clock[0]["stopped"] = flow.clock[0]["halted"] != 0
+    advance(pit, ts)
+    account.clock[0]["last_arrival"] = ts
+
+
+@inlined
+def best_level(pit: Pit, row: int, ts: int) -> int:
+    """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
+    book, account = pit.book, pit.account
+    n, step = len(book.level_ticks), 2 * row - 1
+    level = book.best[row]
+    while 0 <= level < n:
+        lots = book.levels[row, level]["lots"]
+        for i in range(account.clock[0]["n_live"]):
+            order = account.orders[account.live[i]]
+            if row_of(order["side"]) == row and order["level"] == level:
+                lots -= order["left"]
+        if lots > 0:
+            break
+        level += step
+    return int(level)
 
 
 @kernel
@@ -96,6 +145,8 @@ def advance(pit: Pit, until: int) -> None:
     while own <= until:
         own = min(next_arrival(account), clock["next_expiry"])
         _roll(pit, min(own, until))
+        if own <= until and not _can_write(pit, _most_rows(pit)):
+            clock["full"] = CROWDED
         if clock["full"] == CROWDED:
             return
         if own <= until:
@@ -110,11 +161,13 @@ def _roll(pit: Pit, until: int) -> None:
     flow, account = pit.market.flow, pit.account
     stop = min(until, pit.rules.close_ns)
     while flow.clock[0]["due"] <= stop:
-        if is_full(flow):
+        if is_full(flow) or not _can_write(pit, 1):
             account.clock[0]["full"] = CROWDED
             return
         ts = flow.clock[0]["due"]
-        kind, _, level, lots, slot = happen(pit.market)
+        kind, side, level, lots, slot = happen(pit.market)
+        if kind != NOTHING:
+            _write(pit, ts, kind, side, level, lots, slot)
         if kind == EXECUTE or kind == HIDDEN:
             _print(pit.prints, lots, ts)
             if kind == EXECUTE and is_ours(flow, slot):
@@ -123,6 +176,28 @@ def _roll(pit: Pit, until: int) -> None:
             account.clock[0]["stopped"] = 1
         elif kind == RESUME:
             account.clock[0]["stopped"] = 0
+
+
+@inlined
+def _can_write(pit: Pit, n: int) -> bool:
+    room = len(pit.record.rows.ts)
+    return room == 0 or pit.record.n[0] + n <= room
+
+
+@inlined
+def _most_rows(pit: Pit) -> int:
+    """Rows that messages of one instant can make: each takes or leaves, and rests."""
+    flow = pit.market.flow.clock[0]
+    return flow["n_bids"] + flow["n_asks"] + len(pit.holds) + 2 * len(pit.account.inbox)
+
+
+@inlined
+def _write(pit: Pit, ts: int, kind: int, side: int, level: int, lots: int, slot: int) -> None:
+    rows, at = pit.record.rows, pit.record.n[0]
+    if len(rows.ts) > 0:
+        ticks = pit.book.level_ticks[level] if level >= 0 else 0
+        write_row(rows, at, ts, kind, side, ticks, lots, slot)
+        pit.record.n[0] = at + 1
 
 
 @inlined
@@ -181,7 +256,7 @@ def _deliver(pit: Pit, ts: int) -> None:
         elif account.orders[k]["state"] != RESTING:
             continue  # a fill has won the race
         elif message["kind"] == CANCEL:
-            _leave(pit, k)
+            _leave(pit, k, when)
             finish(account, rules, k, CANCELLED, when)
         else:
             _amend(pit, k, message["type"], message["ticks"], message["lots"], when)
@@ -189,7 +264,7 @@ def _deliver(pit: Pit, ts: int) -> None:
         for i in range(clock["n_live"]):
             k = account.live[i]
             if account.orders[k]["expires_ts"] <= ts:
-                _leave(pit, k)
+                _leave(pit, k, ts)
                 finish(account, rules, k, EXPIRED, account.orders[k]["expires_ts"])
                 break
     wait(laws, flow, book)
@@ -226,11 +301,12 @@ def _take(pit: Pit, k: int, ts: int) -> None:
         slot = book.levels[row, level]["head"]
         if is_ours(flow, slot):
             other = pit.holds[slot]
-            _leave(pit, other)
+            _leave(pit, other, ts)
             account.orders[other]["reason"] = SELF_TRADE
             finish(account, pit.rules, other, CANCELLED, ts)
             continue
         lots = min(order["left"], book.slots[slot]["lots"])
+        _write(pit, ts, EXECUTE, -side, level, lots, slot)
         leave(book, slot, lots)
         if book.slots[slot]["lots"] == 0:
             free(flow, slot, row)
@@ -259,6 +335,7 @@ def _rest(pit: Pit, k: int, ts: int) -> None:
     row, slot = row_of(order["side"]), _slot_of(pit, NOBODY)
     pit.holds[slot] = k
     join(book, row, level, slot, order["left"], flow.clock[0]["n_events"])
+    _write(pit, ts, ADD, order["side"], level, order["left"], slot)
     excite(laws, flow, 2 * LIMITS + row)
 
 
@@ -272,19 +349,21 @@ def _slot_of(pit: Pit, k: int) -> int:
 
 
 @inner
-def _leave(pit: Pit, k: int) -> None:
+def _leave(pit: Pit, k: int, ts: int) -> None:
     """Order `k` leaves its queue."""
-    _shrink(pit, _slot_of(pit, k), 0)
+    _shrink(pit, _slot_of(pit, k), 0, ts)
     withdraw(pit.book, pit.account, k)
 
 
 @inner
-def _shrink(pit: Pit, slot: int, lots: int) -> None:
+def _shrink(pit: Pit, slot: int, lots: int, ts: int) -> None:
     """The order in `slot` is cancelled down to `lots`."""
     book = pit.book
     order = book.slots[slot]
     row, level = order["row"], order["level"]
     if lots < order["lots"]:
+        kind = DELETE if lots == 0 else REDUCE
+        _write(pit, ts, kind, 1 - 2 * row, level, order["lots"] - lots, slot)
         leave(book, slot, order["lots"] - lots)
         excite(pit.market.laws, pit.market.flow, 2 * CANCELS + row)
     if lots == 0:
@@ -304,7 +383,7 @@ def _amend(pit: Pit, k: int, type_: int, ticks: int, lots: int, ts: int) -> None
     """Order `k` is replaced; it keeps its place only if it shrinks."""
     slot = _slot_of(pit, k)
     again = amend(pit.book, pit.account, pit.rules, k, type_, ticks, lots, ts)
-    _shrink(pit, slot, 0 if again else pit.account.orders[k]["left"])
+    _shrink(pit, slot, 0 if again else pit.account.orders[k]["left"], ts)
     if again:
         _arrive(pit, k, ts)
 

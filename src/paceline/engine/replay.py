@@ -18,7 +18,6 @@ from paceline.engine.account import (
     RESTING,
     SUBMIT,
     Account,
-    draw,
     reset,
 )
 from paceline.engine.footprint import settle, touch
@@ -26,7 +25,7 @@ from paceline.engine.matching import amend, arrive, finish, meet, withdraw
 from paceline.engine.messages import next_arrival
 from paceline.engine.places import book_starts_again
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, inner, kernel, spliced
+from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, rank, row_of
 from paceline.market.compiler import IMAGE_EVERY, Images, load_image
 from paceline.market.events import (
@@ -183,18 +182,14 @@ def advance(floor: Floor, until: int) -> None:
     clock["now"] = max(clock["now"], until)
 
 
-@spliced
-def look(floor: Floor, ts: int) -> tuple[int, int]:
-    """What we see of the market at `ts`: (best bid level, best ask level), our footprint left out.
+@kernel
+def volume_by(floor: Floor, ts: int) -> int:
+    """Lots that everybody had traded by `ts` since the tape began, as recorded."""
+    done = rank(floor.events.ts, ts + 1)
+    return floor.events.volume[done - 1] if done > 0 else 0
 
-    Time runs on to `ts` less the delay of market data, and no further. Levels are -1 and n_levels
-    where a side shows nothing.
-    """
-    account, rules = floor.account, floor.rules
-    seen = max(ts - draw(account, rules.market_ns), account.clock[0]["last_seen"])
-    account.clock[0]["last_seen"] = seen
-    advance(floor, seen)
-    return (
-        touch(floor.book, account, rules, 0, seen),
-        touch(floor.book, account, rules, 1, seen),
-    )
+
+@inlined
+def best_level(floor: Floor, row: int, ts: int) -> int:
+    """Best level of a side at `ts`, our footprint left out; -1 or n_levels if there is none."""
+    return touch(floor.book, floor.account, floor.rules, row, ts)

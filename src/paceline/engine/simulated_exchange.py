@@ -21,10 +21,13 @@ from paceline.engine import pit
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.order_entry import OrderEntry
-from paceline.engine.simulator import copied, new_market, open_rows, with_more_room
+from paceline.engine.simulator import CHUNK, copied, new_market, open_rows, rows_for
+from paceline.engine.simulator import with_more_room as roomier
 from paceline.engine.venue import Venue
 from paceline.errors import ExchangeError, InputError
 from paceline.market.book import NOBODY
+from paceline.market.events import Rows
+from paceline.market.tape import Tape
 
 
 class SimulatedExchange(OrderEntry):
@@ -45,13 +48,14 @@ class SimulatedExchange(OrderEntry):
         max_orders: int = 4096,
         max_resting: int = 64,
         max_prints: int = 1 << 14,
+        records: bool = False,
     ) -> None:
         """Stand before the first event of `day` (YYYY-MM-DD).
 
         The same `seed` makes the same market; `episode` makes an independent one of it. A market
         that begins at `begin_ns`, after the open, begins with the book that arrivals and cancels
-        balance at. Of the last `max_prints` trades it is known when they were. Raises `InputError`
-        for a day, a seed or a time that is none.
+        balance at. Of the last `max_prints` trades it is known when they were; `records` keeps all
+        that happens, for `tape`. Raises `InputError` for a day, a seed or a time that is none.
         """
         self.settings = settings
         self.session = settings.session(day)
@@ -63,7 +67,7 @@ class SimulatedExchange(OrderEntry):
         path = (date.fromisoformat(day).toordinal(), *(() if episode is None else (episode,)))
         market = new_market(settings, begin, new_dice(seed, *path), max_resting)
         market.flow.clock["bin_ends"] = self.session.open_ns
-        open_rows(market, settings)
+        opening = open_rows(market, settings)
         account = acc.new_account(1, max_orders, 4 * max_orders, max_live=max_resting)
         acc.reset(account, seed)
         account.clock["now"] = account.clock["last_arrival"] = begin - 1
@@ -74,20 +78,29 @@ class SimulatedExchange(OrderEntry):
             account=account,
             holds=np.full(max_resting, NOBODY, np.int64),
             prints=pit.new_prints(max_prints),
+            record=new_record(opening if records else None),
         )
 
     def advance(self, ts: int) -> None:
         """Let everything up to and including `ts` happen."""
         self._check_time(ts)
-        clock = self.floor.account.clock
         with wrapping():
             pit.advance(self.floor, ts)
-            while clock[0]["full"] == pit.CROWDED:
-                clock["full"] = 0
-                market = with_more_room(self.floor.market)
-                self.floor = self.floor._replace(market=market, book=market.book)
+            while self.floor.account.clock[0]["full"] == pit.CROWDED:
+                self.floor = with_more_room(self.floor)
                 pit.advance(self.floor, ts)
         self._check_room()
+
+    def tape(self) -> Tape:
+        """What has happened so far, our orders with the rest, as a tape.
+
+        Raises `ExchangeError` if it was not recorded.
+        """
+        if not len(self.floor.record.rows.ts):
+            raise ExchangeError("records: is off; make the exchange with records=True")
+        return Tape.compile(
+            recorded(self.floor), self.instrument, self.session, made_by="paceline simulator"
+        )
 
     def volume(self) -> int:
         """Lots that everybody has traded since the market began, ours among them."""
@@ -95,19 +108,46 @@ class SimulatedExchange(OrderEntry):
 
     def save(self) -> pit.Pit:
         """A copy of the whole state, market and account, to `restore` later."""
-        return _copied(self.floor)
+        return copied_pit(self.floor)
 
     def restore(self, saved: pit.Pit) -> None:
         """Go back to where `saved` was; what follows is the same, bit for bit."""
         if len(saved.book.level_ticks) != len(self.floor.book.level_ticks):
             raise ExchangeError("saved: is of a market with other prices; use the same settings")
-        self.floor = _copied(saved)
+        self.floor = copied_pit(saved)
 
     def _ahead(self, order: int) -> float:
         return float(pit.lots_ahead(self.floor, order))
 
 
-def _copied(floor: pit.Pit) -> pit.Pit:
+def new_record(opening: Rows | None = None) -> pit.Record:
+    """A record that begins with these rows; None: nothing is recorded."""
+    if opening is None:
+        return pit.Record(rows_for(0), np.zeros(1, np.int64))
+    n = len(opening.ts)
+    room = rows_for(n + CHUNK)
+    for name, column in opening._asdict().items():
+        getattr(room, name)[:n] = column
+    return pit.Record(room, np.array([n], np.int64))
+
+
+def recorded(floor: pit.Pit) -> Rows:
+    """The rows of its record."""
+    n = int(floor.record.n[0])
+    return Rows._make(column[:n] for column in floor.record.rows)
+
+
+def with_more_room(floor: pit.Pit) -> pit.Pit:
+    """A crowded pit with twice the room for orders and rows; time may run on."""
+    floor.account.clock[0]["full"] = 0
+    market = roomier(floor.market)
+    rows = floor.record.rows
+    grown = Rows._make(np.append(column, np.empty_like(column)) for column in rows)
+    return floor._replace(market=market, book=market.book, record=floor.record._replace(rows=grown))
+
+
+def copied_pit(floor: pit.Pit) -> pit.Pit:
+    """The same pit, on its own."""
     market = copied(floor.market)
     return floor._replace(
         market=market,
@@ -115,4 +155,7 @@ def _copied(floor: pit.Pit) -> pit.Pit:
         account=acc.Account._make(column.copy() for column in floor.account),
         holds=floor.holds.copy(),
         prints=pit.Prints._make(column.copy() for column in floor.prints),
+        record=pit.Record(
+            Rows._make(column.copy() for column in floor.record.rows), floor.record.n.copy()
+        ),
     )

@@ -171,7 +171,7 @@ def with_more_room(market: Market) -> Market:
 
 
 @inlined
-def _write(
+def write_row(
     rows: Rows, at: int, ts: int, kind: int, side: int, ticks: int, lots: int, slot: int
 ) -> None:
     rows.ts[at] = ts
@@ -209,7 +209,7 @@ def _run(market: Market, rows: Rows, until: int) -> int:
         kind, side, level, lots, slot = happen(market)
         if kind != NOTHING:
             ticks = book.level_ticks[level] if level >= 0 else 0
-            _write(rows, at, ts, kind, side, ticks, lots, slot)
+            write_row(rows, at, ts, kind, side, ticks, lots, slot)
             at += 1
     return at
 
@@ -232,7 +232,7 @@ def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
                 lots = pick(flow.dice, laws.limit_size)
                 slot = next_slot(flow, row)
                 join(book, row, level, slot, lots, at)
-                _write(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
+                write_row(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
                 enter(flow, row)
                 at += 1
         flow.reference[row] = touch

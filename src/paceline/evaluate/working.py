@@ -22,10 +22,9 @@ from paceline.engine.account import (
     learn,
     open_lots,
 )
+from paceline.engine.clockwork import Floor, advance, look, seek, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
-from paceline.engine.replay import Floor, advance, look, seek
 from paceline.jit import inner, kernel, spliced
-from paceline.market.book import rank
 from paceline.market.compiler import Images
 from paceline.schedule.pov import allowed_lots, lots_due
 from paceline.schedule.tactic import CROSS, crossing_ticks, no_worse, resting_ticks
@@ -138,16 +137,9 @@ def _work_one(
                 again += plan.repeg_ns
     _end(floor, parent, plan, result)
     start, end = parent["start_ts"], parent["end_ts"]
-    result["market_lots"] = _volume_by(floor, end) - _volume_by(floor, start)
+    result["market_lots"] = volume_by(floor, end) - volume_by(floor, start)
     while next_arrival(account) != NEVER:
         advance(floor, next_arrival(account))
-
-
-@inner
-def _volume_by(floor: Floor, ts: int) -> int:
-    """Lots that everybody had traded by `ts` since the tape began, as recorded."""
-    done = rank(floor.events.ts, ts + 1)
-    return floor.events.volume[done - 1] if done > 0 else 0
 
 
 @inner
@@ -165,7 +157,7 @@ def _due(floor: Floor, parent: np.void, plan: Plan, i: int, j: int, ts: int) -> 
     clock = floor.account.clock[0]
     filled, working = clock["told_lots"], _working(floor, ts)
     if plan.pov_ppm > 0:
-        market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, parent["start_ts"])
+        market = volume_by(floor, clock["last_seen"]) - volume_by(floor, parent["start_ts"])
         others = max(market - clock["displaced_lots"], 0)
         due = lots_due(plan.pov_ppm, parent["lots"], others, filled, working)
     else:
@@ -180,7 +172,7 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
         return due
     clock = floor.account.clock[0]
     since = clock["last_seen"] - parent["window_ns"]
-    market = _volume_by(floor, clock["last_seen"]) - _volume_by(floor, since)
+    market = volume_by(floor, clock["last_seen"]) - volume_by(floor, since)
     own: int = working
     displaced: int = 0
     at = clock["n_told"] - 1  # a fill we were not told of still counts as working

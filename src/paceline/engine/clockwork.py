@@ -1,0 +1,39 @@
+"""What moves time and shows the market, under one name for both worlds: a recorded day
+(`replay.Floor`) and a simulated market that answers (`pit.Pit`).
+
+A kernel that works orders calls these and `messages`, and is compiled for the world it is given.
+"""
+
+from __future__ import annotations
+
+from paceline.engine import pit, replay
+from paceline.engine.account import draw
+from paceline.jit import chosen, spliced
+
+Floor = replay.Floor | pit.Pit
+
+advance = chosen(replay.advance, pit.Pit, pit.advance)
+"""Let everything up to and including a time happen."""
+
+seek = chosen(replay.seek, pit.Pit, pit.seek)
+"""Stand at a time with a fresh account: a recorded day jumps there, a simulated one runs."""
+
+volume_by = chosen(replay.volume_by, pit.Pit, pit.volume_by)
+"""Lots that everybody had traded by a time."""
+
+_best_level = chosen(replay.best_level, pit.Pit, pit.best_level)
+
+
+@spliced
+def look(floor: Floor, ts: int) -> tuple[int, int]:
+    """What we see of the market at `ts`: (best bid level, best ask level), our own orders and our
+    footprint left out.
+
+    Time runs on to `ts` less the delay of market data, and no further. Levels are -1 and n_levels
+    where a side shows nothing.
+    """
+    account, rules = floor.account, floor.rules
+    seen = max(ts - draw(account, rules.market_ns), account.clock[0]["last_seen"])
+    account.clock[0]["last_seen"] = seen
+    advance(floor, seen)
+    return _best_level(floor, 0, seen), _best_level(floor, 1, seen)
