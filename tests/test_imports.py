@@ -32,11 +32,12 @@ MAY_IMPORT = {
     "calibrate": GROUND | {"orders", "market", "cost", "engine", "page"},
     "guard": GROUND | {"orders", "market"},
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
-    "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine", "page"},
+    "stress": GROUND | {"orders", "market", "engine", "page"},
+    "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine", "stress", "page"},
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),
     "cli": GROUND
-    | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism", "evaluate"}
+    | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism", "stress", "evaluate"}
     | {"demo", "progress"},
     "__main__": {"cli"},
 }

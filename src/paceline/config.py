@@ -95,13 +95,23 @@ def load_yaml(path: str | Path, kind: type[T]) -> T:
     Raises `ConfigError` when the file is missing, is not YAML, gives a key twice, or holds what
     `kind` refuses.
     """
+    raw = read_yaml(path)
+    try:
+        return from_dict(raw, kind)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def read_yaml(path: str | Path) -> object:
+    """What a YAML file holds. Raises `ConfigError` when it is missing, is not YAML, or gives a key
+    twice."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: {reason}; give a readable YAML file") from None
     try:
-        return from_dict(_parse(text), kind)
+        return _parse(text)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -28,13 +28,10 @@ from paceline.engine.arrivals import (
     PULLED,
     SURPRISED,
     FlowState,
-    change,
     cool,
     enter,
     excite,
     is_ours,
-    line_now,
-    middle,
     narrowed,
     next_slot,
     orders_on,
@@ -42,6 +39,7 @@ from paceline.engine.arrivals import (
 )
 from paceline.engine.dice import below, exponential, pick, uniform
 from paceline.engine.laws import LIMIT, MARKET, Laws, spread_bucket
+from paceline.engine.moods import change, line_now, middle
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE

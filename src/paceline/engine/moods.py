@@ -1,0 +1,121 @@
+"""What changes while arrivals go on: the hour, the regime, and whether there is trading at all.
+
+Regimes follow one another by chance or in a sequence. One may pull the price along a line: whenever
+the price lags behind, the side that is in the way flees, as in a jump. The price may run ahead by
+itself, and it is not brought back. A regime may begin with a gap, a jump of known size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paceline.engine.arrivals import (
+    HALTED,
+    HALTS,
+    JUMP,
+    LONGEST_WAIT,
+    NEVER,
+    NOTHING,
+    OWING,
+    FlowState,
+)
+from paceline.engine.dice import exponential, uniform
+from paceline.engine.laws import STREAMS, Laws
+from paceline.jit import inlined, inner
+from paceline.market.book import Book, is_shown
+from paceline.market.events import HALT, RESUME
+
+_GAP_TRIES = 8
+"""Jumps of which a gap is made at most: where few orders fled, few follow into the gap."""
+
+
+@inner
+def _settle(laws: Laws, state: FlowState) -> None:
+    """The base rates as the hour and the regime make them."""
+    clock, rates = state.clock[0], laws.rates[0]
+    regime = laws.regimes[clock["regime"]]
+    hour = laws.day[clock["bin"]]
+    for stream in range(STREAMS):
+        state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream]
+    state.base[JUMP] = rates["reprice"] * regime["reprice"] + regime["own_jumps"] + regime["pulls"]
+    state.base[HALTS] = rates["halt"]
+    clock["steady"] = (
+        state.base[0] + state.base[1] + state.base[2] + state.base[3] + state.base[JUMP]
+        + state.base[HALTS]
+    )  # fmt: skip
+
+
+@inlined
+def middle(book: Book) -> float:
+    """The level half-way between the sides; below 0 while one is empty."""
+    if not (is_shown(book, 0) and is_shown(book, 1)):
+        return -1.0
+    return 0.5 * (book.best[0] + book.best[1])
+
+
+@inlined
+def line_now(laws: Laws, state: FlowState) -> float:
+    """Where the drift of the regime wants the price to be; below 0 where that is not known."""
+    clock = state.clock[0]
+    if clock["line"] < 0.0:
+        return -1.0
+    drift = laws.regimes[clock["regime"]]["drift"]
+    return clock["line"] + drift * (clock["now"] - clock["line_ts"])
+
+
+@inner
+def _begin(laws: Laws, state: FlowState, book: Book) -> int:
+    """The next regime, by sequence or by chance; returns HALT if it halts trading."""
+    clock = state.clock[0]
+    line = line_now(laws, state)
+    if laws.regimes[clock["regime"]]["drift"] == 0.0 or line < 0.0:
+        line = middle(book)  # after a drift, the next one goes on from where it should have led
+    gap = 0
+    if len(laws.sequence) > 0:
+        if clock["bin"] < 0:
+            clock["step"] = -1
+            clock["regime_ends"] = clock["now"]
+        while clock["regime_ends"] <= clock["now"]:
+            clock["step"] += 1
+            moment = laws.sequence[clock["step"]]
+            clock["regime"] = moment["regime"]
+            clock["regime_ends"] += moment["stays"]
+            gap += laws.regimes[clock["regime"]]["gap"]
+    else:
+        if clock["bin"] >= 0:
+            at, to = uniform(state.dice), 0
+            while to < len(laws.regimes) - 1 and laws.leads[clock["regime"], to] < at:
+                to += 1
+            clock["regime"] = to
+        leave = laws.regimes[clock["regime"]]["leave"]
+        stay = exponential(state.dice) / leave if leave > 0.0 else LONGEST_WAIT
+        clock["regime_ends"] = clock["now"] + np.int64(min(stay, LONGEST_WAIT))
+        gap = laws.regimes[clock["regime"]]["gap"]
+    clock["line"], clock["line_ts"] = line, clock["now"]
+    if laws.regimes[clock["regime"]]["halted"]:
+        clock["halted"], clock["halt_ends"] = HALTED, clock["regime_ends"]
+        return HALT
+    if gap != 0 and line >= 0.0:
+        clock["line"] = line + gap
+        clock["halted"], clock["owed"] = OWING, _GAP_TRIES
+    return NOTHING
+
+
+@inner
+def change(laws: Laws, state: FlowState, book: Book) -> int:
+    """A new hour, a new regime, or trading resumes; returns the kind of row, if it is one."""
+    clock = state.clock[0]
+    if clock["halted"]:
+        clock["halted"] = 0
+        return RESUME
+    kind = NOTHING
+    if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
+        kind = _begin(laws, state, book)
+    while clock["bin_ends"] <= clock["now"]:
+        clock["bin"] += 1
+        if clock["bin"] >= len(laws.day) - 1:
+            clock["bin"], clock["bin_ends"] = len(laws.day) - 1, NEVER
+        else:
+            clock["bin_ends"] += laws.rates[0]["bin_ns"]
+    _settle(laws, state)
+    return kind

@@ -1,0 +1,1 @@
+"""Stress: named scenarios that change a tape, a simulated market, or the venue's delays."""

@@ -1,0 +1,107 @@
+"""Scenarios: named lists of parts, shipped with the package or written as YAML.
+
+    name: bad afternoon
+    parts:
+      - part: volatility
+        times: 2
+      - part: halt
+        start_s: 9000
+        length_s: 600
+        gap: -0.05
+
+Parts are applied in the order in which they stand, each to what the ones before have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from paceline.config import from_dict, read_yaml
+from paceline.errors import ConfigError
+from paceline.stress.parts import PARTS, Part
+
+_SHIPPED = Path(__file__).parent / "scenarios"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to a market."""
+
+    name: str
+    parts: tuple[Part, ...]
+    seed: int = 0
+    """Draws which orders are missing, and which market orders turn."""
+    about: str = ""
+    """One sentence."""
+
+    def of(self, *kinds: type[Part]) -> list[Part]:
+        """The parts of these kinds, in order."""
+        return [part for part in self.parts if isinstance(part, kinds)]
+
+
+def shipped() -> dict[str, Scenario]:
+    """The scenarios that come with the package, by name."""
+    found = [load_scenario(path) for path in sorted(_SHIPPED.glob("*.yaml"))]
+    return {scenario.name: scenario for scenario in found}
+
+
+def scenario(name_or_file: str | Path) -> Scenario:
+    """A shipped scenario by name, or the one in a YAML file.
+
+    Raises `ConfigError` if there is neither.
+    """
+    text = str(name_or_file)
+    if Path(text).suffix in (".yaml", ".yml"):
+        return load_scenario(text)
+    known = shipped()
+    if text not in known:
+        near = get_close_matches(text, known, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise ConfigError(f"scenario: {text!r} is neither shipped nor a .yaml file; {remedy}")
+    return known[text]
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """The scenario in a YAML file. Raises `ConfigError`, naming file and key."""
+    raw = read_yaml(path)
+    try:
+        return parse_scenario(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse_scenario(raw: Any) -> Scenario:
+    """A scenario from nested mappings. Raises `ConfigError`, naming the path of the key."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"scenario: {raw!r} is not a group; give name and parts")
+    for key in raw:
+        if key not in ("name", "about", "seed", "parts"):
+            raise ConfigError(f"{key}: unknown key; known are name, about, seed, parts")
+    name, parts = raw.get("name"), raw.get("parts")
+    seed, about = raw.get("seed", 0), raw.get("about", "")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"name: {name!r} is no name; give the scenario one")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ConfigError(f"seed: {seed!r} does not fit; give a whole number from 0")
+    if not isinstance(about, str):
+        raise ConfigError(f"about: {about!r} is no sentence; give text")
+    if not isinstance(parts, list) or not parts:
+        raise ConfigError(f"parts: {parts!r} is no list of parts; give one at least")
+    made = tuple(_part(part, f"parts[{i}]") for i, part in enumerate(parts))
+    return Scenario(name=name, parts=made, seed=seed, about=about)
+
+
+def _part(raw: Any, at: str) -> Part:
+    if not isinstance(raw, Mapping) or "part" not in raw:
+        raise ConfigError(f"{at}.part: missing; say which of {', '.join(PARTS)}")
+    kind = raw["part"]
+    if kind not in PARTS:
+        near = get_close_matches(str(kind), PARTS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(PARTS)}"
+        raise ConfigError(f"{at}.part: {kind!r} is unknown; {remedy}")
+    rest = {key: value for key, value in raw.items() if key != "part"}
+    return from_dict(rest, PARTS[kind], at)
