@@ -38,7 +38,7 @@ from paceline.page.cells import (
 )
 from paceline.schedule.trajectory import slice_bounds
 from paceline.units import NS_PER_MS
-from tests.page.reading import Page, assert_stands_alone
+from page.reading import Page, assert_stands_alone
 
 SECTIONS = ("answer", "costs", "paired", "execution", "orders", "frontier", "assumptions")
 

@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 from paceline.page.cells import Cell, Column, Table
 from paceline.page.ink import Figure, hue, sheet, svg
 from paceline.page.writing import write_page
-from tests.page.reading import Page, assert_stands_alone
+from page.reading import Page, assert_stands_alone
 
 TEMPLATE = """{% extends "page.html" %}
 {% from "blocks.html" import grid, show, remarks with context %}

@@ -103,7 +103,7 @@ Pairs = list[tuple[Distribution, Distribution]]
 def compare(name: str, unit: str, recorded: Parts, simulated: Parts, seed: int = 0) -> Comparison:
     """`recorded` and `simulated`: the statistic of each period. `seed` draws pairs where there are
     more than `MOST_PAIRS`."""
-    across = [(a, b) for a in recorded for b in simulated if a is not b]
+    across = [(a, b) for a in recorded for b in simulated]
     between = [(a, b) for i, a in enumerate(recorded) for b in recorded[:i]]
     across, between = _some(across, seed), _some(between, seed)
 
