@@ -134,6 +134,17 @@ TAKEN_RECORD = np.dtype(
     ]
 )
 
+SLOW_RECORD = np.dtype(
+    [
+        ("from_ts", np.int64),
+        ("until_ts", np.int64),
+        ("ns", np.int64, 3),  # added to delays on each line
+        ("stale", np.int64),  # 1: market data stands still
+    ]
+)
+SUBMIT_LINE, ANSWER_LINE, MARKET_LINE = 0, 1, 2
+"""Our messages to the exchange, its answers, market data."""
+
 NEVER: int = np.iinfo(np.int64).max
 
 
@@ -191,9 +202,23 @@ def draw(account: Account, table: NDArray[np.int64]) -> int:
 
 
 @inlined
-def told_at(account: Account, table: NDArray[np.int64], ts: int) -> int:
+def slowed(slow: NDArray[np.void], line: int, ts: int) -> int:
+    """What spells of slow lines add to a delay on `line` at `ts`, ns."""
+    ns = 0
+    for i in range(len(slow)):
+        spell = slow[i]
+        if spell["from_ts"] <= ts < spell["until_ts"]:
+            ns += spell["ns"][line]
+            if line == MARKET_LINE and spell["stale"]:
+                ns = max(ns, ts - spell["from_ts"])
+    return ns
+
+
+@inlined
+def told_at(account: Account, table: NDArray[np.int64], slow: NDArray[np.void], ts: int) -> int:
     """When we hear of what happened at `ts`; answers do not overtake one another."""
-    told = max(ts + draw(account, table), account.clock[0]["last_told"])
+    told = ts + draw(account, table) + slowed(slow, ANSWER_LINE, ts)
+    told = max(told, account.clock[0]["last_told"])
     account.clock[0]["last_told"] = told
     return told
 

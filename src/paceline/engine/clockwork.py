@@ -7,7 +7,7 @@ A kernel that works orders calls these and `messages`, and is compiled for the w
 from __future__ import annotations
 
 from paceline.engine import pit, replay
-from paceline.engine.account import draw
+from paceline.engine.account import MARKET_LINE, draw, slowed
 from paceline.jit import chosen, spliced
 
 Floor = replay.Floor | pit.Pit
@@ -33,7 +33,8 @@ def look(floor: Floor, ts: int) -> tuple[int, int]:
     where a side shows nothing.
     """
     account, rules = floor.account, floor.rules
-    seen = max(ts - draw(account, rules.market_ns), account.clock[0]["last_seen"])
+    late = draw(account, rules.market_ns) + slowed(rules.slow, MARKET_LINE, ts)
+    seen = max(ts - late, account.clock[0]["last_seen"])
     account.clock[0]["last_seen"] = seen
     advance(floor, seen)
     return _best_level(floor, 0, seen), _best_level(floor, 1, seen)

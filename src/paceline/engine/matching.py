@@ -86,7 +86,7 @@ def finish(account: Account, rules: Rules, k: int, state: int, ts: int) -> None:
     order = account.orders[k]
     order["state"] = state
     order["done_ts"] = ts
-    order["told_ts"] = told_at(account, rules.ack_ns, ts)
+    order["told_ts"] = told_at(account, rules.ack_ns, rules.slow, ts)
 
 
 @inner
@@ -168,7 +168,7 @@ def fill(
     row["lots"] = lots
     row["maker"] = maker
     row["displaced"] = displaced
-    row["told_ts"] = told_at(account, rules.ack_ns, ts)
+    row["told_ts"] = told_at(account, rules.ack_ns, rules.slow, ts)
     row["event"] = clock["cursor"]
     row["shift"] = press(account, rules, lots, ts)
     clock["n_fills"] = at + 1

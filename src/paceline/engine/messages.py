@@ -14,8 +14,10 @@ from paceline.engine.account import (
     NO_REASON,
     REPLACE,
     SUBMIT,
+    SUBMIT_LINE,
     Account,
     draw,
+    slowed,
 )
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, kernel
@@ -48,7 +50,9 @@ def send(floor: Floor, kind: int, k: int, type_: int, ticks: int, lots: int, ts:
     if clock["inbox_tail"] - clock["inbox_head"] == len(account.inbox):
         clock["full"] = 1
         return False
-    arrives = max(ts + draw(account, floor.rules.submit_ns), clock["last_arrival"])
+    rules = floor.rules
+    arrives = ts + draw(account, rules.submit_ns) + slowed(rules.slow, SUBMIT_LINE, ts)
+    arrives = max(arrives, clock["last_arrival"])
     clock["last_arrival"] = arrives
     message = account.inbox[clock["inbox_tail"] & (len(account.inbox) - 1)]
     message["arrives_ts"] = arrives

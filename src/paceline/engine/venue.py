@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.engine.account import SLOW_RECORD
 from paceline.engine.queue import FillModel
 from paceline.errors import ConfigError
 from paceline.market.session import Session
@@ -41,6 +42,7 @@ class Rules(NamedTuple):
     open_ns: int  # orders outside the session are refused
     close_ns: int
     order_step: int  # book ticks in one order tick
+    slow: NDArray[np.void] = np.zeros(0, SLOW_RECORD)  # [k] spells in which delays are longer
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +89,37 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def table(self) -> NDArray[np.int64]:
         """The delays in ns, rising, so that the last is the longest."""
         return np.sort(np.array(self.table_ns, np.int64))
+
+
+class Spell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Slow lines for a while: what is added to delays of messages that set out meanwhile."""
+
+    start_s: float
+    """Seconds after the open."""
+    length_s: float
+    """Seconds."""
+    submit_ms: float = 0.0
+    """Added to our messages to the exchange."""
+    ack_ms: float = 0.0
+    """Added to its answers."""
+    market_data_ms: float = 0.0
+    """Added to market data."""
+    stale: bool = False
+    """Market data stands still: what is seen is the market as the spell began."""
+
+    def __post_init__(self) -> None:
+        for field in ("start_s", "length_s", "submit_ms", "ack_ms", "market_data_ms"):
+            value = getattr(self, field)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"slow.{field}: {value!r} must be finite and not negative")
+
+    def row(self, session: Session) -> tuple[int, int, tuple[int, int, int], int]:
+        """Of SLOW_RECORD."""
+        begin = session.open_ns + round(self.start_s * NS_PER_S)
+        added = (self.submit_ms, self.ack_ms, self.market_data_ms)
+        submit, ack, market = (round(ms * NS_PER_MS) for ms in added)
+        until = begin + round(self.length_s * NS_PER_S)
+        return begin, until, (submit, ack, market), int(self.stale)
 
 
 class Fees(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +192,8 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Delay of its answers to us."""
     market_data: Latency = Latency()
     """Delay of market data to us."""
+    slow: tuple[Spell, ...] = ()
+    """When lines are slower."""
     fees: Fees = Fees()
     footprint: Footprint = Footprint()
     band_low: float | None = None
@@ -196,6 +231,7 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             open_ns=session.open_ns,
             close_ns=session.close_ns,
             order_step=instrument.order_step,
+            slow=np.array([spell.row(session) for spell in self.slow], SLOW_RECORD),
         )
 
 

@@ -18,9 +18,11 @@ from paceline.engine.account import (
     IOC,
     LIMIT,
     NEVER,
+    MARKET_LINE,
     ORDER_RECORD,
     learn,
     open_lots,
+    slowed,
 )
 from paceline.engine.clockwork import Floor, advance, look, seek, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
@@ -100,7 +102,8 @@ def work(
     clock = floor.account.clock[0]
     for i in range(first, len(parents)):
         # The first look must not see more than its delay allows: stand as far back as it may be.
-        begin = parents[i]["start_ts"] - floor.rules.market_ns[-1]
+        start = parents[i]["start_ts"]
+        begin = start - floor.rules.market_ns[-1] - slowed(floor.rules.slow, MARKET_LINE, start)
         seek(floor, images, begin, parents[i]["seed"])
         _work_one(floor, parents, plan, i, log.result)
         fits = (
