@@ -232,6 +232,10 @@ def random_rules(**fixed: object) -> st.SearchStrategy[Rules]:
     pressure = st.sampled_from((0.0, 0.0, 0.25))
     # Bands and session edges are rare, or few orders would get in.
     edge = st.sampled_from((False, False, False, True))
+    spell = st.builds(
+        lambda begin, lasts, ns: (START + begin, START + begin + lasts, (*ns, 0), 0),
+        st.integers(0, 60), st.integers(1, 40), st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    )  # fmt: skip
     parts: dict[str, st.SearchStrategy] = {
         "submit_ns": delays,
         "ack_ns": delays,
@@ -247,6 +251,9 @@ def random_rules(**fixed: object) -> st.SearchStrategy[Rules]:
         "open_ns": edge.map(lambda on: START + 20 if on else 0),
         "close_ns": edge.map(lambda on: START + 60 if on else ANYWHERE),
         "order_step": st.sampled_from((1, 1, 1, 2)),
+        "slow": st.one_of(st.just([]), st.lists(spell, max_size=2)).map(
+            lambda rows: np.array(rows, acc.SLOW_RECORD)
+        ),
     }
     parts.update({name: st.just(value) for name, value in fixed.items()})
     return st.builds(Rules, **parts)

@@ -168,7 +168,8 @@ class TwinExchange:
 
     def _send(self, kind, k, type_, ticks, lots, ts) -> None:
         """Messages of one connection arrive in the order in which they were sent."""
-        self.last_arrival = max(ts + self._delay(self.rules.submit_ns), self.last_arrival)
+        late = self._delay(self.rules.submit_ns) + self._slowed(0, ts)
+        self.last_arrival = max(ts + late, self.last_arrival)
         self.inbox.append(Message(self.last_arrival, kind, k, type_, ticks, lots))
 
     def _delay(self, table) -> int:
@@ -177,8 +178,13 @@ class TwinExchange:
         return int(table[((self.dice.next() >> 32) * len(table)) >> 32])
 
     def _told(self, ts) -> int:
-        self.last_told = max(ts + self._delay(self.rules.ack_ns), self.last_told)
+        late = self._delay(self.rules.ack_ns) + self._slowed(1, ts)
+        self.last_told = max(ts + late, self.last_told)
         return self.last_told
+
+    def _slowed(self, line: int, ts: int) -> int:
+        spells = self.rules.slow
+        return sum(int(s["ns"][line]) for s in spells if s["from_ts"] <= ts < s["until_ts"])
 
     # Time.
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,13 +26,15 @@ from paceline.engine.venue import Venue
 from paceline.errors import CapacityError, ConfigError
 from paceline.evaluate.per_order import Run, TapeRuns
 from paceline.evaluate.policies import Policy, parse_policy
-from paceline.evaluate.preparing import prepare
+from paceline.evaluate.preparing import Prepared, prepare
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
+from paceline.evaluate.stressing import UnderStress, scenario_dict, stressed_day
 from paceline.evaluate.venues import fees_of, fill_models
 from paceline.evaluate.working import Log, Plan, new_log, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
+from paceline.stress.scenario import Scenario
 
 _CHUNK = 128
 _MOST_ORDERS = 1 << 16
@@ -59,6 +61,7 @@ def backtest(
     *,
     orders: Sequence[ParentOrder] | None = None,
     trade: Sequence[Tape] | None = None,
+    scenarios: Sequence[Scenario] = (),
     progress: Progress | None = None,
     jobs: int | None = None,
 ) -> BacktestResult:
@@ -70,6 +73,7 @@ def backtest(
         orders: the parent orders themselves, instead of drawing `settings.orders` of them. They
             bring size, horizon and limits, so settings of those must be left out (`DRAWN_ONLY`).
         trade: the tapes to trade on; the others only teach. All of them if left out.
+        scenarios: work the same orders under each of these too; see `BacktestResult.stressed`.
         jobs: threads; as many as cores if left out. The result does not depend on it.
 
     Raises `ConfigError` for settings that do not go together.
@@ -82,22 +86,22 @@ def backtest(
     if len({policy.name for policy in parsed}) != len(parsed) or not parsed:
         raise ConfigError(f"policies: {', '.join(policies)!r}; name each one once, at least one")
     days, left_out = prepare(tapes, tapes if trade is None else trade, parsed, settings, orders)
+    _check_names(scenarios)
     models = fill_models(settings)
-    tasks = [
-        Task(day.tape, day.parents, policy, plan, model, venue)
-        for day in days
-        for policy, plan in zip(parsed, day.plans, strict=True)
-        for model, venue in zip(models, day.venues, strict=True)
-    ]
-    runs = _run_all(tasks, progress or (lambda done: None), jobs or os.cpu_count() or 1)
-    per_day = len(parsed) * len(models)
+    tell, jobs = progress or (lambda done: None), jobs or os.cpu_count() or 1
     told = msgspec.to_builtins(settings)
-    return BacktestResult(
-        settings={k: v for k, v in told.items() if orders is None or k not in DRAWN_ONLY},
-        pov_rate=settings.pov_rate,
-        decision_delay_s=settings.decision_delay_s,
-        fees=fees_of(settings),
-        places=[
+    told = {k: v for k, v in told.items() if orders is None or k not in DRAWN_ONLY}
+
+    def worked(days: Sequence[Prepared]) -> list[TapeRuns]:
+        tasks = [
+            Task(day.tape, day.parents, policy, plan, model, venue)
+            for day in days
+            for policy, plan in zip(parsed, day.plans, strict=True)
+            for model, venue in zip(models, day.venues, strict=True)
+        ]
+        runs = _run_all(tasks, tell, jobs)
+        per_day = len(parsed) * len(models)
+        return [
             TapeRuns(
                 day.tape,
                 day.lesson,
@@ -107,9 +111,31 @@ def backtest(
                 day.notes,
             )
             for i, day in enumerate(days)
-        ],
-        left_out=left_out,
-    )
+        ]
+
+    def found(places: list[TapeRuns], more: dict[str, Any]) -> BacktestResult:
+        return BacktestResult(
+            settings={**told, **more},
+            pov_rate=settings.pov_rate,
+            decision_delay_s=settings.decision_delay_s,
+            fees=fees_of(settings),
+            places=places,
+            left_out=left_out,
+        )
+
+    result = found(worked(days), {})
+    for scenario in scenarios:
+        stressed = [stressed_day(day, scenario, parsed, settings) for day in days]
+        under = found(worked(stressed), {"scenario": scenario_dict(scenario)})
+        result.stressed.append(UnderStress(scenario, under))
+    return result
+
+
+def _check_names(scenarios: Sequence[Scenario]) -> None:
+    names = [scenario.name for scenario in scenarios]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"scenario: {twice!r} is given twice; give each one its own name")
 
 
 def _run_all(tasks: Sequence[Task], progress: Progress, jobs: int) -> list[Run]:

@@ -73,14 +73,14 @@ def prices_of(
 ) -> Prices:
     """The prices on one tape; a decision lies `delay_ns` before the start.
 
-    Nobody starts on a one-sided book. If an order ends on one, its rest is worth the last mid that
-    there was.
+    On a one-sided book, the last mid that there was counts. Nobody starts on one, unless a scenario
+    made it, but an order may end there.
     """
     tape, parents = place.tape, place.parents
     ts, close, mid = tape.events.ts, tape.session.close_ns, tape.mid_ticks()
     held = mid[np.maximum.accumulate(np.where(np.isnan(mid), 0, np.arange(len(mid))))]
     start, end = parents["start_ts"], parents["end_ts"]
-    arrival = mid_at(start, ts, mid, close)
+    arrival = mid_at(start, ts, held, close)
     trades = trades_of(tape)
     return Prices(
         decision=mid_at(start - delay_ns, ts, held, close) if delay_ns else arrival,

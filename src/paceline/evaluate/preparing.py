@@ -138,7 +138,7 @@ def _drawn(
         lesson=lesson,
         parents=parents,
         order_ids=[f"{tape.name}/{k}" for k in range(1, count + 1)],
-        plans=_plans(policies, tape, lesson, parents, settings),
+        plans=plans_of(policies, tape, lesson, parents, settings),
         venues=venues,
         notes=_quiet_notes(policies, tape, lesson, parents),
     )
@@ -176,7 +176,7 @@ def _with_given(
                 lesson=lesson,
                 parents=parents,
                 order_ids=[order.order_id for order in here],
-                plans=_plans(policies, tape, lesson, parents, settings),
+                plans=plans_of(policies, tape, lesson, parents, settings),
                 venues=venues,
                 notes=[
                     *(note for order in here if (note := _arrival_note(tape, order))),
@@ -249,13 +249,14 @@ def _arrival_note(tape: Tape, order: ParentOrder) -> str | None:
 # --- both -------------------------------------------------------------------------------------
 
 
-def _plans(
+def plans_of(
     policies: Sequence[Policy],
     tape: Tape,
     lesson: Lesson,
     parents: NDArray[np.void],
     settings: BacktestSettings,
 ) -> list[Plan]:
+    """How each policy works these orders."""
     urgency = Urgency(settings.half_life_s, settings.risk_aversion)
     sweeps = settings.finish == "sweep"
     return [

@@ -6,8 +6,9 @@ Costs are in basis points of arrival notional, positive when bad, as `paceline.c
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from paceline.evaluate.notes import notes_on
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of
 from paceline.evaluate.policies import Urgency
 from paceline.units import BPS, NS_PER_S
+
+if TYPE_CHECKING:
+    from paceline.evaluate.stressing import UnderStress
 
 TYPE_NAMES = {
     acc.LIMIT: "limit", acc.MARKETABLE: "marketable_limit", acc.IOC: "ioc", acc.MARKET: "market",
@@ -42,6 +46,8 @@ class BacktestResult:
         self.places = places
         self.left_out = left_out
         """Notes on tapes that no order could be worked on."""
+        self.stressed: list[UnderStress] = []
+        """The same orders under each scenario that was asked for."""
         first: list[int] = [0]
         for place in places:
             first.append(first[-1] + len(place.parents))
@@ -176,6 +182,12 @@ class BacktestResult:
         for name, columns in tables.items():
             pq.write_table(pa.table(columns), path / f"{name}.parquet")
         (path / "summary.json").write_text(json.dumps(self.as_dict(), indent=2) + "\n")
+        if self.stressed:
+            from paceline.evaluate.stressing import stress_columns, stress_rows
+
+            pq.write_table(pa.table(stress_columns(stress_rows(self))), path / "stress.parquet")
+        for scenario, result in self.stressed:
+            result.save(path / "stress" / re.sub(r"[^\w.-]+", "-", scenario.name))
         return path
 
     def as_dict(self) -> dict[str, Any]:
@@ -189,6 +201,21 @@ class BacktestResult:
             "notes": self.notes,
             "summary": [
                 {key: _json_number(value) for key, value in row.items()} for row in self.summary()
+            ],
+            **self._under_stress(),
+        }
+
+    def _under_stress(self) -> dict[str, Any]:
+        """What scenarios changed, where there are any."""
+        if not self.stressed:
+            return {}
+        from paceline.evaluate.stressing import as_dict, scenario_dict, stress_rows
+
+        return {
+            "scenarios": [scenario_dict(scenario) for scenario, _ in self.stressed],
+            "stress": [
+                {key: _json_number(value) for key, value in as_dict(row).items()}
+                for row in stress_rows(self)
             ],
         }
 
