@@ -26,6 +26,7 @@ examples:
   paceline backtest --tape tapes/YHOO-2003-03-0*.tape --policy ac,ac/mid,ac/cross \\
       --qty-volume 0.05 --horizon 30m --fill-model band --trade-from 2003-03-03
   paceline backtest --tape tapes/ --policy ac --order parent.json
+  paceline backtest --tape tapes/ --policy ac,twap --scenario crash,thin-book,mine.yaml
 
 A policy is SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]:
   schedule    twap, vwap, pov, ac (Almgren-Chriss)
@@ -55,6 +56,12 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument("--trade-from", help="first day to trade; earlier ones only teach")
     parser.add_argument("--order", type=Path, help="JSON: a parent order, or a list of them")
+    parser.add_argument(
+        "--scenario",
+        default="",
+        help="comma-separated: names of shipped scenarios (`paceline stress list`) or YAML files; "
+        "the same orders are worked under each and compared with the calm",
+    )
     parser.add_argument("--config", type=Path, help="YAML with any of the settings below")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out/backtest"), help="[%(default)s]"
@@ -92,7 +99,9 @@ def run(args: argparse.Namespace) -> None:
     from paceline.evaluate.report import summary_text, write_report
     from paceline.evaluate.venues import fill_models
     from paceline.orders.reading import read_parents
+    from paceline.stress.scenario import scenario
 
+    scenarios = [scenario(name.strip()) for name in args.scenario.split(",") if name.strip()]
     tapes = open_tapes(args.tape)
     trade = _traded(tapes, args.trade_from)
     known = {tape.instrument.symbol: tape.instrument for tape in tapes}
@@ -100,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
     policies = [name.strip() for name in args.policy.split(",") if name.strip()]
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     count = settings.orders if orders is None else len(orders)
-    total = count * len(policies) * len(fill_models(settings))
+    total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
     with progress_bar() as bar:
         result = backtest(
             tapes,
@@ -108,6 +117,7 @@ def run(args: argparse.Namespace) -> None:
             settings,
             orders=orders,
             trade=trade,
+            scenarios=scenarios,
             progress=lambda done: bar.on("orders worked", done, total),
             jobs=args.jobs,
         )

@@ -18,6 +18,8 @@ from paceline.evaluate.execution import markout_figure, quality_table, split_fig
 from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.orders_page import order_figures
 from paceline.evaluate.results import BacktestResult
+from paceline.evaluate.stress_page import IN_TERMINAL, stress_page, stress_table
+from paceline.evaluate.stressing import stress_rows
 from paceline.evaluate.verdict import WHOLE, Verdict, judge
 from paceline.page.cells import (
     Cell,
@@ -63,7 +65,13 @@ def summary_text(result: BacktestResult) -> Group:
     table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
     left_out = [Text(note) for note in result.left_out]
-    return Group(answer, Text(" ".join(verdict.details)), table, *left_out)
+    stress: list[Any] = []
+    if result.stressed:
+        found = stress_table(stress_rows(result))
+        shown = [name for name in IN_TERMINAL if name != "fills" or len(result.fill_models) > 1]
+        stress.append(Text("The same orders under stress", style="bold"))
+        stress.append(rich_table(found, shown, wraps="policy", grouped=True))
+    return Group(answer, Text(" ".join(verdict.details)), table, *stress, *left_out)
 
 
 _IN_TERMINAL = (
@@ -175,6 +183,7 @@ def _contents(
         "costs": [figure for figure in costs if figure is not None],
         "differences": difference_table(result, verdict) if several else None,
         "paired": paired,
+        "stress": stress_page(result, verdict),
         "quality": quality_table(result, verdict),
         "execution": [figure for figure in execution if figure is not None],
         "orders": order_figures(result, verdict, examples),

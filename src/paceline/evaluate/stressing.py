@@ -49,6 +49,9 @@ class StressRow(NamedTuple):
     stressed_bps: float
     change: PairedDifference
     """Stressed less calm, order by order."""
+    change_buys_bps: float
+    """Its mean over orders to buy; NaN without one."""
+    change_sells_bps: float
     calm_cvar95_bps: float
     stressed_cvar95_bps: float
     calm_fill_rate: float
@@ -111,6 +114,7 @@ def _row(calm: BacktestResult, under: UnderStress, policy: str, model: str) -> S
     before, after = calm.select(policy, model), under.result.select(policy, model)
     cost = before["shortfall_bps"], after["shortfall_bps"]
     known = ~(np.isnan(cost[0]) | np.isnan(cost[1]))
+    difference, side = cost[1] - cost[0], calm.parents["side"][before["parent"]]
     tails = [summarize(values[known]) for values in cost]
     return StressRow(
         scenario=under.scenario.name,
@@ -120,6 +124,8 @@ def _row(calm: BacktestResult, under: UnderStress, policy: str, model: str) -> S
         calm_bps=tails[0].mean,
         stressed_bps=tails[1].mean,
         change=paired_difference(cost[1], cost[0], clusters(before["tape"])),
+        change_buys_bps=_mean(difference[known & (side > 0)]),
+        change_sells_bps=_mean(difference[known & (side < 0)]),
         calm_cvar95_bps=tails[0].cvar95,
         stressed_cvar95_bps=tails[1].cvar95,
         calm_fill_rate=float(np.mean(before["fill_rate"])),
@@ -128,6 +134,10 @@ def _row(calm: BacktestResult, under: UnderStress, policy: str, model: str) -> S
         rejects=float(np.mean(after["rejects"])),
         violations=violations(under.result, policy, model),
     )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def violations(result: BacktestResult, policy: str, model: str) -> int:

@@ -145,7 +145,7 @@ class StaleFeed(Part, frozen=True, kw_only=True):
     """Market data stands still while trading goes on. A matter of the venue."""
 
     start_s: Annotated[Start, Field("When it begins, after the open.", "s")] = 3600.0
-    length_s: Annotated[Length | None, Field("How long it lasts.", "s")] = 60.0
+    length_s: Annotated[Length | None, Field("How long it lasts.", "s")] = 300.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

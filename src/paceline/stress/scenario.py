@@ -95,6 +95,25 @@ def parse_scenario(raw: Any) -> Scenario:
     return Scenario(name=name, parts=made, seed=seed, about=about)
 
 
+def in_words(scenario: Scenario) -> str:
+    """What happens in a scenario, in a sentence of its own and one for each part."""
+    names = {kind: name for name, kind in PARTS.items()}
+    said = [
+        f"{names[type(part)].replace('_', ' ')} ({_parameters(part)})" for part in scenario.parts
+    ]
+    return " ".join(filter(None, [scenario.about.strip(), "; ".join(said) + "."]))
+
+
+def _parameters(part: Part) -> str:
+    told = msgspec.to_builtins(part)
+    start_s, length_s = told.pop("start_s"), told.pop("length_s")
+    when = f"from {start_s:g} s after the open"
+    when += " to the close" if length_s is None else f" for {length_s:g} s"
+    more = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in told.items()]  # fmt: skip
+    return ", ".join([*more, when])
+
+
 def _part(raw: Any, at: str) -> Part:
     if not isinstance(raw, Mapping) or "part" not in raw:
         raise ConfigError(f"{at}.part: missing; say which of {', '.join(PARTS)}")
