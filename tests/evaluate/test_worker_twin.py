@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import flows
-from paceline.engine.exchange import Exchange
 from paceline.engine.clockwork import look
+from paceline.engine.exchange import Exchange
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.market import events as ev
 from paceline.schedule.tactic import CROSS, INSIDE, MID

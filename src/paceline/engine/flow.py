@@ -19,11 +19,11 @@ import numpy as np
 
 from paceline.engine.arrivals import (
     CHANGE,
+    FOLLOWED,
     HALTS,
     JUMP,
     LONGEST_WAIT,
     NOTHING,
-    FOLLOWED,
     OWING,
     PULLED,
     SURPRISED,
