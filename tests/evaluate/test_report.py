@@ -15,9 +15,8 @@ from rich.console import Console
 from paceline.config import describe
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
-from paceline.engine.venue import Fees
 from paceline.evaluate import plots
-from paceline.evaluate.backtest import backtest
+from paceline.evaluate.backtest import backtest, yardsticks_of
 from paceline.evaluate.frontier_page import _apart
 from paceline.evaluate.on_schedule import ac_px, time_average
 from paceline.evaluate.orders_page import choose, schedule_path
@@ -242,7 +241,7 @@ def test_without_a_fit_the_page_says_why(tapes: list[Tape], tmp_path: Path) -> N
     unfit = [
         one._replace(lesson=one.lesson._replace(impact=None, notes=why)) for one in place.places
     ]
-    result = BacktestResult(place.settings, 0.1, 0.0, Fees(), unfit, [])
+    result = BacktestResult(place.settings, yardsticks_of(BacktestSettings()), unfit, [])
     text = Page(write_report(result, tmp_path / "r.html", examples=0).read_text()).text
     assert "no impact fit" in text
     assert "impact was not fitted (why)" in text

@@ -29,7 +29,7 @@ from paceline.engine.laws import Laws
 from paceline.engine.market_settings import MarketSettings
 from paceline.errors import ExchangeError
 from paceline.jit import inlined, kernel
-from paceline.market.book import Book, join, leave, new_book, row_of
+from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of
 from paceline.market.events import ADD, Rows
 from paceline.market.tape import Finding, Quality, Tape
 
@@ -212,6 +212,27 @@ def _run(market: Market, rows: Rows, until: int) -> int:
             write_row(rows, at, ts, kind, side, ticks, lots, slot)
             at += 1
     return at
+
+
+def standing_rows(book: Book, ts: int) -> Rows:
+    """The orders in a book, written as new ones at `ts`, each queue in its order."""
+    rows = rows_for(int(np.count_nonzero(book.slots["lots"])))
+    _write_book(book, ts, rows)
+    return rows
+
+
+@kernel
+def _write_book(book: Book, ts: int, rows: Rows) -> None:
+    at = 0
+    for row in range(2):
+        for level in range(len(book.level_ticks)):
+            slot = book.levels[row, level]["head"] if book.levels[row, level]["lots"] > 0 else NOBODY
+            while slot != NOBODY:
+                order = book.slots[slot]
+                ticks = book.level_ticks[level]
+                write_row(rows, at, ts, ADD, 1 - 2 * row, ticks, order["lots"], slot)
+                at += 1
+                slot = order["next"]
 
 
 @kernel

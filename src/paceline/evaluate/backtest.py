@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,17 +24,20 @@ from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Venue
 from paceline.errors import CapacityError, ConfigError
-from paceline.evaluate.per_order import Run, TapeRuns
-from paceline.evaluate.policies import Policy, parse_policy
+from paceline.evaluate.answering import AnsweringDay
+from paceline.evaluate.own_markets import run_in_own_markets
+from paceline.evaluate.per_order import Run, TapeRuns, Yardsticks
+from paceline.evaluate.policies import Policy, Urgency, parse_policy
 from paceline.evaluate.preparing import Prepared, prepare
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.stressing import UnderStress, scenario_dict, stressed_day
 from paceline.evaluate.venues import fees_of, fill_models
-from paceline.evaluate.working import Log, Plan, new_log, work
+from paceline.evaluate.working import Log, Plan, joined, new_log, used_part, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.stress.scenario import Scenario
+from paceline.units import NS_PER_S
 
 _CHUNK = 128
 _MOST_ORDERS = 1 << 16
@@ -46,12 +49,13 @@ Progress = Callable[[int], None]
 class Task(NamedTuple):
     """One tape, one policy, one fill model."""
 
-    tape: Tape
-    parents: NDArray[np.void]  # PARENT_RECORD
+    place: TapeRuns
     policy: Policy
     plan: Plan
     model: FillModel
     venue: Venue
+    answering: AnsweringDay | None
+    yards: Yardsticks
 
 
 def backtest(
@@ -62,6 +66,7 @@ def backtest(
     orders: Sequence[ParentOrder] | None = None,
     trade: Sequence[Tape] | None = None,
     scenarios: Sequence[Scenario] = (),
+    answering: Sequence[AnsweringDay] = (),
     progress: Progress | None = None,
     jobs: int | None = None,
 ) -> BacktestResult:
@@ -74,6 +79,8 @@ def backtest(
             bring size, horizon and limits, so settings of those must be left out (`DRAWN_ONLY`).
         trade: the tapes to trade on; the others only teach. All of them if left out.
         scenarios: work the same orders under each of these too; see `BacktestResult.stressed`.
+        answering: the simulated days behind the tapes; orders on those are worked in a market that
+            answers.
         jobs: threads; as many as cores if left out. The result does not depend on it.
 
     Raises `ConfigError` for settings that do not go together.
@@ -88,45 +95,40 @@ def backtest(
     days, left_out = prepare(tapes, tapes if trade is None else trade, parsed, settings, orders)
     _check_names(scenarios)
     models = fill_models(settings)
+    own_days = {day.tape.manifest.tape_id: day for day in answering}
+    if own_days and settings.fill_model != BacktestSettings().fill_model:
+        raise ConfigError(
+            f"fill_model: {settings.fill_model} is for recorded days; in a market that answers our "
+            "orders stand in the queue themselves; leave it out"
+        )
+    days = [day._replace(answering=own_days.get(day.tape.manifest.tape_id)) for day in days]
+    yards = yardsticks_of(settings)
     tell, jobs = progress or (lambda done: None), jobs or os.cpu_count() or 1
     told = msgspec.to_builtins(settings)
     told = {k: v for k, v in told.items() if orders is None or k not in DRAWN_ONLY}
 
     def worked(days: Sequence[Prepared]) -> list[TapeRuns]:
-        tasks = [
-            Task(day.tape, day.parents, policy, plan, model, venue)
+        places = [
+            TapeRuns(day.tape, day.lesson, day.parents, day.order_ids, [], day.notes)
             for day in days
+        ]
+        tasks = [
+            Task(place, policy, plan, model, venue, day.answering, yards)
+            for place, day in zip(places, days, strict=True)
             for policy, plan in zip(parsed, day.plans, strict=True)
             for model, venue in zip(models, day.venues, strict=True)
         ]
         runs = _run_all(tasks, tell, jobs)
         per_day = len(parsed) * len(models)
-        return [
-            TapeRuns(
-                day.tape,
-                day.lesson,
-                day.parents,
-                day.order_ids,
-                runs[i * per_day : (i + 1) * per_day],
-                day.notes,
-            )
-            for i, day in enumerate(days)
-        ]
+        for i, place in enumerate(places):
+            place.runs.extend(runs[i * per_day : (i + 1) * per_day])
+        return places
 
-    def found(places: list[TapeRuns], more: dict[str, Any]) -> BacktestResult:
-        return BacktestResult(
-            settings={**told, **more},
-            pov_rate=settings.pov_rate,
-            decision_delay_s=settings.decision_delay_s,
-            fees=fees_of(settings),
-            places=places,
-            left_out=left_out,
-        )
-
-    result = found(worked(days), {})
+    result = BacktestResult(told, yards, worked(days), left_out)
     for scenario in scenarios:
         stressed = [stressed_day(day, scenario, parsed, settings) for day in days]
-        under = found(worked(stressed), {"scenario": scenario_dict(scenario)})
+        settings_under = {**told, "scenario": scenario_dict(scenario)}
+        under = BacktestResult(settings_under, yards, worked(stressed), left_out)
         result.stressed.append(UnderStress(scenario, under))
     return result
 
@@ -136,6 +138,17 @@ def _check_names(scenarios: Sequence[Scenario]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigError(f"scenario: {twice!r} is given twice; give each one its own name")
+
+
+def yardsticks_of(settings: BacktestSettings) -> Yardsticks:
+    """What `settings` measure cost with."""
+    return Yardsticks(
+        delay_ns=round(settings.decision_delay_s * NS_PER_S),
+        pov_rate=settings.pov_rate,
+        urgency=Urgency(settings.half_life_s, settings.risk_aversion),
+        n_slices=settings.slices,
+        fees=fees_of(settings),
+    )
 
 
 def _run_all(tasks: Sequence[Task], progress: Progress, jobs: int) -> list[Run]:
@@ -161,8 +174,14 @@ def _run_all(tasks: Sequence[Task], progress: Progress, jobs: int) -> list[Run]:
 
 
 def _run(task: Task, progress: Progress, stop: list[bool]) -> Run:
-    log = work_all(task.tape, task.venue, task.parents, task.plan, progress, stop)
-    return Run(task.policy, task.model, task.plan, log)
+    place, plan = task.place, task.plan
+    if task.answering is not None:
+        bare = Run(task.policy, task.model, plan, new_log(0, 0, 0))
+        return run_in_own_markets(
+            task.answering, place, bare, task.venue, task.yards, progress, stop
+        )
+    log = work_all(place.tape, task.venue, place.parents, plan, progress, stop)
+    return Run(task.policy, task.model, plan, log)
 
 
 def work_all(
@@ -194,36 +213,12 @@ def work_all(
                 )
             floor = floor._replace(account=_account(tape, room))
             continue
-        logs.append(_cut(log, done, reached))
+        logs.append(used_part(log, done, reached))
         progress(reached - done)
         done = reached
-    return _join(logs) if logs else new_log(0, 0, 0)
+    return joined(logs) if logs else new_log(0, 0, 0)
 
 
 def _account(tape: Tape, room: int) -> Account:
     """Room for `room` child orders, all of them at rest or on their way at once if need be."""
     return new_account(len(tape.level_ticks), room, 4 * room, max_live=room)
-
-
-def _cut(log: Log, first: int, last: int) -> Log:
-    """The part of a log that was filled for parents `first:last`."""
-    orders, fills = log.used
-    return Log(
-        result=log.result[first:last],
-        order_parent=log.order_parent[:orders],
-        orders=log.orders[:orders],
-        fill_parent=log.fill_parent[:fills],
-        fills=log.fills[:fills],
-        used=log.used,
-    )
-
-
-def _join(logs: Sequence[Log]) -> Log:
-    """One log of many: children count on from one to the next."""
-    base = 0
-    for log in logs:
-        log.fills["order"] += base
-        base += int(log.used[0])
-    columns = zip(*logs, strict=True)
-    joined = Log(*(np.concatenate(column) for column in columns))
-    return joined._replace(used=np.array([len(joined.orders), len(joined.fills)], np.int64))

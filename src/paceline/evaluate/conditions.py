@@ -121,23 +121,9 @@ def _fit_of(place: TapeRuns, setting: str, settings: dict[str, Any]) -> _Fit | N
 def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
     """The market models that were used: (name, sentence)."""
     settings = result.settings
-    notes = [_FILLS[model] for model in result.fill_models]
+    notes = _market(result)
     notes.append(_latency(settings))
     notes.append(_fees(settings))
-    notes.append(
-        "Footprint: what we take is gone from the recorded book and comes back over time "
-        f"({_recovery(result)}); nobody fills twice from the same liquidity."
-    )
-    if settings.get("impact") == "fitted":
-        notes.append(
-            "Impact: on top of the footprint, fills are shifted against us by a permanent and a "
-            "fading push per lot, as fitted on the tapes that teach."
-        )
-    else:
-        notes.append(
-            "Impact: off. Beyond the footprint the recorded market does not react to us, so large "
-            "orders look cheaper than they would be."
-        )
     if settings.get("venue_band_bps") is not None:
         notes.append(
             f"Band: the venue takes no order further than {settings['venue_band_bps']:g} bps from "
@@ -154,6 +140,33 @@ def model_notes(result: BacktestResult) -> list[tuple[str, str]]:
             "it; what the book does not hold is opportunity cost."
         )
     return [(name, text) for name, _, text in (note.partition(": ") for note in notes)]
+
+
+def _market(result: BacktestResult) -> list[str]:
+    """How the market takes our orders."""
+    fitted = result.settings.get("impact") == "fitted"
+    if result.answers:
+        return [
+            "Market: simulated, and it answers. Each order is worked in a market of its own, which "
+            "is the day as drawn until the first child order arrives. From then on our orders "
+            "stand in its queues and take its liquidity, and others react to them.",
+            "Impact: "
+            + (
+                "what emerges, and on top a permanent and a fading push per lot, as fitted."
+                if fitted
+                else "what emerges; nothing is put on top."
+            ),
+        ]
+    return [
+        *(_FILLS[model] for model in result.fill_models),
+        "Footprint: what we take is gone from the recorded book and comes back over time "
+        f"({_recovery(result)}); nobody fills twice from the same liquidity.",
+        "Impact: on top of the footprint, fills are shifted against us by a permanent and a "
+        "fading push per lot, as fitted on the tapes that teach."
+        if fitted
+        else "Impact: off. Beyond the footprint the recorded market does not react to us, so large "
+        "orders look cheaper than they would be.",
+    ]
 
 
 def _recovery(result: BacktestResult) -> str:

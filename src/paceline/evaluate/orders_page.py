@@ -160,11 +160,21 @@ def _market(axes: Any, tape: Tape, start: int, end: int) -> None:
         axes.step(_at(ts), edge, where="post", color=BOOK, linewidth=0.7)
 
 
+def _answer(axes: Any, tape: Tape, parent: np.void, i: int) -> None:
+    """The mid of the market in which the order was worked, which answered."""
+    ts = np.linspace(parent["start_ts"], parent["end_ts"], _POINTS).astype(np.int64)
+    at = np.maximum(np.searchsorted(tape.events.ts, ts, side="right") - 1, 0)
+    mid = tape.mid_ticks()[at] * float(tape.instrument.book_tick)
+    axes.step(_at(ts), mid, where="post", color=hue(i), linewidth=1.0, gid=f"layer-{i}")
+
+
 def _layer(
     upper: Any, lower: Any, result: BacktestResult, place: TapeRuns, run: Run, row: int, i: int
 ) -> list[float]:
     """Draw one policy; returns the prices at which something of ours stood or traded."""
-    gid, tape, log = f"layer-{i}", place.tape, run.log
+    gid, tape, log = f"layer-{i}", run.tape(place, row), run.log
+    if run.relive is not None:
+        _answer(upper, tape, place.parents[row], i)
     tick = float(tape.instrument.book_tick)
     delays = [round(float(result.settings.get(f"{what}_ms") or 0.0) * NS_PER_MS)
               for what in ("submit", "market_data")]  # fmt: skip
@@ -224,7 +234,7 @@ def schedule_path(
     bounds = run.plan.bounds[row]
     if run.plan.pov_ppm == 0:
         return bounds, run.plan.targets[row]
-    tape, fills = place.tape, run.log.fills[run.log.fill_parent == row]
+    tape, fills = run.tape(place, row), run.log.fills[run.log.fill_parent == row]
     displaced = fills[fills["displaced"] == 1]
     done = np.searchsorted(tape.events.ts, bounds, side="right") - 1
     volume = np.where(done >= 0, tape.events.volume[np.maximum(done, 0)], 0)

@@ -6,6 +6,7 @@ arrival notional, positive when bad.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,14 @@ class Run(NamedTuple):
     model: FillModel
     plan: Plan
     log: Log
+    measured: Columns | None = None
+    """Cost and execution of each order where it had a market of its own; None: the tape is it."""
+    relive: Callable[[int], Tape] | None = None
+    """What happened in the market of an order of its own, worked once more."""
+
+    def tape(self, place: TapeRuns, row: int) -> Tape:
+        """The market in which order `row` was worked."""
+        return place.tape if self.relive is None else self.relive(row)
 
 
 class TapeRuns(NamedTuple):
@@ -68,10 +77,20 @@ class Prices(NamedTuple):
     ac: NDArray[np.float64]  # of the Almgren-Chriss trajectory, worked at mid
 
 
-def prices_of(
-    place: TapeRuns, delay_ns: int, pov_rate: float, urgency: Urgency, n_slices: int
-) -> Prices:
-    """The prices on one tape; a decision lies `delay_ns` before the start.
+class Yardsticks(NamedTuple):
+    """What cost is measured with, the same for every order."""
+
+    delay_ns: int
+    """A decision lies so long before the start."""
+    pov_rate: float
+    urgency: Urgency
+    n_slices: int
+    """Of the Almgren-Chriss trajectory."""
+    fees: Fees
+
+
+def prices_of(place: TapeRuns, yards: Yardsticks) -> Prices:
+    """The prices on one tape.
 
     On a one-sided book, the last mid that there was counts. Nobody starts on one, unless a scenario
     made it, but an order may end there.
@@ -83,12 +102,14 @@ def prices_of(
     arrival = mid_at(start, ts, held, close)
     trades = trades_of(tape)
     return Prices(
-        decision=mid_at(start - delay_ns, ts, held, close) if delay_ns else arrival,
+        decision=mid_at(start - yards.delay_ns, ts, held, close) if yards.delay_ns else arrival,
         arrival=arrival,
         end=mid_at(end, ts, held, close),
         vwap=interval_vwap(trades, start, end),
-        pwp=participation_weighted_price(trades, start, int(ts[-1]) + 1, parents["lots"], pov_rate),
-        ac=ac_px(tape, place.lesson, parents, urgency, n_slices),
+        pwp=participation_weighted_price(
+            trades, start, int(ts[-1]) + 1, parents["lots"], yards.pov_rate
+        ),
+        ac=ac_px(tape, place.lesson, parents, yards.urgency, yards.n_slices),
     )
 
 

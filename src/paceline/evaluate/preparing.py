@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from paceline.engine.venue import Venue
 from paceline.errors import ConfigError, InputError
+from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.history import History, Lesson
 from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan
@@ -36,6 +37,8 @@ class Prepared(NamedTuple):
     plans: list[Plan]  # one for each policy
     venues: list[Venue]  # one for each fill model
     notes: list[str]
+    answering: AnsweringDay | None = None
+    """What simulates the day, where orders are worked in markets of their own."""
 
 
 def prepare(

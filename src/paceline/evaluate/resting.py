@@ -39,7 +39,7 @@ def stretches(
     """
     if run.plan.placement == CROSS:
         return []
-    log, parent = run.log, place.parents[row]
+    log, parent, tape = run.log, place.parents[row], run.tape(place, row)
     mine = np.flatnonzero(log.order_parent == row)
     fills = log.fills[log.fill_parent == row]
     found: list[Stretch] = []
@@ -48,7 +48,7 @@ def stretches(
         if order["first_type"] != acc.LIMIT:
             continue  # it took at once
         own = fills[fills["order"] == k]
-        found += _of_one(place.tape, run, row, parent, order, own, submit_ns, market_data_ns)
+        found += _of_one(tape, run, row, parent, order, own, submit_ns, market_data_ns)
     return found
 
 

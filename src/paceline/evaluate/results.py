@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from paceline.cost.tail import summarize
 from paceline.engine import account as acc
 from paceline.engine.order_entry import REASON_NAMES, STATE_NAMES
-from paceline.engine.venue import Fees
 from paceline.evaluate.notes import notes_on
-from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of
-from paceline.evaluate.policies import Urgency
-from paceline.units import BPS, NS_PER_S
+from paceline.evaluate.per_order import Columns, Run, TapeRuns, Yardsticks, order_columns, prices_of
+from paceline.units import BPS
 
 if TYPE_CHECKING:
     from paceline.evaluate.stressing import UnderStress
@@ -36,9 +34,7 @@ class BacktestResult:
     def __init__(
         self,
         settings: dict[str, Any],
-        pov_rate: float,
-        decision_delay_s: float,
-        fees: Fees,
+        yardsticks: Yardsticks,
         places: list[TapeRuns],
         left_out: list[str],
     ) -> None:
@@ -52,17 +48,17 @@ class BacktestResult:
         for place in places:
             first.append(first[-1] + len(place.parents))
         self._first_parent = first
-        urgency = Urgency(settings.get("half_life_s"), settings.get("risk_aversion"))
-        delay_ns = round(decision_delay_s * NS_PER_S)
-        n_slices = settings.get("slices", 30)
         # The same for every run on a place, so worked out once.
-        self._prices = [prices_of(place, delay_ns, pov_rate, urgency, n_slices) for place in places]
+        self._prices = [prices_of(place, yardsticks) for place in places]
         self._known = [self._parents_of(i) for i in range(len(places))]
         self.parents = _concatenate(self._known)
         """One row for each parent order."""
         self.orders = _concatenate(
             [
-                {**self._whose(i, run), **order_columns(place, run, self._prices[i], fees)}
+                {
+                    **self._whose(i, run),
+                    **(run.measured or order_columns(place, run, self._prices[i], yardsticks.fees)),
+                }
                 for i, place in enumerate(places)
                 for run in place.runs
             ]
@@ -76,6 +72,11 @@ class BacktestResult:
     @property
     def fill_models(self) -> list[str]:
         return list(dict.fromkeys(run.model.name.lower() for p in self.places for run in p.runs))
+
+    @property
+    def answers(self) -> bool:
+        """Whether every order was worked in a market of its own, which answered."""
+        return any(run.relive is not None for place in self.places for run in place.runs)
 
     @property
     def notes(self) -> list[str]:

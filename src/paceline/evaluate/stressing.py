@@ -22,6 +22,7 @@ from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.verdict import clusters
 from paceline.market.tape import Tape
+from paceline.stress.on_market import stress_market
 from paceline.stress.on_tape import stress_tape
 from paceline.stress.on_venue import stress_venue
 from paceline.stress.scenario import Scenario
@@ -69,7 +70,10 @@ def stressed_day(
 ) -> Prepared:
     """`day` with the same orders under `scenario`. Raises `ConfigError` for a part that misses the
     session."""
-    tape = stress_tape(day.tape, scenario)
+    answering = day.answering
+    if answering is not None:
+        answering = answering.under(stress_market(answering.settings, scenario))
+    tape = stress_tape(day.tape, scenario) if answering is None else answering.tape
     parents = day.parents.copy()
     _move_limits(day.tape, tape, parents)
     return day._replace(
@@ -78,6 +82,7 @@ def stressed_day(
         plans=plans_of(policies, tape, day.lesson, parents, settings),
         venues=[stress_venue(venue, scenario, tape.session) for venue in day.venues],
         notes=[],
+        answering=answering,
     )
 
 

@@ -8,6 +8,7 @@ knows only what it could know: the book as delayed, the fills it was told of.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,9 +95,32 @@ def new_log(n_orders: int, max_children: int, max_fills: int) -> Log:
     )
 
 
+def used_part(log: Log, first: int, last: int) -> Log:
+    """The part of a log that was filled for parents `first:last`."""
+    orders, fills = log.used
+    return Log(
+        result=log.result[first:last],
+        order_parent=log.order_parent[:orders],
+        orders=log.orders[:orders],
+        fill_parent=log.fill_parent[:fills],
+        fills=log.fills[:fills],
+        used=log.used,
+    )
+
+
+def joined(logs: Sequence[Log]) -> Log:
+    """One log of many: children count on from one to the next."""
+    base = 0
+    for log in logs:
+        log.fills["order"] += base
+        base += int(log.used[0])
+    together = Log(*(np.concatenate(column) for column in zip(*logs, strict=True)))
+    return together._replace(used=np.array([len(together.orders), len(together.fills)], np.int64))
+
+
 @kernel
 def work(
-    floor: Floor, images: Images, parents: NDArray[np.void], plan: Plan, log: Log, first: int
+    floor: Floor, images: Images | None, parents: NDArray[np.void], plan: Plan, log: Log, first: int
 ) -> int:
     """Work the parent orders from `first` on; returns how many are done when the log is full."""
     clock = floor.account.clock[0]
