@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from paceline.engine.simulator import simulate_day
 from paceline.market.tape import Tape
 from paceline.realism.metaorders import Impact
 from paceline.realism.report import headline, impact_words, notes, summary_text, write_report
-from paceline.realism.scorecard import Scorecard, from_json, score
+from paceline.realism.scorecard import Scorecard, from_json, score, to_json
 from page.reading import Page, assert_stands_alone
 
 MARKET = """\
@@ -88,6 +89,17 @@ _BARE = Scorecard(
     statistics=[], facts=[], lags=[], answers=[], passed=0, recorded_passed=0, median_l1=0.0,
     median_wasserstein=0.0, impact=None,
 )  # fmt: skip
+
+
+def test_what_is_not_known_of_impact_survives_json(card: Scorecard, tmp_path: Path):
+    assert card.impact is not None
+    unknown = msgspec.structs.replace(card.impact, exponent=float("nan"))
+    text = to_json(msgspec.structs.replace(card, impact=unknown))
+    again = from_json(text)
+    assert to_json(again) == text
+    assert again.impact is not None
+    assert math.isnan(again.impact.exponent)
+    assert_stands_alone(write_report(again, tmp_path / "r.html").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

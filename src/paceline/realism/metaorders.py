@@ -110,28 +110,20 @@ def measure_impact(
         raise InputError(f"markets: {markets} are too few for a mean; give 10 or more")
     tell = progress or (lambda what, done, total: None)
     plan = _plan(settings, day, seed)
-    total = markets * (1 + len(shares))
+    runs: list[list[tuple[Floats, float]]] = []
     with ThreadPoolExecutor(jobs) as pool:
-        alone = []
-        for found in pool.map(partial(_alone, plan), range(markets)):
-            alone.append(found)
-            tell("own orders worked", len(alone), total)
+        alone = list(pool.map(partial(_alone, plan), range(markets)))
         volume, trades, moves = (np.array(column) for column in zip(*alone, strict=True))
         if not volume.sum():
             raise InputError("market: nothing trades in it; raise market_buy_per_s")
         child = max(round(float(volume.sum() / trades.sum())), 1)
         sizes = [max(round(share * float(volume.mean())), 1) for share in shares]
-        done = markets
-        paths, filled = [], []
-        for lots in sizes:
-            both: list[tuple[Floats, float]] = []
-            work = partial(_both_sides, plan, lots, child)
-            for worked in pool.map(work, range(markets)):
-                both.append(worked)
-                done += 1
-                tell("own orders worked", done, total)
-            paths.append(np.array([path for path, _ in both]))
-            filled.append(float(np.mean([share for _, share in both])))
+        for worked in pool.map(partial(_all_sizes, plan, sizes, child), range(markets)):
+            runs.append(worked)
+            tell("own orders worked", len(runs), markets)
+    by_size = list(zip(*runs, strict=True))
+    paths = [np.array([path for path, _ in of]) for of in by_size]
+    filled = [float(np.mean([share for _, share in of])) for of in by_size]
     return _impact(
         plan, 2 * markets, volume, moves, child, np.array(sizes) / volume.mean(), filled, paths
     )
@@ -164,16 +156,22 @@ def _alone(plan: _Plan, episode: int) -> tuple[int, int, float]:
     return volume_then - volume, trades_then - trades, float(np.log(_mid(exchange) / mid))
 
 
-def _both_sides(plan: _Plan, lots: int, child: int, episode: int) -> tuple[Floats, float]:
-    """Path of the mid `[t]`, mean of a buy and a sell, and the share that was filled."""
+def _all_sizes(
+    plan: _Plan, sizes: Sequence[int], child: int, episode: int
+) -> list[tuple[Floats, float]]:
+    """For each of `sizes` the path of the mid `[t]`, mean of a buy and a sell, and the share that
+    was filled. All begin with the same market, to the last order in its book."""
     exchange, start = _ready(plan, episode)
     before = exchange.save()
-    paths, filled = [], 0
-    for side in (1, -1):
-        exchange.restore(before)
-        paths.append(side * _work(plan, exchange, start, side, lots, child))
-        filled += sum(fill.lots for fill in exchange.fills())
-    return np.mean(paths, axis=0), filled / (2 * lots)
+    found = []
+    for lots in sizes:
+        paths, filled = [], 0
+        for side in (1, -1):
+            exchange.restore(before)
+            paths.append(side * _work(plan, exchange, start, side, lots, child))
+            filled += sum(fill.lots for fill in exchange.fills())
+        found.append((np.mean(paths, axis=0), filled / (2 * lots)))
+    return found
 
 
 def _work(

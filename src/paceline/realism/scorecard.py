@@ -303,8 +303,12 @@ _OPTIONAL = ("shape", "impact")
 def _known(value: Any, key: str = "") -> Any:
     """`value` with a number in the place of each null."""
     if isinstance(value, dict):
-        kept = ("settings", "shape", "impact")  # where null says that there is none
-        return {name: one if name in kept else _known(one, name) for name, one in value.items()}
+        return {
+            name: one
+            if name == "settings" or (one is None and name in _OPTIONAL)
+            else _known(one, name)
+            for name, one in value.items()
+        }
     if isinstance(value, list):
         return [_known(one) for one in value]
     if value is None:
