@@ -108,7 +108,7 @@ def test_what_is_not_known_of_impact_survives_json(card: Scorecard, tmp_path: Pa
         ({"exponent": 0.55, "exponent_error": 0.05}, "they agree"),
         ({"exponent": 0.75, "exponent_error": 0.05}, "they may agree"),
         ({"exponent": 1.0, "exponent_error": 0.05}, "they do not agree"),
-        ({"exponent": float("nan")}, "too small against the noise"),
+        ({"exponent": float("nan")}, "lost in the noise"),
         ({"reverted": 0.35, "reverted_error": 0.05}, "35 ± 5 % of the impact is gone: a part"),
         ({"reverted": 0.05, "reverted_error": 0.05}, "cannot be told from none"),
         ({"reverted": 0.95, "reverted_error": 0.05}, "cannot be told from all"),

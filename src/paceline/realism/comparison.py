@@ -194,10 +194,10 @@ def _bins(both: Distribution, scale: str) -> Floats:
         # Ticks have a grid of their own, and bins that are not of it make a comb of it.
         steps = np.arange(np.floor(low) - 0.5, high + 1.0)
         return steps if 4 < len(steps) < _MOST_BINS else np.linspace(low, high, 24)
-    size = np.abs(both.values[both.values != 0.0])
-    least = max(float(size.min()), high / 1e7)
     if scale == "log":
-        edges = np.geomspace(max(low, least), high, 37)
+        some = both.values > 0.0
+        least = Distribution(both.values[some], both.weights[some]).quantiles(0.005)
+        edges = np.geomspace(max(low, float(least)), high, 37)
         # Edges of whole numbers fall between them, so that no bin is empty for lack of numbers.
         return np.unique(np.floor(edges) + 0.5) if whole else edges
     side = np.geomspace(LINEAR + 0.5, max(-low, high, 2 * LINEAR), 12)

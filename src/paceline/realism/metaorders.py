@@ -259,11 +259,11 @@ class PowerFit(NamedTuple):
 
 
 def fit_power(x: Floats, y: Floats, error: Floats) -> PowerFit:
-    """y = a x^d by least squares weighted with 1 / error^2 (Gauss-Newton); NaN where fewer than 3
+    """y = a x^d by least squares weighted with 1 / error^2 (Gauss-Newton); NaN where fewer than 2
     values lie above 0 by two errors. Values below 0 count, as logarithms could not."""
     nothing = PowerFit(*[float("nan")] * 4)
     clear = (y > 2.0 * error) & (error > 0.0)
-    if clear.sum() < 3:
+    if clear.sum() < 2:
         return nothing
     d, log_a = np.polyfit(np.log(x[clear]), np.log(y[clear]), 1, w=(y / error)[clear])
     for _ in range(50):

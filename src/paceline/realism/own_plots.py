@@ -29,7 +29,8 @@ def impact(card: Scorecard) -> Figure | None:
                 linewidth=1.4,
                 label=f"power {plain(seen.exponent)} ± {plain(seen.exponent_error)}",
             )  # fmt: skip
-        shown = moved > 0.0
+        # A size whose impact is lost in the noise says nothing on a logarithmic axis.
+        shown = moved > np.maximum(error, 0.01 * moved.max())
         least = 0.3 * float(moved[shown].min()) if shown.any() else 0.1
         low = np.maximum(moved - error, least)
         left.vlines(share[shown], low[shown], (moved + error)[shown], color=hue(SIMULATED))
@@ -42,6 +43,7 @@ def impact(card: Scorecard) -> Figure | None:
                  if 0.5 * least < t < 2 * max(*moved, seen.sigma_bps)]  # fmt: skip
         left.set_yticks(steps, [f"{t:g}" for t in steps])
         left.minorticks_off()
+        left.set_ylim(bottom=least)
         left.set_xlabel("size of the order, by the volume of the same time")
         left.set_title("Impact at its end, bps")
         left.legend(loc="upper left", borderpad=0.2)
@@ -52,7 +54,7 @@ def impact(card: Scorecard) -> Figure | None:
         f"{seen.runs:,} orders of each size, half of them bought, each worked over "
         f"{duration(seen.work_s)} in market orders of {seen.child_lots:,} lots (a mean trade) in "
         "markets that were left alone until then. Bars and bands are ± one standard error over "
-        "markets.",
+        "markets; an impact smaller than its error has no point on the left.",
     )
 
 

@@ -16,6 +16,7 @@ from paceline.page.cells import (
     Cell,
     Column,
     Table,
+    duration,
     listed,
     number,
     plain,
@@ -134,8 +135,9 @@ def impact_words(card: Scorecard) -> list[str]:
         return []
     if np.isnan(seen.exponent):
         law = (
-            "Impact is too small against the noise of "
-            f"{plain(seen.sigma_bps, 1)} bps to have an exponent; work orders in more markets."
+            f"Impact is lost in the noise (a return over {duration(seen.work_s)} has "
+            f"{plain(seen.sigma_bps, 0)} bps), so that it has no exponent; work orders in more "
+            "markets."
         )
     else:
         agrees = _agree(seen.exponent, seen.exponent_error, *SQUARE_ROOT)
@@ -158,9 +160,13 @@ def _after(share: float, error: float) -> str:
         )
     gone = f"Two durations after its end {plain(share, 0)} {doubt} of the impact is gone"
     if share < 2.0 * error:
-        return f"{gone}, which cannot be told from none; of real metaorders' a part reverts."
+        return (
+            f"{gone}, which cannot be told from none; of the impact of real metaorders a part goes."
+        )
     if 100.0 - share < 2.0 * error:
-        return f"{gone}, which cannot be told from all; of real metaorders' a part stays."
+        return (
+            f"{gone}, which cannot be told from all; of the impact of real metaorders a part stays."
+        )
     return f"{gone}: a part and not all, as after real metaorders."
 
 
@@ -319,7 +325,7 @@ def settings_table(card: Scorecard) -> Table:
     """The settings of the simulated market."""
     rows = []
     for name, value in card.settings.items():
-        text = str(value)
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
         short = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
         rows.append([Cell(name, kind="code"), Cell(short, text if short != text else "")])
     columns = [Column("setting", is_text=True), Column("value", is_text=True)]
