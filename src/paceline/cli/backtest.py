@@ -59,8 +59,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--scenario",
         default="",
-        help="comma-separated: names of shipped scenarios (`paceline stress list`) or YAML files; "
-        "the same orders are worked under each and compared with the calm",
+        help="comma-separated scenarios to work the same orders under, and to compare with the "
+        "calm: names (`paceline stress` lists them) or YAML files",
     )
     parser.add_argument("--config", type=Path, help="YAML with any of the settings below")
     parser.add_argument(

@@ -1,0 +1,72 @@
+"""paceline stress: what scenarios there are, and what one does to a day."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from paceline.cli.parser import add_verb
+from paceline.cli.tapes import open_tapes
+from paceline.errors import ConfigError
+
+_EXAMPLES = """\
+examples:
+  paceline stress                                    what there is
+  paceline stress crash --tape tapes/YHOO-2003-03-05.tape
+  paceline stress mine.yaml --market market.yaml -o out/mine --seed 7
+  paceline stress halt --market default
+
+To work orders under a scenario: paceline backtest --scenario crash,mine.yaml ...
+"""
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "stress",
+        run,
+        "List scenarios, or show what one does to a recorded or a simulated day.",
+        _EXAMPLES,
+    )
+    parser.add_argument(
+        "scenario", nargs="?", help="name of a shipped scenario, or a YAML file; none lists them"
+    )
+    parser.add_argument("--tape", type=Path, help="a tape folder: the recorded day")
+    parser.add_argument("--market", help="YAML with the settings of a market, or default")
+    parser.add_argument("--day", default="2024-01-02", help="of the simulated market [%(default)s]")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated day [%(default)s]")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out/stress"), help="[%(default)s]")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run it."""
+    from paceline.stress.scenario import scenario, shipped
+
+    if args.scenario is None:
+        for name, known in shipped().items():
+            print(f"{name:<12} {known.about}")
+        return
+    chosen = scenario(args.scenario)
+    if (args.tape is None) == (args.market is None):
+        raise ConfigError("tape: give --tape or --market, and one of them only")
+    from rich.console import Console
+
+    from paceline.config import load_yaml
+    from paceline.engine.market_settings import MarketSettings
+    from paceline.page.terminal import rich_table
+    from paceline.stress.showing import facts_table, on_market, on_tape, write_shown
+
+    if args.tape is not None:
+        tapes = open_tapes([args.tape])
+        if len(tapes) != 1:
+            raise ConfigError(f"tape: {args.tape} holds {len(tapes)} tapes; give one")
+        shown = on_tape(tapes[0], chosen)
+    else:
+        plain = args.market == "default"
+        settings = MarketSettings() if plain else load_yaml(args.market, MarketSettings)
+        shown = on_market(settings, chosen, args.day, args.seed)
+    page = write_shown(shown, args.out)
+    Console().print(rich_table(facts_table(shown)))
+    print(f"facts:  {args.out / 'facts.json'}\nreport: {page}")
