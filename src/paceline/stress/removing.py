@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner, kernel
 from paceline.market.book import NOBODY, Book, apply, is_shown, row_of
 from paceline.market.events import (
     ADD,
@@ -88,7 +88,8 @@ def turn(tape: Tape, side: int, share: float, begin: int, until: int, seed: int)
     as many as it takes of the other side's are turned.
 
     A market order that turns takes as many lots from the other side of the book, as far as there
-    are; the orders that it met are cancelled instead. Hidden trades stay as they were.
+    are; the orders that it met are cancelled instead. One that would have met an order that is gone
+    by then meets whoever is first. Hidden trades stay as they were.
     """
     events = tape.events
     at, starts = takers(tape)
@@ -104,7 +105,7 @@ def turn(tape: Tape, side: int, share: float, begin: int, until: int, seed: int)
     turns = np.zeros(len(events.ts), bool)
     turns[at] = inside & (row != hit) & order_turns[leader] & inside[leader]
     room = Turned(rows_for(2 * len(events.ts) + 1024), np.zeros(2, np.int64))
-    while not _turn(events, tape.new_book(), tape.new_book(), room, turns):
+    while not _turn(events, tape.new_book(), room, turns):
         room = Turned(rows_for(2 * len(room.rows.ts)), np.zeros(2, np.int64))
     return Rows._make(column[: room.used[0]] for column in room.rows)
 
@@ -135,44 +136,51 @@ def _put(room: Turned, ts: int, kind: int, side: int, ticks: int, lots: int, slo
     room.used[0] = at + 1
 
 
+@inner
+def _take(book: Book, room: Turned, row: int, lots: int, ts: int, seq: int) -> None:
+    """A market order takes `lots` from a side, as far as there are."""
+    while lots > 0 and is_shown(book, row):
+        best = book.best[row]
+        head = book.levels[row, best]["head"]
+        if head == NOBODY:
+            return
+        part = min(lots, book.slots[head]["lots"])
+        _put(room, ts, EXECUTE, 1 - 2 * row, book.level_ticks[best], part, head)
+        apply(book, EXECUTE, 1 - 2 * row, best, part, head, seq)
+        lots -= part
+
+
 @kernel
-def _turn(events: Events, told: Book, book: Book, room: Turned, turns: NDArray[np.bool_]) -> bool:
-    """Write all rows; False if there was no room. `told` is the book as it was, `book` as it is."""
+def _turn(events: Events, book: Book, room: Turned, turns: NDArray[np.bool_]) -> bool:
+    """Write all rows; False if there was no room."""
     for i in range(len(events.ts)):
         ts, kind, side, level = events.ts[i], events.kind[i], events.side[i], events.level[i]
         qty, slot = events.qty[i], events.slot[i]
-        apply(told, kind, side, level, qty, slot, i)
         ticks = book.level_ticks[level] if level >= 0 else 0
-        takes = kind == REDUCE or kind == DELETE or kind == EXECUTE or kind == UNSEEN
-        left = qty
-        if slot >= 0 and takes:
-            left = min(qty, book.slots[slot]["lots"])
-            if left == 0:
-                continue
-            if kind == REDUCE and left == book.slots[slot]["lots"]:
-                kind = DELETE
-            elif kind == DELETE and left < book.slots[slot]["lots"]:
-                kind = REDUCE
-        if not turns[i]:
-            _put(room, ts, kind, side, ticks, left, slot)
-            apply(book, kind, side, level, left, slot, i)
-            continue
-        row = 1 - row_of(side)
-        if slot < 0:  # a print in a book without orders: it is of the other side
-            if is_shown(book, row):
-                other = book.level_ticks[book.best[row]]
+        row = row_of(side)
+        if turns[i] and slot < 0:  # a print in a book without orders: it is of the other side
+            if is_shown(book, 1 - row):
+                other = book.level_ticks[book.best[1 - row]]
                 _put(room, ts, kind, -side, other, qty, slot)
             continue
-        whole = left == book.slots[slot]["lots"]
-        _put(room, ts, DELETE if whole else REDUCE, side, ticks, left, slot)
-        apply(book, REDUCE, side, level, left, slot, i)
-        while left > 0 and is_shown(book, row):
-            best = book.best[row]
-            head = book.levels[row, best]["head"]
-            if head == NOBODY:
-                break
-            lots = min(left, book.slots[head]["lots"])
-            _put(room, ts, EXECUTE, 1 - 2 * row, book.level_ticks[best], lots, head)
-            apply(book, EXECUTE, 1 - 2 * row, best, lots, head, i)
-            left -= lots
+        left, rest = qty, 0
+        takes = kind == REDUCE or kind == DELETE or kind == EXECUTE or kind == UNSEEN
+        if slot >= 0 and takes:
+            has = book.slots[slot]["lots"]
+            left = min(qty, has)
+            if kind == EXECUTE:
+                rest = qty - left  # who took it meets somebody else
+                if turns[i]:
+                    kind, rest = REDUCE, 0
+            if kind == REDUCE and left == has:
+                kind = DELETE
+            elif kind == DELETE and left < has:
+                kind = REDUCE
+        if left > 0 or not takes:
+            _put(room, ts, kind, side, ticks, left, slot)
+            apply(book, kind, side, level, left, slot, i)
+        if turns[i]:
+            _take(book, room, 1 - row, qty, ts, i)
+        else:
+            _take(book, room, row, rest, ts, i)
     return bool(room.used[0] <= len(room.rows.ts))
