@@ -182,7 +182,7 @@ def test_a_bad_argument_is_one_line(run, words, says):
     [
         ((), "the following arguments are required: VERB; see `paceline --help`"),
         (("backtset",), "invalid choice: 'backtset'"),
-        (("backtest",), "required: --tape"),
+        (("backtest",), "one of the arguments --tape --market is required"),
         (("inspect", "TMP/none"), "has no manifest.json; give a folder that"),
         (("inspect", "TAPES", "--plot", "a.png"), "plot: a.png is one file for 2 tapes"),
         (("ingest", "TMP/none", "-o", "TMP/out"), "none"),
@@ -404,6 +404,20 @@ def test_a_backtest_writes_results_and_a_report(run, tmp_path):
     assert set(orders["tape"].to_pylist()) == {f"TINY-{DAYS[1]}"}
     saved = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
     assert (saved["horizon_s"], saved["slices"], saved["qty"]) == (180.0, 4, 9.0)
+
+
+def test_a_backtest_in_a_market_that_answers(run, tmp_path):
+    (tmp_path / "m.yaml").write_text("symbol: CALM\nclose_s: 36000\n")
+    words = ("backtest", "--market", "TMP/m.yaml", "--days", "2", "-o", "TMP/out", "--orders", "4",
+             "--horizon", "3m", "--slices", "3", "--policy", "twap", "--examples", "1")  # fmt: skip
+    status, out, err = run(*words)
+    assert (status, err) == (0, "")
+    assert "a simulated market of its" in out
+    orders = pq.read_table(tmp_path / "out" / "orders.parquet")
+    assert set(orders["tape"].to_pylist()) == {"CALM-2024-01-02", "CALM-2024-01-03"}
+    status, _, err = run("backtest", "--tape", "TAPES", "--days", "2", "-o", "TMP/out")
+    assert status != 0
+    assert err.strip().endswith("days: 2 are of --market; leave them out with --tape")
 
 
 def test_flags_win_over_the_config(run, tmp_path):

@@ -27,6 +27,7 @@ examples:
       --qty-volume 0.05 --horizon 30m --fill-model band --trade-from 2003-03-03
   paceline backtest --tape tapes/ --policy ac --order parent.json
   paceline backtest --tape tapes/ --policy ac,twap --scenario crash,thin-book,mine.yaml
+  paceline backtest --market market.yaml --days 10 --policy ac,twap
 
 A policy is SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]:
   schedule    twap, vwap, pov, ac (Almgren-Chriss)
@@ -48,9 +49,13 @@ def add(verbs: Any) -> None:
         "Work many parent orders with several policies on tapes; write results and a report.",
         _EXAMPLES,
     )
-    parser.add_argument(
-        "--tape", type=Path, nargs="+", required=True, help="tape folders, or folders of them"
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--tape", type=Path, nargs="+", help="tape folders, or folders of them")
+    where.add_argument(
+        "--market",
+        help="YAML of a simulated market: each order is worked in one of its own, which answers",
     )
+    parser.add_argument("--days", type=_count, help="days of --market to simulate [5]")
     parser.add_argument(
         "--policy", default="ac,twap,vwap,pov", help="comma-separated [%(default)s]"
     )
@@ -102,7 +107,9 @@ def run(args: argparse.Namespace) -> None:
     from paceline.stress.scenario import scenario
 
     scenarios = [scenario(name.strip()) for name in args.scenario.split(",") if name.strip()]
-    tapes = open_tapes(args.tape)
+    with progress_bar() as bar:
+        answering = _simulated(args, settings.seed, bar)
+    tapes = [day.tape for day in answering] or open_tapes(args.tape)
     trade = _traded(tapes, args.trade_from)
     known = {tape.instrument.symbol: tape.instrument for tape in tapes}
     orders = read_parents(args.order, known) if args.order else None
@@ -117,6 +124,7 @@ def run(args: argparse.Namespace) -> None:
             settings,
             orders=orders,
             trade=trade,
+            answering=answering,
             scenarios=scenarios,
             progress=lambda done: bar.on("orders worked", done, total),
             jobs=args.jobs,
@@ -126,6 +134,22 @@ def run(args: argparse.Namespace) -> None:
         report = write_report(result, folder / "report.html", examples=args.examples)
     Console().print(summary_text(result))
     print(f"results: {folder}\nreport:  {report}")
+
+
+def _simulated(args: argparse.Namespace, seed: int, bar: Any) -> list[Any]:
+    """The days of `--market`; none without one."""
+    if args.market is None:
+        if args.days is not None:
+            raise ConfigError(f"days: {args.days} are of --market; leave them out with --tape")
+        return []
+    from paceline.engine.market_settings import MarketSettings
+    from paceline.evaluate.answering import simulated_days
+
+    market = load_yaml(args.market, MarketSettings)
+    days = 5 if args.days is None else args.days
+    return simulated_days(
+        market, days, seed, progress=lambda more: bar.on("days simulated", more, days)
+    )
 
 
 def _traded(tapes: Sequence[Any], first_day: str | None) -> list[Any]:

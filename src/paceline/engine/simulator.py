@@ -174,6 +174,7 @@ def with_more_room(market: Market) -> Market:
 def write_row(
     rows: Rows, at: int, ts: int, kind: int, side: int, ticks: int, lots: int, slot: int
 ) -> None:
+    """Row `at` of `rows`."""
     rows.ts[at] = ts
     rows.kind[at] = kind
     rows.side[at] = side
@@ -226,7 +227,7 @@ def _write_book(book: Book, ts: int, rows: Rows) -> None:
     at = 0
     for row in range(2):
         for level in range(len(book.level_ticks)):
-            slot = book.levels[row, level]["head"] if book.levels[row, level]["lots"] > 0 else NOBODY
+            slot = book.levels[row, level]["head"]  # NOBODY where the level is empty
             while slot != NOBODY:
                 order = book.slots[slot]
                 ticks = book.level_ticks[level]

@@ -186,6 +186,7 @@ def _contents(
         "stress": stress_page(result, verdict),
         "quality": quality_table(result, verdict),
         "execution": [figure for figure in execution if figure is not None],
+        "answers": result.answers,
         "orders": order_figures(result, verdict, examples),
         "frontier": frontier_page(result, ac),
         "settings": settings_table(result),

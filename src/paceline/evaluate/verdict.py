@@ -206,6 +206,8 @@ def _basis(pair: PairedDifference, names: str) -> str:
 
 
 def _other_models(result: BacktestResult, verdict: Verdict) -> list[str]:
+    if result.answers:
+        return ["Each order was worked in a simulated market of its own, which answered."]
     others = [model for model in result.fill_models if model != verdict.central]
     if not others:
         return [f"Only the {verdict.central} fill model was run; a band of all three shows more."]
