@@ -36,6 +36,7 @@ from paceline.page.cells import (
         (duration(3599.9999999999), "1 h"),
         (duration(90.0), "1.5 min"),
         (duration(0.0015), "1.5 ms"),
+        (duration(0.00002), "20 µs"),
         (duration(0.0), "0 s"),
         (duration(float("inf")), "∞"),
         (listed(["a", "b", "c"]), "a, b and c"),

@@ -161,6 +161,8 @@ def test_from_tapes_to_a_scorecard(tapes: Path, tmp_path: Path, capsys: pytest.C
         (MARKET, ["TAPES/nowhere"], "has no manifest.json"),
         (MARKET, ["--seed", "-3"], "seed: -3"),
         (MARKET, ["--days", "0"], "days: 0 is too few"),
+        (MARKET, ["--jobs", "0"], "jobs: 0 threads do nothing"),
+        (MARKET, ["--markets", "-1"], "markets: -1 are too few"),
         (MARKET, ["--markets", "2"], "markets: 2 are too few"),
     ],
 )

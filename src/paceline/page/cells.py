@@ -99,7 +99,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit one would say them in: 350 ms, 45 s, 30 min, 2 h."""
+    """Seconds in the unit one would say them in: 20 µs, 350 ms, 45 s, 30 min, 2 h."""
     if math.isnan(seconds):
         return DASH
     if math.isinf(seconds):
@@ -108,6 +108,8 @@ def duration(seconds: float) -> str:
     for unit, length in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
         if seconds >= length:
             return f"{_short(seconds / length)} {unit}"
+    if 0.0 < seconds < 1e-4:
+        return f"{_short(1e6 * seconds)} µs"
     return f"{_short(1000.0 * seconds)} ms" if seconds else "0 s"
 
 

@@ -19,7 +19,6 @@ is worked, and size varies at a fixed duration.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ import numpy.typing as npt
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.errors import InputError
+from paceline.realism.threads import on_all
 from paceline.units import BPS, NS_PER_S
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +44,9 @@ END = LOOKS.index(1.0)
 
 LONGEST_S = 900.0
 """Seconds over which a metaorder is worked, in a session that is long enough."""
+
+FEWEST_MARKETS = 10
+"""Below it there is no mean to speak of."""
 
 _ROOM_BEFORE = 1.0
 """Durations for which a market runs before the order."""
@@ -104,23 +107,27 @@ def measure_impact(
 ) -> Impact:
     """Work metaorders of all sizes in `markets` markets of the middle of `day`.
 
-    Raises `InputError` for fewer than 10 markets, and where nothing trades.
+    Raises `InputError` for fewer than `FEWEST_MARKETS` markets, and where nothing trades.
     """
-    if markets < 10:
-        raise InputError(f"markets: {markets} are too few for a mean; give 10 or more")
+    if markets < FEWEST_MARKETS:
+        raise InputError(
+            f"markets: {markets} are too few for a mean; give {FEWEST_MARKETS} or more"
+        )
     tell = progress or (lambda what, done, total: None)
     plan = _plan(settings, day, seed)
-    runs: list[list[tuple[Floats, float]]] = []
-    with ThreadPoolExecutor(jobs) as pool:
-        alone = list(pool.map(partial(_alone, plan), range(markets)))
-        volume, trades, moves = (np.array(column) for column in zip(*alone, strict=True))
-        if not volume.sum():
-            raise InputError("market: nothing trades in it; raise market_buy_per_s")
-        child = max(round(float(volume.sum() / trades.sum())), 1)
-        sizes = [max(round(share * float(volume.mean())), 1) for share in shares]
-        for worked in pool.map(partial(_all_sizes, plan, sizes, child), range(markets)):
-            runs.append(worked)
-            tell("own orders worked", len(runs), markets)
+    alone = on_all(
+        partial(_alone, plan), range(markets), jobs,
+        lambda done: tell("markets left alone", done, markets),
+    )  # fmt: skip
+    volume, trades, moves = (np.array(column) for column in zip(*alone, strict=True))
+    if not volume.sum():
+        raise InputError("market: nothing trades in it; raise market_buy_per_s")
+    child = max(round(float(volume.sum() / trades.sum())), 1)
+    sizes = [max(round(share * float(volume.mean())), 1) for share in shares]
+    runs = on_all(
+        partial(_all_sizes, plan, sizes, child), range(markets), jobs,
+        lambda done: tell("own orders worked", done, markets),
+    )  # fmt: skip
     by_size = list(zip(*runs, strict=True))
     paths = [np.array([path for path, _ in of]) for of in by_size]
     filled = [float(np.mean([share for _, share in of])) for of in by_size]
@@ -271,7 +278,7 @@ def fit_power(x: Floats, y: Floats, error: Floats) -> PowerFit:
         slope = np.stack([model, model * np.log(x)], axis=1) / error[:, None]
         gram = slope.T @ slope
         step = np.linalg.solve(gram, slope.T @ ((y - model) / error))
-        step *= min(1.0, 0.5 / float(np.abs(step).max()))
+        step /= max(1.0, float(np.abs(step).max()) / 0.5)
         log_a, d = log_a + step[0], d + step[1]
         if np.abs(step).max() < 1e-10:
             break

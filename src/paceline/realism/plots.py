@@ -83,11 +83,13 @@ def overview(card: Scorecard) -> Figure:
         )  # fmt: skip
         drawn = svg(figure, "overview", "Distance of each statistic, by that of recorded days")
     near = sum(finite(one.l1.ratio) <= ENOUGH for one in card.statistics)
+    beyond = any(max(one.l1.ratio, one.wasserstein.ratio) > _FURTHEST for one in rows)
     return Figure(
         drawn,
         f"At 1× (dashed) a simulated {card.unit} is as far from a recorded one as recorded ones "
         f"are from one another. {near} of {len(rows)} statistics lie within {ENOUGH:g}× by L1 "
-        "(shaded). L1 sees how much of the distribution lies elsewhere, Wasserstein also how far.",
+        "(shaded). L1 sees how much of the distribution lies elsewhere, Wasserstein also how far."
+        + (" What stands at the right edge lies beyond it." if beyond else ""),
     )
 
 

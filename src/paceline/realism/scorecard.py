@@ -11,7 +11,6 @@ events, and to our own orders, as markets do? The same settings, tapes and seed 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -27,10 +26,11 @@ from paceline.realism import periods
 from paceline.realism.comparison import Comparison, compare
 from paceline.realism.doubt import day_errors, with_errors
 from paceline.realism.facts import Fact, facts_of
-from paceline.realism.metaorders import Impact, measure_impact
+from paceline.realism.metaorders import FEWEST_MARKETS, Impact, measure_impact
 from paceline.realism.responses import KINDS, Responses, responses
 from paceline.realism.series import settled_part
 from paceline.realism.statistics import UNITS, statistics_of
+from paceline.realism.threads import on_all
 
 FEWEST_SIMULATED = 3
 """Simulated days, however few were recorded."""
@@ -129,20 +129,22 @@ def score(
 
     `market`: a name for the settings. `markets`: in how many of them our own large orders are
     worked; 0 leaves that out. Raises `InputError` for tapes that cannot be scored together
-    (see `periods.check`), for `days` below 1 and for a seed that is none.
+    (see `periods.check`), for `days` or `jobs` below 1, and for a seed that is none.
     """
     periods.check(tapes)
     wanted = max(len(tapes), FEWEST_SIMULATED) if days is None else days
     if wanted < 1:
         raise InputError(f"days: {wanted} is too few; simulate 1 or more")
+    if 0 != markets < FEWEST_MARKETS:
+        raise InputError(
+            f"markets: {markets} are too few for a mean; give {FEWEST_MARKETS} or more, or 0"
+        )
     tell = progress or (lambda what, done, total: None)
     dates = simulated_dates([tape.session.day for tape in tapes], wanted)
-    simulated: list[Tape] = []
-    tell("days simulated", 0, wanted)
-    with ThreadPoolExecutor(jobs) as pool:
-        for tape in pool.map(lambda day: simulate_day(settings, day, seed), dates):
-            simulated.append(tape)
-            tell("days simulated", len(simulated), wanted)
+    simulated = on_all(
+        lambda day: simulate_day(settings, day, seed), dates, jobs,
+        lambda done: tell("days simulated", done, wanted),
+    )  # fmt: skip
     impact = None
     if markets:
         impact = measure_impact(
