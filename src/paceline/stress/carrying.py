@@ -59,7 +59,8 @@ class Carried(NamedTuple):
 def carry(tape: Tape, wanted: NDArray[np.float64], *, idle: float = 0.0) -> Rows:
     """The rows of `tape` with prices shifted by `wanted` `[n_events, 2]` ticks (bids, asks).
 
-    Shifts are rounded to the instrument's order tick; a price never falls below one book tick.
+    Shifts are rounded to the instrument's order tick; no price falls below one or, of
+    offers, two book ticks.
     `idle`: spreads that a shift may lag behind before the book follows; where the mid itself is
     what is followed, it need not follow every twitch.
     """
@@ -110,11 +111,17 @@ def write(
     rows.slot[at] = slot
 
 
+@inlined
+def lowest(side: int) -> int:
+    """Least price of a side, book ticks: above the bids there is always room for an offer."""
+    return 2 if side < 0 else 1
+
+
 @inner
 def _put(carried: Carried, ts: int, kind: int, side: int, ticks: int, lots: int, slot: int) -> None:
     at = carried.used[0]
     if at < len(carried.rows.ts):
-        write(carried.rows, at, ts, kind, side, max(ticks, 1), lots, slot)
+        write(carried.rows, at, ts, kind, side, max(ticks, lowest(side)), lots, slot)
     carried.used[0] = at + 1
 
 
@@ -125,7 +132,7 @@ def _reprice(book: Book, carried: Carried, row: int, level: int, ts: int) -> Non
     new = carried.shift[row]
     carried.level[row, level] = new
     queue = book.levels[row, level]
-    if max(ticks + old, 1) == max(ticks + new, 1):
+    if max(ticks + old, lowest(side)) == max(ticks + new, lowest(side)):
         return
     slot = queue["head"]
     if slot == NOBODY:

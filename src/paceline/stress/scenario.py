@@ -118,7 +118,7 @@ def _part(raw: Any, at: str) -> Part:
     if not isinstance(raw, Mapping) or "part" not in raw:
         raise ConfigError(f"{at}.part: missing; say which of {', '.join(PARTS)}")
     kind = raw["part"]
-    if kind not in PARTS:
+    if not isinstance(kind, str) or kind not in PARTS:
         near = get_close_matches(str(kind), PARTS, n=1)
         remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(PARTS)}"
         raise ConfigError(f"{at}.part: {kind!r} is unknown; {remedy}")

@@ -1,4 +1,4 @@
-"""A page that shows what a scenario does: the calm day and the stressed one, in plots and in sums."""
+"""A page that shows what a scenario does: the calm day and the stressed one, side by side."""
 
 from __future__ import annotations
 
