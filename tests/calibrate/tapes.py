@@ -36,7 +36,7 @@ def ruler_of(begin_ns: int, end_ns: int, step: int = 1, reach: int = 6) -> Ruler
         begin_ns=begin_ns, end_ns=end_ns, open_ns=begin_ns - 3, hour_ns=7, step=step, whole=3,
         round_lot=2,
         usual_lots=6.0, bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),
-        pace=1.0 / np.arange(1, len(edges)),
+        pace=1.0 / np.arange(1, SPREADS + len(edges) - 1),
     )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 The rate of each kind of arrival on a side is
 
-    multiple(queue) x base(t)  +  sum of  norm x decay x exp(-decay x age)
+    book x (base(t)  +  sum of  norm x decay x exp(-decay x age))
 
-with `base` the rate that hour and distance explain (`rates`), its multiple for the queue at the
-touch, and a term for each earlier arrival, by kind, side and time scale (Wu, Rambaldi, Muzy and
-Bacry, "Queue-reactive Hawkes models for the order flow", 2019). The multiples are fitted along:
-a burst of limit orders makes long queues, and what it brings looks like a reaction to them. Both
-sides are one sample, mirrored.
+with `base` the rate that hour and place explain (`rates`), `book` the multiples for what the book
+is like to that side, and a term for each earlier arrival, by kind, side and time scale (Wu, Rambaldi, Muzy and Bacry, "Queue-
+reactive Hawkes models for the order flow", 2019; there the book multiplies the base alone). The
+multiples are fitted by turns with the norms: a burst of limit orders makes long queues, and what it
+brings looks like a reaction to them. Both sides are one sample, mirrored.
 
 Half lives are given, so the likelihood (Ogata, "The asymptotic behaviour of maximum likelihood
 estimators for stationary point processes", 1978) is concave in what is left and has one maximum. A
@@ -32,17 +32,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.counting import Counts, Journal
-from paceline.calibrate.rates import Rates, by_queue, shrunk
+from paceline.calibrate.rates import Rates, Seen, Tables, adjusted, explained
+from paceline.calibrate.watching import Log
 from paceline.engine.flow_settings import Excitation
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS, STREAMS
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS, STREAMS
 from paceline.jit import kernel
 
-HALF_LIVES_S = (0.05, 1.0, 30.0)
+HALF_LIVES_S = (0.05, 1.0, 20.0, 300.0)
 """Machines that answer, machines that work, people."""
 
 _SHARED_OUT = 10
 _ROUNDS = 50
+_TURNS = 4
 _SWEEPS = 500
 _CLOSE = 1e-3
 """Gain in log-likelihood at which a round is the last."""
@@ -51,11 +52,11 @@ _CLOSE = 1e-3
 class ExcitationFit(NamedTuple):
     """How many arrivals of each kind one of each kind brings about."""
 
-    norms: NDArray[
-        np.float64
-    ]  # [scales, 2, 3, 3] same and other side, what happened, what it brings
+    norms: NDArray[np.float64]
+    """`[scales, 2, 3, 3]` same and other side, what happened, what it brings."""
     errors: NDArray[np.float64]  # of norms: standard errors, from the curvature of the likelihood
-    multiples: NDArray[np.float64]  # [3, QUEUES] of the base: what the excited leave of it
+    base: NDArray[np.float64]  # [3] share of the rates that is left to the base
+    tables: Tables  # what the book makes of base and excitation alike
     half_lives_s: tuple[float, ...]
 
     def settings(self) -> Excitation:
@@ -67,101 +68,112 @@ class ExcitationFit(NamedTuple):
             )
             for side in (0, 1)
         )
-        return Excitation(half_lives_s=self.half_lives_s, same=same, other=other)
+        return Excitation(half_lives_s=self.half_lives_s, same=same, other=other, reacts=True)
 
 
 @kernel
 def heats(
-    ts: NDArray[np.int64],
+    log_ts: NDArray[np.int64],
     stream: NDArray[np.int64],
     decay: NDArray[np.float64],
     heat: NDArray[np.float64],
     out: NDArray[np.float64],
+    total: NDArray[np.float64],
 ) -> None:
-    """What is left of all earlier arrivals when each arrives, per second.
+    """What is left of all earlier arrivals when each row of a log ends, per second.
 
-    `decay` `[scales]` per second. Writes `out` `[n, scales, 2, 3]`: by side, the arrival's own or
-    the other, and by kind. `heat` `[scales, STREAMS]` starts at 0.
+    `decay` `[scales]` per second; `stream` below 0 is no arrival. Writes `out` `[2, n, scales, 2,
+    3]`, to either side: by side, that one or the other, and by kind; and to `total` the integral of
+    the same over the row. `heat` `[scales, STREAMS]` starts at 0.
     """
-    for i in range(len(ts)):
-        row = stream[i] & 1
+    for i in range(len(log_ts)):
         for m in range(len(decay)):
-            factor = np.exp(-decay[m] * (ts[i] - ts[max(i - 1, 0)]) * 1e-9)
+            factor = np.exp(-decay[m] * (log_ts[i] - log_ts[max(i - 1, 0)]) * 1e-9)
+            gone = (1.0 - factor) / decay[m]
             for k in range(STREAMS):
+                for side in range(2):
+                    total[side, i, m, (k & 1) ^ side, k >> 1] = heat[m, k] * gone
+                    out[side, i, m, (k & 1) ^ side, k >> 1] = heat[m, k] * factor
                 heat[m, k] *= factor
-                out[i, m, (k & 1) ^ row, k >> 1] = heat[m, k]
-            heat[m, stream[i]] += decay[m]
-
-
-def base_rates(journal: Journal, rates: Rates) -> NDArray[np.float64]:
-    """The rate per second `[n]` that hour, spread and distance explain when each arrival comes; of
-    its own kind, on its side."""
-    what = journal.stream >> 1
-    per_s = np.where(what == MARKET, rates.market_per_s, rates.limit_per_s)
-    per_s = np.where(what == CANCEL, journal.pace, per_s)
-    width = np.minimum(journal.width, SPREADS - 1)
-    return np.asarray(per_s * rates.hour[journal.hour] * rates.tension[what, width])
+            if stream[i] >= 0:
+                heat[m, stream[i]] += decay[m]
 
 
 def fit_excitation(
-    journals: Sequence[Journal],
-    counts: Counts,
+    logs: Sequence[Log],
+    seen: Seen,
     rates: Rates,
     brought: Sequence[int],
     half_lives_s: tuple[float, ...] = HALF_LIVES_S,
 ) -> ExcitationFit:
     """The likeliest excitation of the kinds of arrivals in `brought`; others are left to the base.
 
-    `journals` hold one day each, with the pace of cancels that `rates` found in `counts`.
+    `seen` and `rates` are of `logs`, one a day.
     """
     decay = np.log(2.0) / np.array(half_lives_s)
     scales = len(decay)
-    stream, bucket, base = (np.concatenate(column) for column in zip(
-        *((journal.stream, journal.bucket, base_rates(journal, rates)) for journal in journals),
-        strict=True,
-    ))  # fmt: skip
-    heat = np.empty((len(stream), scales, 2, 3))
-    at = 0
-    for journal in journals:
-        out = heat[at : at + len(journal.ts)]
-        heats(journal.ts, journal.stream, decay, np.zeros((scales, STREAMS)), out)
-        at += len(out)
-    # An arrival of either side is "same" to one side and "other" to the other: each is met once.
-    seen = np.bincount(stream >> 1, minlength=3).astype(np.float64)
-    explained = by_queue(counts, rates)
+    heat, total = _heats(logs, decay)
+    plain = explained(seen, rates)
+    base = _base_rates(seen, rates)
     norms, errors = np.zeros((2, scales, 2, 3, 3))
-    multiples = rates.reaction.copy()
-    for kind in brought:
-        # Nothing is known of the rate on a side that is empty; what comes there excites others.
-        one = (stream >> 1 == kind) & (bucket < QUEUES)
-        known = np.flatnonzero(explained[kind] > 0.0)
-        terms = np.where(bucket[one, None] == known, base[one, None], 0.0)
-        terms = np.column_stack([terms, heat[one].reshape(-1, 6 * scales)])
-        exposure = np.concatenate([explained[kind][known], np.tile(seen, 2 * scales)])
-        found, error = likeliest(terms, exposure, len(known))
-        multiples[kind][known] = found[: len(known)]
-        norms[..., kind], errors[..., kind] = (
-            values[len(known) :].reshape(scales, 2, 3) for values in (found, error)
-        )
-    return ExcitationFit(norms, errors, multiples, half_lives_s)
+    left, tables = np.ones(3), rates.tables
+    weights: dict[int, NDArray[np.float64]] = {}
+    for _ in range(_TURNS):
+        brings = list(plain)
+        for kind in brought:
+            one = np.flatnonzero(seen.came == kind)
+            terms = np.column_stack([base[kind][one], heat[one]])
+            product = tables.of(kind, seen)
+            exposure = np.append(product @ plain[kind], product @ total)
+            found, error = likeliest(terms, exposure, 1, weights.get(kind))
+            weights[kind], left[kind] = found, found[0]
+            brings[kind] = found[0] * plain[kind] + total @ found[1:]
+            norms[..., kind], errors[..., kind] = (
+                values[1:].reshape(scales, 2, 3) for values in (found, error)
+            )
+        for _ in range(_TURNS):
+            tables = adjusted(seen, brings, tables)
+    return ExcitationFit(norms, errors, left, tables, half_lives_s)
 
 
-def unexcited(counts: Counts, rates: Rates, fit: ExcitationFit) -> Rates:
+def _heats(
+    logs: Sequence[Log], decay: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Heat at the end of each stretch that `seen_in` would take, and its integral over it, `[r,
+    terms]`."""
+    heat, total = [], []
+    for log in logs:
+        out, integral = np.empty((2, 2, len(log.ts), len(decay), 2, 3))
+        heats(log.ts, log.stream, decay, np.zeros((len(decay), STREAMS)), out, integral)
+        keep = [log.width < SPREADS] * 2
+        heat.append([out[side, keep[side]].reshape(-1, 6 * len(decay)) for side in range(2)])
+        total.append([integral[side, keep[side]].reshape(-1, 6 * len(decay)) for side in range(2)])
+    return tuple(  # type: ignore[return-value]
+        np.concatenate([day[side] for side in range(2) for day in days]) for days in (heat, total)
+    )
+
+
+def _base_rates(seen: Seen, rates: Rates) -> list[NDArray[np.float64]]:
+    """The rate per second `[3][r]` that hour and place explain; where no time passed, too."""
+    return explained(seen._replace(seconds=np.ones(len(seen.seconds))), rates)
+
+
+def unexcited(rates: Rates, fit: ExcitationFit) -> Rates:
     """The rates that are left when what arrivals bring about is taken out."""
-    explained = by_queue(counts, rates)
-    left = fit.multiples * explained
-    # Not of what queues made of it: a reaction has mean 1.
-    share = left.sum(axis=1) / (rates.reaction * explained).sum(axis=1)
-    return rates._replace(
-        limit_per_s=float(rates.limit_per_s * share[LIMIT]),
-        market_per_s=float(rates.market_per_s * share[MARKET]),
-        cancel_per_s=rates.cancel_per_s * share[CANCEL],
-        reaction=shrunk(left, share[:, None] * explained),
+    return Rates(
+        float(rates.limit_per_s * fit.base[LIMIT]),
+        float(rates.market_per_s * fit.base[MARKET]),
+        rates.cancel_per_s * fit.base[CANCEL],
+        rates.hour,
+        fit.tables,
     )
 
 
 def likeliest(
-    terms: NDArray[np.float64], exposure: NDArray[np.float64], n_base: int
+    terms: NDArray[np.float64],
+    exposure: NDArray[np.float64],
+    n_base: int,
+    start: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights `[k]`, none negative, of a rate that is a weighted sum of `terms`, and their standard
     errors.
@@ -169,12 +181,14 @@ def likeliest(
     `terms` `[n, k]` are known at the n arrivals, `exposure` `[k]` is the integral of each over all
     time: the log-likelihood is sum(log(terms @ weights)) - exposure @ weights. A weight at its
     bound of zero has no error: NaN. The first `n_base` terms are of the base: to begin with, half
-    of the arrivals are thought theirs.
+    of the arrivals are thought theirs, unless weights to `start` from are known.
     """
     n = len(terms)
     terms = terms / exposure  # weights are now numbers of arrivals, which sum to n
     weights = np.full(len(exposure), 0.5 * n / max(len(exposure) - n_base, 1))
     weights[:n_base] = 0.5 * exposure[:n_base] / exposure[:n_base].sum() * n
+    if start is not None and len(start) == len(exposure):
+        weights = np.where(start > 0.0, start * exposure, 1e-3 * weights)
     for _ in range(_SHARED_OUT):
         weights *= (1.0 / (terms @ weights)) @ terms
     level = _likelihood(terms, weights)

@@ -27,13 +27,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.counting import EMPTY, Counts, Journal, Takers, count, new_counts
+from paceline.calibrate.counting import SOON_NS, Counts, Takers, count, new_counts
 from paceline.calibrate.excitation import fit_excitation, unexcited
-from paceline.calibrate.rates import Rates, fit_rates
+from paceline.calibrate.rates import Rates, Seen, fit_rates, seen_in
 from paceline.calibrate.ruler import (
+    USED_S,
     Ruler,
     distance_edges,
     grid_step,
@@ -45,11 +47,17 @@ from paceline.calibrate.ruler import (
     usual_touch_lots,
 )
 from paceline.calibrate.signs import fit_metaorders
+from paceline.calibrate.sizes import histogram, in_round_lots, rounded
+from paceline.calibrate.tuning import moments_of, tuned
+from paceline.calibrate.watching import watch
 from paceline.engine.flow_settings import (
+    Anchoring,
     Excitation,
+    GapReaction,
     Histogram,
     Placement,
     QueueReaction,
+    Reposts,
     Sizes,
     SpreadReaction,
 )
@@ -70,27 +78,17 @@ _ROUND_SHARE = 0.9
 _REACH = 0.3
 """Of the price: orders further from the touch are left out."""
 
-_MOST_SIZES = 50_000
-"""Round lots; larger orders count as that large."""
-
-_POPULAR = 8
-"""Values that get a bin of their own in a histogram: round sizes, whole cents."""
-
 _DOUBT = 10.0
 """Orders that a width of the spread must have met before it is believed half."""
 
 
-_FEWEST_WITH_ROOM = 50
-"""Orders inside the spread that must have had room for an improvement, or it is left out."""
-
-
-def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSettings:
+def fit_market(
+    tapes: Sequence[Tape], excited: Sequence[int] = (LIMIT, MARKET, CANCEL)
+) -> MarketSettings:
     """The settings of a market like that of `tapes`, days of one instrument that name their orders.
 
     `excited` are the kinds of arrivals (`LIMIT`, `MARKET`, `CANCEL`) whose excitation is fitted; of
-    the others nothing is brought about. By default there are none: bursts that do not look at the
-    spread tear it open, and the simulator passes over most excited cancels, because the orders that
-    they meet are patient.
+    the others nothing is brought about.
 
     Raises `InputError` for tapes of several symbols, without orders, or with too few of them.
     """
@@ -102,22 +100,24 @@ def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSett
     mids = [_settled(tape, tape.mid_ticks()) for tape in tapes]
     reach = max(int(min(mids) / step * _REACH), 2)
     edges = distance_edges(reach)
-    counts = new_counts(len(edges) - 1, reach)
+    counts = new_counts(reach)
     rulers = [new_ruler(tape, step, round_lot, usual_lots, edges) for tape in tapes]
-    takers = [count(tape, ruler, counts)[0] for tape, ruler in zip(tapes, rulers, strict=True)]
+    takers = [count(tape, ruler, counts) for tape, ruler in zip(tapes, rulers, strict=True)]
     _check_counts(counts)
-    rates = fit_rates(counts)
+    logs = [watch(tape, ruler) for tape, ruler in zip(tapes, rulers, strict=True)]
+    seen = seen_in(logs)
+    rates = fit_rates(seen)
     excitation = Excitation()
     if excited:
-        found = fit_excitation(_journals(tapes, rulers, rates), counts, rates, excited)
-        excitation, rates = found.settings(), unexcited(counts, rates, found)
+        found = fit_excitation(logs, seen, rates, excited)
+        excitation, rates = found.settings(), unexcited(rates, found)
     cancel_per_s = float(rates.cancel_per_s.max())
     first = tapes[0]
     tick = step * first.instrument.book_tick
     midnight = midnight_ns(first.session.day, first.session.zone)
     spread = np.median([np.nanmedian(tape.ask_ticks() - tape.bid_ticks()) for tape in tapes])
     all_takers = Takers(*(np.concatenate(column) for column in zip(*takers, strict=True)))
-    return MarketSettings(
+    settings = MarketSettings(
         symbol=first.instrument.symbol,
         start_price=float(round(float(np.median(mids)) / step) * tick),
         tick=float(tick),
@@ -131,29 +131,35 @@ def fit_market(tapes: Sequence[Tape], excited: Sequence[int] = ()) -> MarketSett
         reduce_share=float(counts.divisible[1] / max(counts.divisible[0], 1)),
         hidden_share=_hidden_share(all_takers),
         placement=_placement(counts, rulers[0].whole),
+        reposts=_reposts(counts),
         limit_size=_sizes(lots, round_lot),
         market_size=_sizes(all_takers.lots, round_lot),
+        walk_share=_walk_share(all_takers),
         **_patience(rates, edges),
         reaction=_reaction(rates, usual_lots),
-        tension=_tension(rates, counts),
+        tension=_tension(rates, seen),
+        backing=_backing(rates, seen),
+        recoil=_anchoring(rates.tables.recoil, USED_S[0]),
+        anchoring=_anchoring(rates.tables.anchoring, USED_S[1]),
         excitation=excitation,
-        metaorders=fit_metaorders([one.row for one in takers]),
-        day=tuple(_rounded(rates.hour)),
+        day=tuple(rounded(rates.hour[LIMIT])),
+        market_day=tuple(rounded(rates.hour[MARKET])),
         opening_spread_ticks=max(round(float(spread) / step), 1),
-        opening_orders=_opening(counts, edges),
+        opening_orders=_opening(seen, edges),
         zone=first.session.zone,
         open_s=(first.session.open_ns - midnight) / NS_PER_S,
         close_s=(first.session.close_ns - midnight) / NS_PER_S,
     )
+    rows = [one.row for one in takers]
+    if not excited:
+        settings = msgspec.structs.replace(settings, metaorders=fit_metaorders(rows))
+    streams = counts.streams.reshape(3, 2).sum(axis=1)
+    return tuned(settings, moments_of(tapes, streams / _seconds(rulers)))
 
 
-def _journals(tapes: Sequence[Tape], rulers: Sequence[Ruler], rates: Rates) -> list[Journal]:
-    """Arrivals of each day, now that the pace of cancels is known."""
-    bins, reach = len(rates.cancel_per_s), len(rulers[0].bin_of)
-    return [
-        count(tape, ruler._replace(pace=rates.cancel_per_s), new_counts(bins, reach))[1]
-        for tape, ruler in zip(tapes, rulers, strict=True)
-    ]
+def _seconds(rulers: Sequence[Ruler]) -> float:
+    """How long it was counted."""
+    return sum((ruler.end_ns - ruler.begin_ns) / NS_PER_S for ruler in rulers)
 
 
 def _check(tapes: Sequence[Tape]) -> None:
@@ -168,7 +174,7 @@ def _check(tapes: Sequence[Tape]) -> None:
 
 def _check_counts(counts: Counts) -> None:
     for what, name in ((LIMIT, "limit orders"), (MARKET, "market orders"), (CANCEL, "cancels")):
-        found = int(counts.arrivals[what].sum())
+        found = int(counts.streams[2 * what : 2 * what + 2].sum())
         if found < FEWEST:
             raise InputError(f"tapes: have {found} {name}; need {FEWEST}, so give more days")
 
@@ -184,9 +190,25 @@ def _hidden_share(takers: Takers) -> float:
     return min(hidden / max(float(np.mean(takers.spread > 1)), 1e-9), 1.0)
 
 
+def _walk_share(takers: Takers) -> float:
+    """Of those that took all that was shown at the touch, who went on to the next level."""
+    return float(np.mean(takers.walked[emptied(takers)])) if emptied(takers).any() else 1.0
+
+
 def _sizes(lots: NDArray[np.int64], round_lot: int) -> Sizes:
-    round_lots = np.clip(np.rint(lots / round_lot), 1, _MOST_SIZES).astype(np.int64)
-    return Sizes(histogram=histogram(np.bincount(round_lots)[1:].astype(np.float64), 1))
+    return Sizes(
+        histogram=histogram(np.bincount(in_round_lots(lots, round_lot))[1:].astype(np.float64), 1)
+    )
+
+
+def emptied(takers: Takers) -> NDArray[np.bool_]:
+    """Whether each market order took all that the touch showed."""
+    return (takers.touch > 0) & (takers.lots - takers.hidden_lots >= takers.touch)
+
+
+def _reposts(counts: Counts) -> Reposts:
+    share = counts.again[1] / max(counts.again[0], 1)
+    return Reposts(share=rounded(np.array([share]))[0], within_s=SOON_NS / NS_PER_S)
 
 
 def _placement(counts: Counts, whole_ticks: int) -> Placement:
@@ -194,12 +216,15 @@ def _placement(counts: Counts, whole_ticks: int) -> Placement:
     improve = (counts.improving + _DOUBT * overall) / (counts.limits + _DOUBT)
     improve[0] = 0.0  # a spread of one tick has no inside
     widest = int(np.flatnonzero(counts.limits)[-1]) if counts.limits.any() else SPREADS - 1
-    inside = improvements(counts.inside, counts.room)
+    single = counts.single.sum() / max(counts.improving.sum(), 1)
+    parted = 1.0 - (counts.single + _DOUBT * single) / (counts.improving + _DOUBT)
+    some = counts.parts.sum() > 0
     return Placement(
         anchor="own",
         histogram=histogram(counts.placed.astype(np.float64), 0),
-        improve=tuple(_rounded(improve[: widest + 1])),
-        inside=histogram(inside[1:], 1) if inside[1:].sum() > 0 else None,
+        improve=tuple(rounded(improve[: widest + 1])),
+        parted=tuple(rounded(parted[: widest + 1])) if some else (),
+        parts=tuple(rounded(counts.parts)) if some else (1.0,),
         **_whole(counts, whole_ticks),
     )
 
@@ -209,77 +234,56 @@ def _whole(counts: Counts, ticks: int) -> dict[str, Any]:
     if ticks == 1:
         return {}
     seen = counts.whole[:, 1] / np.maximum(counts.whole[:, 0], 1)
-    inside, behind = _rounded(np.clip((seen - 1 / ticks) / (1 - 1 / ticks), 0.0, 1.0))
+    inside, behind = rounded(np.clip((seen - 1 / ticks) / (1 - 1 / ticks), 0.0, 1.0))
     return {"whole_ticks": ticks, "whole_inside": inside, "whole_behind": behind}
 
 
-def improvements(inside: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share `[reach]` of orders that would improve by 0, 1, 2, ... ticks in a spread without end.
-
-    An improvement is seen only where the spread has room for it, so plain counts are short of wide
-    ones. Of the orders that had room for x and took no more, the share that took x is the law's own
-    P(x) / P(up to x); multiplied up from the widest down they give the law (Lynden-Bell, "A method
-    of allowing for known observational selection in small samples applied to 3CR quasars", 1971).
-    `inside` `[reach]` counts improvements, `room` `[reach]` orders that took no more and had room.
-    """
-    reverse_hazard = np.divide(inside, room, out=np.zeros(len(inside)), where=room > 0)
-    # Where few had room, one order would speak for all below it.
-    reverse_hazard[room < min(_FEWEST_WITH_ROOM, room.max(initial=0))] = 0.0
-    below = np.append(np.cumprod((1.0 - reverse_hazard)[::-1])[::-1][1:], 1.0)
-    share = reverse_hazard * below
-    return share / share.sum() if share.sum() > 0 else share
-
-
 def _patience(rates: Rates, edges: NDArray[np.int64]) -> dict[str, Any]:
-    """By distance, where it changes."""
+    """By distance, where it changes; at the touch, that of the gap where it is least."""
     per_s = rates.cancel_per_s / rates.cancel_per_s.max()
+    per_s = np.append(per_s[:SPREADS].max(), per_s[SPREADS:])
     changes = np.flatnonzero(np.diff(per_s, prepend=np.nan))
     return {
-        "patience": tuple(_rounded(per_s[changes])),
+        "patience": tuple(rounded(per_s[changes])),
         "patience_ticks": tuple(int(edge) for edge in edges[changes]),
     }
 
 
-def _opening(counts: Counts, edges: NDArray[np.int64]) -> Histogram | None:
+def _backing(rates: Rates, seen: Seen) -> GapReaction:
+    """Up to the widest gap that was seen."""
+    gaps = slice(int(seen.buckets[2].max()) + 1)
+    touch = rates.cancel_per_s[:SPREADS] / rates.cancel_per_s[:SPREADS].max()
+    limit, market, cancel = (
+        tuple(rounded(one[gaps])) for one in (*rates.tables.backing[:CANCEL], touch)
+    )
+    return GapReaction(limit=limit, market=market, cancel=cancel)
+
+
+def _opening(seen: Seen, edges: NDArray[np.int64]) -> Histogram | None:
     """Orders of a side by distance, on average over the day."""
-    seconds = counts.touch_s[:, :EMPTY].sum()
-    orders = counts.order_s.sum(axis=(0, 1, 2)) / max(seconds, 1e-9)
+    orders = seen.seconds @ seen.orders / max(float(seen.seconds.sum()), 1e-9)
+    orders = np.append(orders[:SPREADS].sum(), orders[SPREADS:])
     if not orders.sum() > 0:
         return None
     last = int(np.flatnonzero(orders > 1e-3 * orders.sum())[-1])
     return Histogram(
         edges=tuple(int(edge) for edge in edges[: last + 2]),
-        weights=tuple(_rounded(orders[: last + 1])),
+        weights=tuple(rounded(orders[: last + 1])),
     )
 
 
-def _tension(rates: Rates, counts: Counts) -> SpreadReaction:
+def _tension(rates: Rates, seen: Seen) -> SpreadReaction:
     """Up to the widest spread that was seen."""
-    widest = int(np.flatnonzero(counts.touch_s.sum(axis=(0, 1))[:SPREADS])[-1])
-    limit, market, cancel = (tuple(_rounded(one[: widest + 1])) for one in rates.tension)
+    widest = int(seen.buckets[1].max())
+    limit, market, cancel = (tuple(rounded(one[: widest + 1])) for one in rates.tables.tension)
     return SpreadReaction(limit=limit, market=market, cancel=cancel)
 
 
+def _anchoring(table: NDArray[np.float64], half_life_s: float) -> Anchoring:
+    limit, market, cancel = (tuple(rounded(one)) for one in table)
+    return Anchoring(half_life_s=half_life_s, limit=limit, market=market, cancel=cancel)
+
+
 def _reaction(rates: Rates, usual_lots: float) -> QueueReaction:
-    limit, market, cancel = (tuple(_rounded(rates.reaction[what])) for what in range(3))
+    limit, market, cancel = (tuple(rounded(one)) for one in rates.tables.reaction)
     return QueueReaction(usual_lots=usual_lots, limit=limit, market=market, cancel=cancel)
-
-
-def histogram(weights: NDArray[np.float64], first: int) -> Histogram:
-    """A law of few bins that is close to `weights` `[n]` of `first`, `first + 1`, ...
-
-    Bins are half powers of two wide; the most popular values keep one of their own.
-    """
-    weights = weights[: int(np.flatnonzero(weights)[-1]) + 1]
-    own = np.argsort(-weights, kind="stable")[:_POPULAR]
-    edges = np.unique(np.concatenate([distance_edges(len(weights)), own, own + 1]))
-    edges = edges[edges <= len(weights)]
-    sums = np.add.reduceat(weights, edges[:-1])
-    return Histogram(
-        edges=tuple(int(edge) + first for edge in edges), weights=tuple(_rounded(sums))
-    )
-
-
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    """To six digits: what a person reads in a file, and finer than any error of the fit."""
-    return [float(f"{value:.6g}") for value in values]

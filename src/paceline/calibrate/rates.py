@@ -1,98 +1,198 @@
-"""Rates from counts and exposure: what the hour, the queue, the spread and the distance make of
-them.
+"""Rates: what the hour and the book make of them, arrivals over the time that the book was so.
 
-A count is Poisson with mean base x hour x queue x spread x exposure, and each margin of the counts equals
-its expectation at the likelihood's maximum. So each factor in turn is scaled until its margin fits
-(Deming and Stephan, "On a least squares adjustment of a sampled frequency table", 1940; for rates,
-this is the fit of a log-linear model). The queue's part alone would be counts over time (Huang,
-Lehalle and Rosenbaum, "Simulating and analyzing order book data: the queue-reactive model", 2015,
-equation 2); fitted together, a busy hour with short queues is not taken for a reaction to them.
+The rate of each kind of arrival on a side is a product: a base (of cancels: of each order, by where
+it stands), the hour, and one multiple each for the queue at that side's touch, the spread, the gap
+behind the touch, and where the touch stands to where it has been. Arrivals are Poisson, and each
+margin of their counts equals its expectation at the likelihood's maximum. So each factor in turn is
+scaled until its margin fits (Deming and Stephan, "On a least squares adjustment of a sampled
+frequency table", 1940; for rates, this is the fit of a log-linear model). The queue's part alone
+would be counts over time (Huang, Lehalle and Rosenbaum, "Simulating and analyzing order book data:
+the queue-reactive model", 2015, equation 2); fitted together, a busy hour with short queues is not
+taken for a reaction to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from paceline.calibrate.counting import Counts
 from paceline.calibrate.ruler import HOURS
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS
+from paceline.calibrate.watching import Log
+from paceline.engine.laws import CANCEL, LIMIT, LOOKS, MARKET, QUEUES, SPREADS
 
-_ROUNDS = 100
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_ROUNDS = 60
+_CLOSE = 1e-5
+"""Of any factor: a round that moves none further is the last."""
+
 _FEWEST_CANCELS = 100
-"""In a bin of distances; bins with fewer are joined with the next ones."""
+"""In a place; places with fewer are joined with the next ones."""
 
 _DOUBT = 20.0
 """Arrivals that a bucket must have before it is believed half: it is shrunk towards no reaction, as
 if so many had come at the usual rate (the mean of a gamma posterior)."""
 
 
+class Seen(NamedTuple):
+    """Each side of the book over each stretch of time in which both sides showed something: `[r]`,
+    first the bids of all days, then the asks."""
+
+    seconds: Floats
+    hour: Ints
+    buckets: tuple[Ints, Ints, Ints, Ints, Ints]  # of queue, spread, gap and both looks
+    orders: NDArray[np.uint16]  # [r, places]
+    came: Ints  # what arrived at its end on this side; 3: nothing
+    place: Ints  # of the order that was cancelled; -1: none
+
+
+class Tables(NamedTuple):
+    """What the book makes of the rates: `[3, buckets]` by what, mean 1 over what would come."""
+
+    reaction: Floats  # to the queue at the touch
+    tension: Floats  # to the spread
+    backing: Floats  # to the gap behind the touch; of cancels 1, for it is in their place
+    recoil: Floats  # to where the touch stands to where it was a moment ago
+    anchoring: Floats  # and to where it has been for longer
+
+    def of(self, what: int, seen: Seen) -> Floats:
+        """Their product `[r]`."""
+        found = np.ones(len(seen.seconds))
+        for table, bucket in zip(self, seen.buckets, strict=True):
+            found *= table[what][bucket]
+        return found
+
+
 class Rates(NamedTuple):
     """Arrivals per second as product of factors."""
 
     limit_per_s: float
-    """On each side, as `market_per_s`; at hour, queue and spread 1."""
+    """On each side, as `market_per_s`; where all factors are 1."""
     market_per_s: float
-    cancel_per_s: NDArray[np.float64]  # [bins] of one order, by distance from the touch
-    hour: NDArray[np.float64]  # [HOURS] multiples of all rates; mean 1 over the session
-    reaction: NDArray[np.float64]  # [3, QUEUES] by what; mean 1 over the time they were seen in
-    tension: NDArray[np.float64]  # [3, SPREADS] the same by spread
+    cancel_per_s: Floats  # [places] of one order, by where it stands
+    hour: Floats  # [3, HOURS] multiples by what, limit orders and cancels alike; mean 1
+    tables: Tables
 
 
-def fit_rates(counts: Counts) -> Rates:
+def seen_in(logs: Sequence[Log]) -> Seen:
+    """What `logs`, one a day, say of both sides."""
+    whole = Log(*(np.concatenate(column) for column in zip(*logs, strict=True)))
+    # Nothing is known of rates on an empty side, or opposite one.
+    both = whole.width < SPREADS
+    sides = [both & (whole.queue[:, side] < QUEUES) for side in range(2)]
+
+    def column(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([values[keep] for keep in sides])
+
+    def of_side(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([values[keep, side] for side, keep in enumerate(sides)])
+
+    came = [
+        np.where(whole.stream[keep] & 1 == side, whole.stream[keep] >> 1, 3)
+        for side, keep in enumerate(sides)
+    ]
+    what = np.concatenate(came)
+    what[column(whole.stream) < 0] = 3
+    return Seen(
+        seconds=np.concatenate([whole.seconds[keep] for keep in sides]),
+        hour=column(whole.hour),
+        buckets=(
+            of_side(whole.queue), column(whole.width), of_side(whole.gap),
+            of_side(whole.look[..., 0]), of_side(whole.look[..., 1]),
+        ),
+        orders=np.concatenate([whole.orders[keep, side] for side, keep in enumerate(sides)]),
+        came=what,
+        place=np.where(what == CANCEL, column(whole.place), -1),
+    )  # fmt: skip
+
+
+def fit_rates(seen: Seen) -> Rates:
     """The likeliest rates. Hours that were not seen are like the mean one."""
-    arrivals, touch_s, order_s = seen(counts)
-    hour, reaction, tension = np.ones(HOURS), np.ones((3, QUEUES)), np.ones((3, SPREADS))
-    groups = joined_bins(counts.cancels, _FEWEST_CANCELS)
-    cancel_per_s = np.zeros(len(groups))
-    per_s = np.zeros(2)
+    cancels = np.bincount(seen.place[seen.place >= 0], minlength=seen.orders.shape[1])
+    groups = joined_places(cancels)
+    orders = _by_group(seen.orders, groups) * seen.seconds[:, None]
+    arrived = np.array([(seen.came == what).sum() for what in range(3)], np.float64)
+    came = [np.bincount(seen.hour[seen.came == what], minlength=HOURS) for what in range(3)]
+    hour, tables = np.ones((3, HOURS)), Tables(*(np.ones((3, n)) for n in BUCKETS))
+    per_s, cancel_per_s = np.zeros(2), np.zeros(groups[-1] + 1)
     for _ in range(_ROUNDS):
-        factor = hour[:, None, None] * reaction[:, None, :, None] * tension[:, None, None]
+        last = np.concatenate([hour.ravel(), *(table.ravel() for table in tables)])
+        products = [tables.of(what, seen) for what in range(3)]
+        at = hour[:, seen.hour]
         for what in (LIMIT, MARKET):
-            per_s[what] = arrivals[what].sum() / max((factor[what] * touch_s).sum(), 1e-9)
-        exposure = np.bincount(groups, weights=np.einsum("hqs,hqsd->d", factor[CANCEL], order_s))
-        cancel_per_s = _ratio(np.bincount(groups, counts.cancels), exposure)[groups]
-        plain = np.stack([per_s[0] * touch_s, per_s[1] * touch_s, order_s @ cancel_per_s])
-        expected = np.einsum("whqs,wq,ws->h", plain, reaction, tension)
-        hour = np.where(expected > 0, _ratio(arrivals.sum(axis=(0, 2, 3)), expected), 1.0)
-        hour /= hour.mean()
-        expected = np.einsum("whqs,h,ws->wq", plain, hour, tension)
-        reaction = shrunk(arrivals.sum(axis=(1, 3)), expected)
-        expected = np.einsum("whqs,h,wq->ws", plain, hour, reaction)
-        tension = shrunk(arrivals.sum(axis=(1, 2)), expected)
-    return Rates(
-        float(per_s[LIMIT]), float(per_s[MARKET]), cancel_per_s, hour, reaction, tension
-    )
+            per_s[what] = arrived[what] / max(
+                float((products[what] * at[what]) @ seen.seconds), 1e-9
+            )
+        exposure = (products[CANCEL] * at[CANCEL]) @ orders
+        cancel_per_s = _ratio(np.bincount(groups, cancels), exposure)
+        plain = [per_s[0] * seen.seconds, per_s[1] * seen.seconds, orders @ cancel_per_s]
+        for kinds in ([LIMIT, CANCEL], [MARKET]):
+            due = sum(np.bincount(seen.hour, products[k] * plain[k], HOURS) for k in kinds)
+            found = np.where(due > 0, _ratio(sum(came[k] for k in kinds), due), 1.0)
+            hour[kinds] = found / found.mean()
+        at = hour[:, seen.hour]
+        tables = adjusted(seen, [one * at[k] for k, one in enumerate(plain)], tables)
+        if (
+            np.abs(np.concatenate([hour.ravel(), *(t.ravel() for t in tables)]) - last).max()
+            < _CLOSE
+        ):
+            break
+    return Rates(float(per_s[0]), float(per_s[1]), cancel_per_s[groups], hour, tables)
 
 
-def seen(counts: Counts) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Arrivals and exposure, of sides and of orders, while both sides showed something."""
-    both = (Ellipsis, slice(QUEUES), slice(SPREADS))
-    return (
-        counts.arrivals[both].astype(np.float64),
-        counts.touch_s[both],
-        counts.order_s[(*both, slice(None))],
-    )
+BUCKETS = (QUEUES, SPREADS, SPREADS, LOOKS, LOOKS)
+"""Of each of `Tables`."""
 
 
-def by_queue(counts: Counts, rates: Rates) -> NDArray[np.float64]:
-    """Arrivals `[3, QUEUES]` that hour, spread and distance explain while the queue at the touch
-    was of each size."""
-    _, touch_s, order_s = seen(counts)
-    per_s = (rates.limit_per_s * touch_s, rates.market_per_s * touch_s)
-    plain = np.stack([*per_s, order_s @ rates.cancel_per_s])
-    return np.asarray(np.einsum("whqs,h,ws->wq", plain, rates.hour, rates.tension))
+def adjusted(seen: Seen, plain: Sequence[Floats], last: Tables) -> Tables:
+    """Tables nearer to those whose margins fit what came, where `plain` `[3][r]` is what would have
+    come whatever the book."""
+    tables = [table.copy() for table in last]
+    for what in range(3):
+        came = seen.came == what
+        product = last.of(what, seen) * plain[what]
+        for k, bucket in enumerate(seen.buckets):
+            if what == CANCEL and k == 2:
+                continue
+            old = tables[k][what].copy()
+            expected = np.asarray(
+                np.bincount(bucket, product, BUCKETS[k]) / np.where(old > 0, old, 1.0), np.float64
+            )
+            new = shrunk(
+                np.bincount(bucket[came], minlength=BUCKETS[k]).astype(np.float64), expected
+            )
+            tables[k][what] = new
+            product *= (new / np.where(old > 0, old, 1.0))[bucket]
+    return Tables(*tables)
 
 
-def shrunk(arrivals: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reaction `[..., buckets]` whose mean over what was expected is 1."""
-    reaction = (arrivals + _DOUBT) / (expected + _DOUBT)
-    return np.asarray(reaction / np.average(reaction, axis=-1, weights=expected + 1e-9)[..., None])
+def explained(seen: Seen, rates: Rates) -> list[Floats]:
+    """Arrivals `[3][r]` that hour and place explain over each stretch."""
+    hour = rates.hour[:, seen.hour] * seen.seconds
+    cancels = _by_group(seen.orders, np.arange(seen.orders.shape[1])) @ rates.cancel_per_s
+    per_s = (rates.limit_per_s, rates.market_per_s, cancels)
+    return [one * hour[what] for what, one in enumerate(per_s)]
 
 
-def joined_bins(counts: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
+def shrunk(arrivals: Floats, expected: Floats) -> Floats:
+    """Multiples `[buckets]` whose mean over what was expected is 1."""
+    found = (arrivals + _DOUBT) / (expected + _DOUBT)
+    return np.asarray(found / np.average(found, weights=expected + 1e-9))
+
+
+def joined_places(cancels: Ints) -> Ints:
+    """Group `[places]` of each place: neighbours are joined until they say something, at the touch
+    and behind it apart."""
+    touch = joined_bins(cancels[:SPREADS], _FEWEST_CANCELS)
+    behind = joined_bins(cancels[SPREADS:], _FEWEST_CANCELS)
+    return np.append(touch, touch[-1] + 1 + behind)
+
+
+def joined_bins(counts: Ints, fewest: int) -> Ints:
     """Group `[bins]` of each bin: from the first one on, as many as `fewest` counts need; what is
     left at the end joins the last."""
     groups = np.zeros(len(counts), np.int64)
@@ -105,7 +205,13 @@ def joined_bins(counts: NDArray[np.int64], fewest: int) -> NDArray[np.int64]:
     return groups
 
 
-def _ratio(count: ArrayLike, exposure: ArrayLike) -> NDArray[np.float64]:
+def _by_group(orders: NDArray[np.uint16], groups: Ints) -> NDArray[np.float32]:
+    """Orders `[r, groups]`."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    return np.add.reduceat(orders.astype(np.float32), starts, axis=1)
+
+
+def _ratio(count: ArrayLike, exposure: ArrayLike) -> Floats:
     """Counts over exposure; 0 where there was none."""
     time = np.asarray(exposure, dtype=np.float64)
     return np.divide(count, time, out=np.zeros(time.shape), where=time > 0)

@@ -19,6 +19,10 @@ HOURS = 13
 """Parts of the session that are told apart; half hours of an American day."""
 
 
+USED_S = (1.0, 60.0)
+"""Half-lives of where a touch has been; see `engine.flow_settings.Anchoring`."""
+
+
 class Ruler(NamedTuple):
     """What a tape is measured with."""
 
@@ -32,7 +36,8 @@ class Ruler(NamedTuple):
     round_lot: int
     usual_lots: float  # at the touch
     bin_of: NDArray[np.int64]  # [reach] bin of each distance in steps
-    pace: NDArray[np.float64]  # [bins] cancels per second of one order there; 0: not known yet
+    used_s: tuple[float, float]
+    """The touch has half forgotten where it was after so long: soon and late."""
 
 
 @kernel
@@ -129,5 +134,5 @@ def new_ruler(
         round_lot=round_lot,
         usual_lots=usual_lots,
         bin_of=np.repeat(np.arange(len(edges) - 1), np.diff(edges)),
-        pace=np.zeros(len(edges) - 1),
+        used_s=USED_S,
     )

@@ -26,6 +26,9 @@ _FIRST_LAG = 10
 _SHORTEST = 10 * LAGS
 """Market orders without which no memory is claimed."""
 
+_FEWEST_AT_WORK = 3
+"""With fewer, all market orders would be of one side for hours."""
+
 _TAILS = (1.05, 1.95)
 """Beyond the first the theory has no memory to speak of, beyond the last no finite mean."""
 
@@ -49,26 +52,38 @@ def sign_memory(days: Sequence[NDArray[np.int64]], lags: int) -> NDArray[np.floa
     return np.asarray(products / np.maximum(pairs, 1) / (variance / n))
 
 
-def fit_metaorders(days: Sequence[NDArray[np.int64]]) -> Metaorders:
+def fit_metaorders(
+    days: Sequence[NDArray[np.int64]],
+    known: NDArray[np.float64] | None = None,
+    base_share: float = 1.0,
+) -> Metaorders:
     """The metaorders whose theory comes closest, in squares, to the memory of `days`, as for
-    `sign_memory`. None are claimed where the memory is within the noise."""
+    `sign_memory`. None are claimed where the memory is within the noise.
+
+    `known` `[LAGS]` is what excitation explains of it. `base_share` of the market orders are not
+    brought about by others: pieces are among them, and what they bring about takes their side.
+    """
     n = sum(len(rows) for rows in days)
     if n < _SHORTEST:
         return Metaorders()
     lags = np.arange(_FIRST_LAG, LAGS + 1)
-    seen = sign_memory(days, LAGS)[_FIRST_LAG - 1 :]
+    left = sign_memory(days, LAGS) - (0.0 if known is None else known)
+    seen = left[_FIRST_LAG - 1 :]
     if seen.mean() < 3.0 / np.sqrt(n * len(lags)):  # signs without memory: 1 / n at every lag
         return Metaorders()
     tails = np.linspace(*_TAILS, 91)
-    shapes = lags[None, :] ** (1.0 - tails[:, None])
+    shapes = (base_share * lags[None, :]) ** (1.0 - tails[:, None])
     levels = np.maximum((shapes @ seen) / (shapes**2).sum(axis=1), 1e-12)
     best = int(np.argmin(((seen - levels[:, None] * shapes) ** 2).sum(axis=1)))
     tail, level = float(tails[best]), float(levels[best])
     # level = s ** 2 * N ** (a - 2) / a * s ** (1 - a): the most metaorders that leave a share <= 1.
-    for at_work in range(Metaorders().at_work, 0, -1):
+    for at_work in range(Metaorders().at_work, _FEWEST_AT_WORK - 1, -1):
         share = (level * tail * at_work ** (2.0 - tail)) ** (1.0 / (3.0 - tail))
         if share <= 1.0:
             break
     return Metaorders(
-        share=float(f"{min(share, 1.0):.4g}"), at_work=at_work, tail=float(f"{tail:.4g}")
+        share=float(f"{min(share, 1.0):.4g}"),
+        at_work=at_work,
+        tail=float(f"{tail:.4g}"),
+        brought=known is None,
     )

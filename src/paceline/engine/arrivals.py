@@ -19,7 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import exponential, uniform
-from paceline.engine.laws import CANCEL, QUEUES, STREAMS, Laws, queue_bucket, spread_bucket
+from paceline.engine.laws import (
+    CANCEL,
+    LOOKS,
+    QUEUES,
+    SPREADS,
+    STREAMS,
+    Laws,
+    backing_ticks,
+    look_bucket,
+    queue_bucket,
+    spread_bucket,
+)
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
 
@@ -52,6 +63,12 @@ FLOW_RECORD = np.dtype(
         ("bin_ends", np.int64),  # ns
         ("regime_ends", np.int64),
         ("halt_ends", np.int64),
+        ("gone_level", np.int64, 2),  # of the order of each side that was cancelled last
+        ("gone_lots", np.int64, 2),  # 0: another came on its side since
+        ("gone_ts", np.int64, 2),
+        ("was", np.int64, 2),  # best level of each side since `looked`; -1: none yet
+        ("usual", np.float64, (2, 2)),  # where it has been, soon and late, levels
+        ("looked", np.int64),
         ("steady", np.float64),  # sum of the base rates that do not depend on the book, per ns
     ]
 )
@@ -110,6 +127,7 @@ def new_flow(
     clock["bin"] = -1
     clock["bin_ends"] = start_ns
     clock["regime_ends"] = clock["halt_ends"] = NEVER
+    clock["was"] = -1
     return FlowState(
         clock=clock,
         dice=dice.copy(),
@@ -180,10 +198,45 @@ def _bucket(laws: Laws, book: Book, row: int) -> int:
 
 
 @inlined
+def gap_behind(laws: Laws, state: FlowState, book: Book, row: int) -> int:
+    """Bucket of the gap behind the touch of a side that is shown; the widest if there is nothing."""
+    ticks = backing_ticks(book, row)
+    return spread_bucket(narrowed(laws, state, ticks)) if ticks > 0 else SPREADS - 1
+
+
+@inner
+def _get_used(laws: Laws, state: FlowState, book: Book) -> None:
+    """Each touch has been where it was until now, and is where it is."""
+    clock = state.clock[0]
+    for k in range(2):
+        kept = math.exp(-laws.rates[0]["used"][k] * (clock["now"] - clock["looked"]))
+        for row in range(2):
+            was = clock["was"][row]
+            if was >= 0:
+                clock["usual"][k, row] = was + (clock["usual"][k, row] - was) * kept
+            elif is_shown(book, row):
+                clock["usual"][k, row] = book.best[row]
+    for row in range(2):
+        if is_shown(book, row):
+            clock["was"][row] = book.best[row]
+    clock["looked"] = clock["now"]
+
+
+@inlined
+def _look(state: FlowState, book: Book, row: int, k: int) -> int:
+    """Where a touch stands to where it has been; the same, if it is not there."""
+    if not is_shown(book, row):
+        return LOOKS // 2
+    return look_bucket((2 * row - 1) * (state.clock[0]["usual"][k, row] - book.best[row]))
+
+
+@inlined
 def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
-    """What the queues at the touch and the spread add to the base rates, per ns."""
+    """What the queues at the touch, the gaps behind it and the spread add to the base rates, per
+    ns. A spread without end counts as the widest."""
     total = 0.0
-    width = 0
+    width = SPREADS - 1
+    backed = laws.rates[0]["backed"]
     if is_shown(book, 0) and is_shown(book, 1):
         spread = book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]
         width = spread_bucket(narrowed(laws, state, spread))
@@ -191,6 +244,15 @@ def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
         bucket = _bucket(laws, book, row)
         for what in range(3):
             state.reaction[what, row] = laws.reaction[what, bucket] * laws.tension[what, width]
+        if backed and is_shown(book, row):
+            gap = gap_behind(laws, state, book, row)
+            for what in range(2):
+                state.reaction[what, row] *= laws.backing[what, gap]
+        if laws.rates[0]["anchored"]:
+            soon, late = _look(state, book, row, 0), _look(state, book, row, 1)
+            for what in range(3):
+                looks = laws.anchoring[0, what, soon] * laws.anchoring[1, what, late]
+                state.reaction[what, row] *= looks
         for what in range(2):
             total += state.base[2 * what + row] * (state.reaction[what, row] - 1.0)
     return total
@@ -203,6 +265,8 @@ def _base_rate(laws: Laws, state: FlowState, book: Book) -> float:
     total = clock["steady"]
     bids, asks = state.base[4] * clock["n_bids"], state.base[5] * clock["n_asks"]
     if laws.rates[0]["reacts"]:
+        if laws.rates[0]["anchored"]:
+            _get_used(laws, state, book)
         total += _reacting(laws, state, book)
         bids *= state.reaction[CANCEL, 0]
         asks *= state.reaction[CANCEL, 1]
@@ -210,10 +274,17 @@ def _base_rate(laws: Laws, state: FlowState, book: Book) -> float:
 
 
 @inlined
-def _heat(state: FlowState) -> float:
+def _heat(laws: Laws, state: FlowState) -> float:
+    """What earlier arrivals add to all rates, per ns."""
     total = 0.0
+    reacts = laws.rates[0]["heat_reacts"]
     for m in range(len(state.scale)):
-        total += state.warmth[m] * state.scale[m]
+        warmth = state.warmth[m]
+        if reacts:
+            warmth = 0.0
+            for stream in range(STREAMS):
+                warmth += state.heat[m, stream] * state.reaction[stream >> 1, stream & 1]
+        total += warmth * state.scale[m]
     return total
 
 
@@ -234,7 +305,7 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
     base = _base_rate(laws, state, book)
     now = clock["now"]
     turns = max(min(clock["bin_ends"], clock["regime_ends"]), now)  # a halt may outlast an hour
-    heat = _heat(state)
+    heat = _heat(laws, state)
     while True:
         most = base + heat
         ns = exponential(state.dice) / most if most > 0.0 else LONGEST_WAIT
@@ -247,13 +318,13 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
             at = uniform(state.dice) * base
             break
         cool(laws, state, due)
-        now, heat = due, _heat(state)
+        now, heat = due, _heat(laws, state)
         at = uniform(state.dice) * most
         if at <= base + heat:
             break
     clock["now"] = clock["due"] = due
     clock["brought"] = at > base
-    clock["stream"] = _of_base(laws, state, at) if at <= base else _of_heat(state, at - base)
+    clock["stream"] = _of_base(laws, state, at) if at <= base else _of_heat(laws, state, at - base)
 
 
 @inlined
@@ -281,12 +352,15 @@ def _of_base(laws: Laws, state: FlowState, at: float) -> int:
 
 
 @inlined
-def _of_heat(state: FlowState, at: float) -> int:
+def _of_heat(laws: Laws, state: FlowState, at: float) -> int:
     """The same for heat."""
     last = 0
+    reacts = laws.rates[0]["heat_reacts"]
     for m in range(len(state.scale)):
         for stream in range(STREAMS):
             part = state.heat[m, stream] * state.scale[m]
+            if reacts:
+                part *= state.reaction[stream >> 1, stream & 1]
             if part > 0.0:
                 last = stream
                 at -= part

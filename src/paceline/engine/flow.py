@@ -31,6 +31,7 @@ from paceline.engine.arrivals import (
     cool,
     enter,
     excite,
+    gap_behind,
     is_ours,
     narrowed,
     next_slot,
@@ -78,6 +79,12 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
     """A limit order joins side `row`, at least one tick away from the other."""
     away = 2 * row - 1  # from the other side
     other = _anchor(state, book, 1 - row)
+    lots = _again(laws, state, row)
+    if lots > 0:
+        level = state.clock[0]["gone_level"][row]
+        level = other + away * max(away * (level - other), 1)
+        level = min(max(level, 0), len(book.level_ticks) - 1)
+        return ADD, -away, level, lots, next_slot(state, row)
     if laws.rates[0]["from_own"] and is_shown(book, row):
         level = _from_own(laws, state, book, row, other)
     else:
@@ -86,6 +93,18 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
     level = min(max(level, 0), len(book.level_ticks) - 1)
     lots = _sized(laws, state, pick(state.dice, laws.limit_size))
     return ADD, -away, level, lots, next_slot(state, row)
+
+
+@inlined
+def _again(laws: Laws, state: FlowState, row: int) -> int:
+    """Lots of the order that was cancelled just now, if it is it that comes; else 0."""
+    clock, share = state.clock[0], laws.rates[0]["again_share"]
+    lots = clock["gone_lots"][row]
+    if share == 0.0 or lots == 0:
+        return 0
+    clock["gone_lots"][row] = 0
+    soon = clock["now"] - clock["gone_ts"][row] <= laws.rates[0]["again_ns"]
+    return lots if soon and uniform(state.dice) <= share else 0
 
 
 @inlined
@@ -100,13 +119,24 @@ def _from_own(laws: Laws, state: FlowState, book: Book, row: int, other: int) ->
             laws.improve[spread_bucket(narrow)] * laws.regimes[state.clock[0]["regime"]]["improve"]
         )
         if share > 0.0 and uniform(state.dice) <= share:
-            for _ in range(_TRIES):
-                ticks = _stretched(laws, state, pick(state.dice, laws.inside), 1)
-                if ticks < spread:
-                    return _inside(laws, state, book, best, away, ticks, spread)
-            return best - away
+            ticks = _improvement(laws, state, spread)
+            return _inside(laws, state, book, best, away, ticks, spread)
     behind = _stretched(laws, state, pick(state.dice, laws.distance) - 1, 0)
     return _behind(laws, state, book, best, away, behind)
+
+
+@inlined
+def _improvement(laws: Laws, state: FlowState, spread: int) -> int:
+    """Ticks by which an order improves its side; fewer than the spread."""
+    parted = laws.parted[spread_bucket(narrowed(laws, state, spread))]
+    if parted > 0.0 and spread > 2 and uniform(state.dice) <= parted:
+        part = (pick(state.dice, laws.part) - uniform(state.dice)) / len(laws.part)
+        return 2 + int(part * (spread - 2))
+    for _ in range(_TRIES):
+        ticks = _stretched(laws, state, pick(state.dice, laws.inside), 1)
+        if ticks < spread:
+            return ticks
+    return 1
 
 
 @inlined
@@ -137,6 +167,8 @@ def _behind(laws: Laws, state: FlowState, book: Book, best: int, away: int, tick
 def _side_of_metaorder(laws: Laws, state: FlowState, row: int) -> int:
     """The side that a market order takes: that of a large order being worked, or its own."""
     share = laws.rates[0]["metaorder_share"]
+    if state.clock[0]["brought"] and not laws.rates[0]["brought_pieces"]:
+        return row
     if share == 0.0 or uniform(state.dice) > share:
         return row
     order = state.metaorders[below(state.dice, len(state.metaorders))]
@@ -148,10 +180,19 @@ def _side_of_metaorder(laws: Laws, state: FlowState, row: int) -> int:
 
 
 @inlined
+def _walks(laws: Laws, state: FlowState) -> bool:
+    """Whether a market order would take more than the touch shows."""
+    share = laws.rates[0]["walk_share"]
+    return share == 1.0 or uniform(state.dice) <= share
+
+
+@inlined
 def _take(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """A market order arrives and takes from side `row`."""
     clock = state.clock[0]
     lots = _sized(laws, state, pick(state.dice, laws.market_size))
+    if is_shown(book, row) and not _walks(laws, state):
+        lots = min(lots, book.levels[row, book.best[row]]["lots"])
     side = 1 - 2 * row
     inside = book.best[1] - book.best[0] - 1
     hidden_share = laws.rates[0]["hidden_share"]
@@ -195,6 +236,8 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
         if rates["picky"]:
             behind = (2 * row - 1) * (book.slots[slot]["level"] - book.best[row])
             patience = laws.patience[min(max(behind, 0), len(laws.patience) - 1)]
+            if rates["backed"] and behind == 0:
+                patience *= laws.lonely[gap_behind(laws, state, book, row)]
             if uniform(state.dice) > patience:
                 slot = NO_SLOT
     if slot < 0:
@@ -204,6 +247,8 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
     half = lots // (2 * rates["round_lot"]) * rates["round_lot"]
     if half > 0 and rates["reduce_share"] > 0 and uniform(state.dice) <= rates["reduce_share"]:
         return REDUCE, 1 - 2 * row, order["level"], half, slot
+    clock["gone_level"][row], clock["gone_lots"][row] = order["level"], lots
+    clock["gone_ts"][row] = clock["now"]
     return DELETE, 1 - 2 * row, order["level"], lots, slot
 
 
@@ -275,6 +320,7 @@ def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
         clock["jump"] = FOLLOWED
     if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
         clock["jump"] = 0
+        clock["was"][0] = clock["was"][1] = -1  # nobody looks back at the price before the news
         return NOTHING, 0, 0, 0, NO_SLOT
     clock["fled"] -= 1
     gap = away * (book.best[row] - book.best[1 - row])

@@ -16,7 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.engine.laws import QUEUES, SPREADS
+from paceline.engine.laws import LOOKS, QUEUES, SPREADS
 from paceline.errors import ConfigError
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -92,6 +92,16 @@ class Placement(Settings, frozen=True, kw_only=True):
     inside: Annotated[
         Histogram | None, Field("By how much they improve; left out, one tick.", "ticks")
     ] = None
+    parted: Annotated[
+        tuple[Share, ...],
+        Field(
+            "Share of them that improve by a part of the gap instead, for the same spreads.",
+            "share",
+        ),
+    ] = ()
+    parts: Annotated[
+        Weights, Field("How often by the first, second, ... of so many equal parts of it.", "")
+    ] = (1.0,)
     whole_ticks: Annotated[
         int,
         Meta(ge=1, le=10_000),
@@ -115,12 +125,31 @@ class Placement(Settings, frozen=True, kw_only=True):
             weight = np.exp(-(distance - 1) / self.scale_ticks)
         return weight / weight.sum()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.parts or not sum(self.parts) > 0:
+            raise ConfigError(f"parts: {_short(self.parts)} are no weights; give one above 0")
+
     def improving(self) -> NDArray[np.float64]:
         """Share of orders inside the spread by width of the spread `[SPREADS]`."""
-        if not self.improve:
-            return np.zeros(SPREADS)
-        shares = np.asarray(self.improve[:SPREADS], dtype=np.float64)
-        return np.append(shares, np.full(SPREADS - len(shares), shares[-1]))
+        return by_spread(self.improve)
+
+
+def by_spread(shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """`[SPREADS]` of `shares`, the last of which holds for all wider spreads; none is 0."""
+    known = np.asarray(shares[:SPREADS] or (0.0,), dtype=np.float64)
+    return np.append(known, np.full(SPREADS - len(known), known[-1]))
+
+
+class Reposts(Settings, frozen=True, kw_only=True):
+    """Orders that give up their place in the queue: cancelled, and soon sent again as they were."""
+
+    share: Annotated[
+        Share, Field("Share of limit orders, first on their side since a cancel, that are it.", "")
+    ] = 0.0
+    within_s: Annotated[
+        float, Meta(ge=1e-6, le=1e4), Field("If it was no longer ago than that.", "s")
+    ] = 1.0
 
 
 class Sizes(Settings, frozen=True, kw_only=True):
@@ -185,6 +214,10 @@ class Excitation(Settings, frozen=True, kw_only=True):
     ] = ()
     same: Annotated[tuple[Matrix, ...], Field("Arrivals brought on the same side.", "")] = ()
     other: Annotated[tuple[Matrix, ...], Field("Arrivals brought on the other side.", "")] = ()
+    reacts: Annotated[
+        bool,
+        Field("Whether what is brought about depends on queues, spread and gap like the rest.", ""),
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -265,8 +298,38 @@ class SpreadReaction(Settings, frozen=True, kw_only=True):
 
     def table(self) -> NDArray[np.float64]:
         """`[3, SPREADS]`; all 1 where nothing was given."""
-        rows = [getattr(self, name) or (1.0,) for name in _WHATS]
-        return np.array([[*row, *(row[-1],) * (SPREADS - len(row))] for row in rows])
+        return np.array([by_spread(getattr(self, name) or (1.0,)) for name in _WHATS])
+
+
+class GapReaction(SpreadReaction, frozen=True, kw_only=True):
+    """How arrivals on a side depend on the gap between its touch and the next level behind it:
+    multiples of their rate when it is 1, 1.4, 2, 2.8, 4 ... ticks, as for the spread. Of cancels,
+    only those of orders at the touch."""
+
+
+class Anchoring(Settings, frozen=True, kw_only=True):
+    """How arrivals on a side depend on where its touch stands to where it has been: multiples of
+    their rate when it is worse by 1024 ticks and more, by 512, ..., 2, 1, the same, better by 1, 2,
+    ..., 1024 and more. A touch is used to where it has been with a half-life."""
+
+    half_life_s: Annotated[
+        float, Meta(ge=1e-3, le=1e6), Field("Of where the touch has been.", "s")
+    ] = 20.0
+    limit: Annotated[tuple[Multiple, ...], Field("Of limit orders.", "")] = ()
+    market: Annotated[tuple[Multiple, ...], Field("Of market orders.", "")] = ()
+    cancel: Annotated[tuple[Multiple, ...], Field("Of cancels.", "")] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in _WHATS:
+            if len(getattr(self, name)) not in (0, LOOKS):
+                raise ConfigError(
+                    f"{name}: has {len(getattr(self, name))} multiples; give {LOOKS}, or none"
+                )
+
+    def table(self) -> NDArray[np.float64]:
+        """`[3, LOOKS]`; all 1 where nothing was given."""
+        return np.array([getattr(self, name) or (1.0,) * LOOKS for name in _WHATS])
 
 
 _WHATS = ("limit", "market", "cancel")
@@ -285,6 +348,9 @@ class Metaorders(Settings, frozen=True, kw_only=True):
     most_pieces: Annotated[int, Meta(ge=1, le=100_000), Field("Pieces of the largest one.", "")] = (
         10_000
     )
+    brought: Annotated[
+        bool, Field("Whether market orders that others have brought about may be pieces.", "")
+    ] = True
 
     def weights(self) -> NDArray[np.float64]:
         """Share of metaorders of 1, 2, ... pieces."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.jit import inlined
+from paceline.market.book import Book
 
 LIMIT, MARKET, CANCEL = 0, 1, 2
 STREAMS = 6
@@ -38,6 +39,34 @@ def spread_bucket(ticks: int) -> int:
     return min(int(2.0 * math.log2(float(ticks))), SPREADS - 1)
 
 
+LOOKS = 23
+"""Where a touch stands to where it has been is told apart in powers of two of a tick: worse by 1024
+and more, ..., by 1, about the same (the middle), better by 1, ..., 1024 and more."""
+
+
+@inlined
+def look_bucket(ticks: float) -> int:
+    """Which of LOOKS a touch that is better than it has been by `ticks` is."""
+    size = abs(ticks)
+    if size < 1.0:
+        return LOOKS // 2
+    far = min(int(math.log2(size)) + 1, LOOKS // 2)
+    return LOOKS // 2 + far if ticks > 0.0 else LOOKS // 2 - far
+
+
+@inlined
+def backing_ticks(book: Book, row: int) -> int:
+    """Ticks between the best level of a side, which is shown, and the next one behind it; 0 if
+    there is none."""
+    best, away, n = book.best[row], 2 * row - 1, len(book.level_ticks)
+    level = best + away
+    while 0 <= level < n:
+        if book.levels[row, level]["lots"] > 0:
+            return away * (book.level_ticks[level] - book.level_ticks[best])
+        level += away
+    return 0
+
+
 RATE_RECORD = np.dtype(
     [
         ("base", np.float64, STREAMS),  # arrivals per ns; of cancels, per resting order
@@ -47,6 +76,8 @@ RATE_RECORD = np.dtype(
         ("reduce_share", np.float64),
         ("hidden_share", np.float64),
         ("metaorder_share", np.float64),
+        ("brought_pieces", np.int64),  # 1: market orders that were brought about may be pieces
+        ("walk_share", np.float64),  # of market orders that take more than the touch shows
         ("usual_lots", np.float64),  # at the touch
         ("round_lot", np.int64),
         ("from_own", np.int64),  # 1: placed relative to the own best price, 0: to the other side's
@@ -54,6 +85,12 @@ RATE_RECORD = np.dtype(
         ("whole_ticks", np.int64),  # ticks between whole prices
         ("whole_inside", np.float64),  # share of orders there that sit on whole prices
         ("whole_behind", np.float64),
+        ("again_share", np.float64),  # of limit orders soon after a cancel: the same order, moved
+        ("again_ns", np.int64),  # how soon
+        ("anchored", np.int64),  # 1: rates depend on where each touch has been
+        ("used", np.float64, 2),  # per ns: how fast it gets used to where it is, soon and late
+        ("heat_reacts", np.int64),  # 1: so do arrivals that others have brought about
+        ("backed", np.int64),  # 1: rates depend on the gap behind the touch
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch
         ("bin_ns", np.int64),  # length of a bin of the day
     ]
@@ -80,11 +117,17 @@ class Laws(NamedTuple):
     """What the flow is made of. Nobody writes here: thousands of markets share one."""
 
     rates: NDArray[np.void]  # [1] of RATE_RECORD
-    day: NDArray[np.float64]  # [bins] multiplies all rates through the session
+    day: NDArray[
+        np.float64
+    ]  # [3, bins] multiplies limit, market and cancel arrivals in the session
     distance: NDArray[np.void]  # [reach] alias table: ticks, see `from_own`
     inside: NDArray[np.void]  # [k] alias table: ticks by which an order improves its side
     improve: NDArray[np.float64]  # [SPREADS] share of limit orders that improve, by spread
+    parted: NDArray[np.float64]  # [SPREADS] of them, by a part of the gap, and not as `inside` says
+    part: NDArray[np.void]  # [k] alias table: 1 to k, which of k equal parts of the gap
     patience: NDArray[np.float64]  # [k] cancels at 0, 1, ... ticks from the touch, of the most
+    anchoring: NDArray[np.float64]  # [2, 3, LOOKS] the same by where the touch has been, twice
+    lonely: NDArray[np.float64]  # [SPREADS] multiplies cancels at the touch by the gap behind it
     limit_size: NDArray[np.void]  # [sizes] alias table: lots
     market_size: NDArray[np.void]  # [sizes] alias table: lots
     standing: NDArray[np.float64]  # [2, reach] orders at each distance when the session opens
@@ -93,6 +136,7 @@ class Laws(NamedTuple):
     brings: NDArray[np.float64]  # [m, STREAMS] their sum over what is brought
     reaction: NDArray[np.float64]  # [3, QUEUES] multiplies limit, market and cancel arrivals
     tension: NDArray[np.float64]  # [3, SPREADS] the same by spread
+    backing: NDArray[np.float64]  # [3, SPREADS] the same by the gap behind the touch
     length: NDArray[np.void]  # [k] alias table: child orders of a metaorder
     reprice: NDArray[np.void]  # [k] alias table: ticks of a jump
     regimes: NDArray[np.void]  # [r] of REGIME_RECORD

@@ -22,7 +22,9 @@ from paceline.config import Field, Settings
 from paceline.engine.dice import alias_table
 from paceline.engine.flow_settings import (
     WIDEST,
+    Anchoring,
     Excitation,
+    GapReaction,
     Halts,
     Histogram,
     Jumps,
@@ -30,11 +32,13 @@ from paceline.engine.flow_settings import (
     Placement,
     QueueReaction,
     Rate,
+    Reposts,
     Share,
     Sizes,
     SpreadReaction,
+    by_spread,
 )
-from paceline.engine.laws import RATE_RECORD, Laws
+from paceline.engine.laws import CANCEL, RATE_RECORD, Laws
 from paceline.engine.regimes import (
     Moments,
     Regime,
@@ -98,7 +102,11 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     hidden_share: Annotated[
         Share, Field("Share of market orders that meet a hidden order inside the spread.", "")
     ] = 0.1
+    walk_share: Annotated[
+        Share, Field("Share of market orders that take more than the touch, if they want it.", "")
+    ] = 1.0
     placement: Annotated[Placement, Field("Where limit orders are placed.", "")] = Placement()
+    reposts: Annotated[Reposts, Field("Orders that come again.", "")] = Reposts()
     limit_size: Annotated[Sizes, Field("Sizes of limit orders.", "")] = Sizes()
     market_size: Annotated[Sizes, Field("Sizes of market orders.", "")] = Sizes()
     patience: Annotated[
@@ -120,12 +128,25 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     tension: Annotated[SpreadReaction, Field("How arrivals depend on the spread.", "")] = (
         SpreadReaction()
     )
+    backing: Annotated[
+        GapReaction, Field("How arrivals depend on the gap behind the touch.", "")
+    ] = GapReaction()
+    anchoring: Annotated[
+        Anchoring, Field("How arrivals depend on where the touch has been.", "")
+    ] = Anchoring()
+    recoil: Annotated[Anchoring, Field("The same, of where it has been a moment ago.", "")] = (
+        Anchoring(half_life_s=1.0)
+    )
     metaorders: Annotated[Metaorders, Field("Large orders worked in pieces.", "")] = Metaorders()
     jumps: Annotated[Jumps, Field("News that moves the price at once.", "")] = Jumps()
     halts: Annotated[Halts, Field("Interruptions of trading.", "")] = Halts()
     day: Annotated[
         tuple[Annotated[float, Meta(ge=0, le=1e3)], ...],
         Field("Multiples of all rates in equal parts of the session, e.g. a U; none: flat.", ""),
+    ] = ()
+    market_day: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=1e3)], ...],
+        Field("The same of market orders, in as many parts; none: as day.", ""),
     ] = ()
     regimes: Annotated[
         tuple[Regime, ...] | Literal["named"],
@@ -160,6 +181,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         self._check_arrivals()
         self._check_prices()
         force_setattr(self, "regimes", with_names(self.regimes))
+        self._check_day()
         self._check_patience()
         session_s = self.close_s - self.open_s
         check_regimes(self.moods, self.sequence, session_s)
@@ -218,7 +240,18 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 f"lowest and highest price ({lowest} and {highest} ticks); lower it"
             )
 
+    def _check_day(self) -> None:
+        if self.day and self.market_day and len(self.day) != len(self.market_day):
+            raise ConfigError(
+                f"market_day: has {len(self.market_day)} parts, day {len(self.day)}; give as many"
+            )
+
     def _check_patience(self) -> None:
+        if any(multiple > 1.0 for multiple in self.backing.cancel):
+            raise ConfigError(
+                f"backing.cancel: {max(self.backing.cancel):g} is above 1; divide all of them by "
+                "the largest, and multiply patience at the touch"
+            )
         starts = self.patience_ticks
         if not starts:
             return
@@ -285,14 +318,21 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
         excites = self.excitation.norms() * decay[:, None, None]
         inside = self.placement.inside
+        backing = self.backing.table()
+        # Cancels are drawn among all orders, and then some are passed over.
+        lonely, backing[CANCEL] = backing[CANCEL].copy(), 1.0
         jumps = 1 / self.jumps.mean_ticks
         return Laws(
             rates=self._rates(),
-            day=np.array(self.day or (1.0,), dtype=np.float64),
+            day=self._day(),
             distance=alias_table(np.arange(1, len(weights) + 1), weights),
             inside=_law_from_one(np.ones(1) if inside is None else inside.shares(1)),
             improve=self.placement.improving(),
+            parted=by_spread(self.placement.parted),
+            part=_law_from_one(np.asarray(self.placement.parts)),
             patience=self._patience(),
+            anchoring=np.stack([self.recoil.table(), self.anchoring.table()]),
+            lonely=lonely,
             limit_size=self._size_table(self.limit_size),
             market_size=self._size_table(self.market_size),
             standing=self._standing(weights) * self.opening_depth,
@@ -301,6 +341,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             brings=excites.sum(axis=2),
             reaction=self.reaction.table(),
             tension=self.tension.table(),
+            backing=backing,
             length=_law_from_one(
                 self.metaorders.weights() if self.metaorders.share else np.ones(1)
             ),
@@ -309,6 +350,11 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             leads=leads_table(self.moods),
             sequence=sequence_table(self.moods, self.sequence),
         )
+
+    def _day(self) -> NDArray[np.float64]:
+        """Multiples of limit, market and cancel arrivals `[3, bins]`."""
+        day = self.day or (1.0,) * max(len(self.market_day), 1)
+        return np.array([day, self.market_day or day, day])
 
     def _patience(self) -> NDArray[np.float64]:
         """Cancels at each distance as a share of `cancel_per_s`; the last holds further on."""
@@ -350,16 +396,27 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         rates["reduce_share"] = self.reduce_share
         rates["hidden_share"] = self.hidden_share
         rates["metaorder_share"] = self.metaorders.share
+        rates["brought_pieces"] = self.metaorders.brought
+        rates["walk_share"] = self.walk_share
         rates["usual_lots"] = self.reaction.usual_lots
         rates["round_lot"] = self.round_lot
         rates["whole_ticks"] = self.placement.whole_ticks
         rates["whole_inside"] = self.placement.whole_inside
         rates["whole_behind"] = self.placement.whole_behind
         rates["from_own"] = self.placement.anchor == "own"
-        reactions = (self.reaction.table(), self.tension.table())
+        backing = self.backing.table()
+        looks = np.stack([self.recoil.table(), self.anchoring.table()])
+        reactions = (self.reaction.table(), self.tension.table(), backing[:CANCEL], looks)
+        rates["anchored"] = np.any(looks != 1.0)
+        half_lives_s = np.array([self.recoil.half_life_s, self.anchoring.half_life_s])
+        rates["used"] = math.log(2) / (half_lives_s * per_s)
+        rates["heat_reacts"] = self.excitation.reacts
+        rates["backed"] = np.any(backing != 1.0)
         rates["reacts"] = any(np.any(table != 1.0) for table in reactions)
-        rates["picky"] = bool(self.patience)
-        rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / max(len(self.day), 1))
+        rates["again_share"] = self.reposts.share
+        rates["again_ns"] = self.reposts.within_s * per_s
+        rates["picky"] = bool(self.patience or self.backing.cancel)
+        rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / self._day().shape[1])
         return rates
 
     def _size_table(self, sizes: Sizes) -> NDArray[np.void]:

@@ -34,8 +34,8 @@ def _settle(laws: Laws, state: FlowState) -> None:
     """The base rates as the hour and the regime make them."""
     clock, rates = state.clock[0], laws.rates[0]
     regime = laws.regimes[clock["regime"]]
-    hour = laws.day[clock["bin"]]
     for stream in range(STREAMS):
+        hour = laws.day[stream >> 1, clock["bin"]]
         state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream]
     state.base[JUMP] = rates["reprice"] * regime["reprice"] + regime["own_jumps"] + regime["pulls"]
     state.base[HALTS] = rates["halt"]
@@ -113,8 +113,8 @@ def change(laws: Laws, state: FlowState, book: Book) -> int:
         kind = _begin(laws, state, book)
     while clock["bin_ends"] <= clock["now"]:
         clock["bin"] += 1
-        if clock["bin"] >= len(laws.day) - 1:
-            clock["bin"], clock["bin_ends"] = len(laws.day) - 1, NEVER
+        if clock["bin"] >= laws.day.shape[1] - 1:
+            clock["bin"], clock["bin_ends"] = laws.day.shape[1] - 1, NEVER
         else:
             clock["bin_ends"] += laws.rates[0]["bin_ns"]
     _settle(laws, state)

@@ -1,0 +1,162 @@
+"""What formulas leave open: settings tuned until simulated days show the moments of recorded ones.
+
+The parts of a market are fitted one by one, each as if the others were as recorded. Put together
+they miss a little, and where arrivals bring about arrivals a little grows: base rates are scaled
+until as many come as were seen. And metaorders have a theory (`signs`) only where signs remember
+nothing else: beside excitation they are chosen among a few so that signs remember as recorded.
+
+This is the method of simulated moments (McFadden, "A method of simulated moments for estimation of
+discrete response models without numerical integration", Econometrica 57, 1989). The days that are
+simulated are always the same, so the same tapes give the same settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.calibrate.sizes import histogram, in_round_lots, wanted
+from paceline.engine.flow_settings import Metaorders, Sizes
+from paceline.engine.market_settings import MarketSettings
+from paceline.engine.simulator import simulate_day
+from paceline.market.events import ADD, DELETE, REDUCE
+from paceline.market.portrait import touch_lots
+from paceline.market.tape import Tape
+from paceline.realism.series import market_orders, returns
+
+DAYS = tuple(f"2024-01-{day:02d}" for day in (8, 9, 10, 11, 12, 16))
+"""Days that are simulated."""
+
+_SEED = 1
+_TURNS = 3
+_MOST = 1.25
+"""By which a rate is scaled in one turn."""
+
+WINDOWS = (4, 16, 64, 256)
+"""Market orders over which signs are summed."""
+
+_SHARES = (0.2, 0.35, 0.5, 0.7, 1.0)
+_TAILS = (1.2, 1.4, 1.6)
+_AT_WORK = (5, 10, 20)
+
+HORIZONS_S = (10, 60, 300)
+"""Seconds over which the size of returns is looked at."""
+
+
+class Moments(NamedTuple):
+    """What is held against recorded days."""
+
+    per_s: NDArray[np.float64]  # [3] limit orders, market orders and cancels of both sides
+    runs: NDArray[np.float64]  # [WINDOWS] variance of sums of signs, by that of independent ones
+    moves: NDArray[np.float64]  # [HORIZONS_S] root mean square of returns, on the median day
+    taken: NDArray[np.int64]  # [n] lots of each market order
+    touch: NDArray[np.int64]  # [n] lots that it met at the touch; 0: none
+
+
+def runs_of(days: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Variance of sums of order signs over `WINDOWS` by what it would be if they were independent;
+    NaN where no day is that long. `days` hold the side of the book that each order took."""
+    found = np.full(len(WINDOWS), np.nan)
+    signs = [1.0 - 2.0 * rows for rows in days]
+    mean = float(np.mean(np.concatenate(signs))) if signs else 0.0
+    for k, window in enumerate(WINDOWS):
+        sums = [
+            (one - mean)[: len(one) // window * window].reshape(-1, window).sum(axis=1)
+            for one in signs
+        ]
+        all_sums = np.concatenate(sums)
+        if len(all_sums) > 4:
+            found[k] = np.mean(all_sums**2) / window
+    return found
+
+
+def moments_of(tapes: Sequence[Tape], per_s: NDArray[np.float64] | None = None) -> Moments:
+    """Those of `tapes`; what came `per_s`, if it is known better."""
+    came, seconds = np.zeros(3), 0.0
+    rows, moves, taken, touch = [], [], [], []
+    for tape in tapes:
+        kind = tape.events.kind[tape.events.ts > tape.session.open_ns]
+        orders = market_orders(tape)
+        rows.append((1 + orders.sign) // 2)
+        cancels = np.isin(kind, (DELETE, REDUCE)).sum()
+        came += np.array([(kind == ADD).sum(), len(orders.sign), cancels], np.float64)
+        seconds += tape.session.length_s
+        lots = np.stack(touch_lots(tape))
+        taken.append(orders.lots)
+        touch.append(lots[rows[-1], np.maximum(orders.first - 1, 0)])
+        moves.append([np.sqrt(np.nanmean(returns(tape, s) ** 2)) for s in HORIZONS_S])
+    return Moments(
+        per_s=came / seconds if per_s is None else per_s,
+        runs=runs_of(rows),
+        moves=np.median(moves, axis=0),
+        taken=np.concatenate(taken),
+        touch=np.concatenate(touch),
+    )
+
+
+def simulated(settings: MarketSettings) -> Moments:
+    """Moments of a few days of a market."""
+    return moments_of([simulate_day(settings, day, _SEED) for day in DAYS])
+
+
+def tuned(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """`settings` whose days show the moments that were `recorded`."""
+    settings = _at_pace(_taking(settings, recorded), recorded)
+    if settings.excitation.half_lives_s:
+        settings = _remembering(settings, recorded)
+        settings = _at_pace(_taking(settings, recorded), recorded)
+    return settings
+
+
+def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """With market orders that want as much as will make them take as much as they did."""
+    met, lot = simulated(settings).touch, settings.round_lot
+    share = wanted(
+        in_round_lots(recorded.taken, lot), in_round_lots(met[met > 0], lot), settings.walk_share
+    )
+    return msgspec.structs.replace(settings, market_size=Sizes(histogram=histogram(share, 1)))
+
+
+def _at_pace(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """With rates scaled until as many arrive as did."""
+    for _ in range(_TURNS):
+        ratio = recorded.per_s / np.maximum(simulated(settings).per_s, 1e-9)
+        limit, market, cancel = np.clip(ratio, 1 / _MOST, _MOST)
+        settings = msgspec.structs.replace(
+            settings,
+            limit_bid_per_s=_short(settings.limit_bid_per_s * limit),
+            limit_ask_per_s=_short(settings.limit_ask_per_s * limit),
+            market_buy_per_s=_short(settings.market_buy_per_s * market),
+            market_sell_per_s=_short(settings.market_sell_per_s * market),
+            cancel_per_s=_short(settings.cancel_per_s * cancel),
+        )
+    return settings
+
+
+def _remembering(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """With the metaorders whose signs remember most like the recorded ones."""
+    known = ~np.isnan(recorded.runs)
+    best, closest = settings, np.inf
+    choices = [Metaorders(brought=False)] + [
+        Metaorders(share=share, at_work=at_work, tail=tail, brought=False)
+        for share, tail, at_work in product(_SHARES, _TAILS, _AT_WORK)
+    ]
+    for metaorders in choices:
+        tried = msgspec.structs.replace(settings, metaorders=metaorders)
+        found = simulated(tried)
+        apart = np.log(
+            np.append(found.runs[known], found.moves)
+            / np.append(recorded.runs[known], recorded.moves)
+        )
+        if float(apart @ apart) < closest:
+            best, closest = tried, float(apart @ apart)
+    return best
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
