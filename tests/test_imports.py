@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "schedule": GROUND | {"orders", "cost"},
     "engine": GROUND | {"orders", "market", "cost"},
     "page": set(),
-    "calibrate": GROUND | {"orders", "market", "cost", "engine", "page"},
+    "calibrate": GROUND | {"orders", "market", "cost", "engine", "realism", "page"},
     "guard": GROUND | {"orders", "market"},
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),
     "cli": GROUND
-    | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism", "stress", "evaluate"}
+    | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism"}
+    | {"calibrate", "stress", "evaluate"}
     | {"demo", "progress"},
     "__main__": {"cli"},
 }

@@ -5,10 +5,11 @@ The rate of each kind of arrival on a side is
     book x (base(t)  +  sum of  norm x decay x exp(-decay x age))
 
 with `base` the rate that hour and place explain (`rates`), `book` the multiples for what the book
-is like to that side, and a term for each earlier arrival, by kind, side and time scale (Wu, Rambaldi, Muzy and Bacry, "Queue-
-reactive Hawkes models for the order flow", 2019; there the book multiplies the base alone). The
-multiples are fitted by turns with the norms: a burst of limit orders makes long queues, and what it
-brings looks like a reaction to them. Both sides are one sample, mirrored.
+is like to that side, and a term for each earlier arrival, by kind, side and time scale (Wu,
+Rambaldi, Muzy and Bacry, "Queue-reactive Hawkes models for the order flow", 2019; there the book
+multiplies the base alone). The multiples are fitted by turns with the norms: a burst of limit
+orders makes long queues, and what it brings looks like a reaction to them. Both sides are one
+sample, mirrored.
 
 Half lives are given, so the likelihood (Ogata, "The asymptotic behaviour of maximum likelihood
 estimators for stationary point processes", 1978) is concave in what is left and has one maximum. A
@@ -57,6 +58,9 @@ class ExcitationFit(NamedTuple):
     errors: NDArray[np.float64]  # of norms: standard errors, from the curvature of the likelihood
     base: NDArray[np.float64]  # [3] share of the rates that is left to the base
     tables: Tables  # what the book makes of base and excitation alike
+    left_over: NDArray[np.float64]
+    """`[3, 3]` mean, variance and excess kurtosis of the waiting times of each kind, in units of
+    what the rate lets expect: 1, 1 and 6 if the model were true (time rescaling)."""
     half_lives_s: tuple[float, ...]
 
     def settings(self) -> Excitation:
@@ -133,7 +137,18 @@ def fit_excitation(
             )
         for _ in range(_TURNS):
             tables = adjusted(seen, brings, tables)
-    return ExcitationFit(norms, errors, left, tables, half_lives_s)
+    left_over = np.array([_waits(seen, k, tables.of(k, seen) * brings[k]) for k in range(3)])
+    return ExcitationFit(norms, errors, left, tables, left_over, half_lives_s)
+
+
+def _waits(seen: Seen, kind: int, expected: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean, variance and excess kurtosis of what was `expected` `[r]` between two arrivals."""
+    waits = np.diff(np.cumsum(expected)[seen.came == kind])
+    if len(waits) < 4 or waits.std() == 0.0:
+        return (float("nan"),) * 3
+    about = waits - waits.mean()
+    variance = float(np.mean(about**2))
+    return float(waits.mean()), variance, float(np.mean(about**4)) / variance**2 - 3.0
 
 
 def _heats(

@@ -7,36 +7,33 @@ market that leans to one side would drift, and where a few days drifted says not
 
 | settings | from |
 |---|---|
-| rates, day, reaction, patience | counts over exposure, fitted together (`rates`) |
-| excitation | likelihood (`excitation`), where asked for; the rates are what it leaves |
-| placement | distances from the own touch; improvements by width of the spread, cleared of what |
-| | there was no room for |
-| sizes | as counted; executions at one instant on one side are one market order |
+| rates, day, reactions, patience | arrivals over the time that the book was so (`rates`) |
+| excitation | likelihood (`excitation`); the rates are what it leaves |
+| placement | distances from the own touch; improvements by width of the spread |
+| reposts | orders that come again where one was just cancelled, and as large |
 | hidden_share | hidden lots of all that were traded, over the share of market orders that met a |
 | | spread wide enough to hide in |
-| metaorders | the autocorrelation of market orders' signs (`signs`) |
+| walk_share | market orders that went on to the next level, of those that emptied the first |
+| limit_size, opening_orders | as counted |
+| market_size, metaorders, and all rates once more | simulated moments (`tuning`) |
 
-What is unrealistic in it: the laws are independent of one another and of the past, so large orders
-are no more patient than small ones. Nothing looks at the spread but where orders are placed, though
-recorded markets send more limit orders and fewer market orders into a wide one: simulated spreads
-come out wider where prices are fine, and narrower where touches are fleeting.
+What is unrealistic in it is said in docs/assumptions.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from paceline.calibrate.counting import SOON_NS, Counts, Takers, count, new_counts
-from paceline.calibrate.excitation import fit_excitation, unexcited
+from paceline.calibrate.excitation import ExcitationFit, fit_excitation, unexcited
 from paceline.calibrate.rates import Rates, Seen, fit_rates, seen_in
 from paceline.calibrate.ruler import (
     USED_S,
-    Ruler,
     distance_edges,
     grid_step,
     largest_unit,
@@ -82,10 +79,40 @@ _DOUBT = 10.0
 """Orders that a width of the spread must have met before it is believed half."""
 
 
+class Fit(NamedTuple):
+    """A market, and what it was fitted to."""
+
+    settings: MarketSettings
+    tapes: tuple[Tape, ...]
+    seen: Seen
+    rates: Rates
+    """Before excitation is taken out."""
+    excitation: ExcitationFit | None
+    counts: tuple[Counts, ...]  # one a day
+    seconds: NDArray[np.float64]  # of each day
+
+
+Progress = Callable[[str, float, float], None]
+"""Called with what is being done, how much of it is, and of how much."""
+
+
+def _silent(what: str, at: float, of: float) -> None:
+    pass
+
+
 def fit_market(
     tapes: Sequence[Tape], excited: Sequence[int] = (LIMIT, MARKET, CANCEL)
 ) -> MarketSettings:
-    """The settings of a market like that of `tapes`, days of one instrument that name their orders.
+    """The settings of a market like that of `tapes`; see `fit`."""
+    return fit(tapes, excited).settings
+
+
+def fit(
+    tapes: Sequence[Tape],
+    excited: Sequence[int] = (LIMIT, MARKET, CANCEL),
+    progress: Progress = _silent,
+) -> Fit:
+    """A market like that of `tapes`, days of one instrument that name their orders.
 
     `excited` are the kinds of arrivals (`LIMIT`, `MARKET`, `CANCEL`) whose excitation is fitted; of
     the others nothing is brought about.
@@ -100,17 +127,24 @@ def fit_market(
     mids = [_settled(tape, tape.mid_ticks()) for tape in tapes]
     reach = max(int(min(mids) / step * _REACH), 2)
     edges = distance_edges(reach)
-    counts = new_counts(reach)
     rulers = [new_ruler(tape, step, round_lot, usual_lots, edges) for tape in tapes]
-    takers = [count(tape, ruler, counts) for tape, ruler in zip(tapes, rulers, strict=True)]
+    by_day, takers, logs = [], [], []
+    for k, (tape, ruler) in enumerate(zip(tapes, rulers, strict=True)):
+        progress("count", k, len(tapes))
+        by_day.append(new_counts(reach))
+        takers.append(count(tape, ruler, by_day[-1]))
+        logs.append(watch(tape, ruler))
+    counts = Counts._make(sum(column) for column in zip(*by_day, strict=True))
     _check_counts(counts)
-    logs = [watch(tape, ruler) for tape, ruler in zip(tapes, rulers, strict=True)]
+    progress("rates", 0, 3)
     seen = seen_in(logs)
-    rates = fit_rates(seen)
-    excitation = Excitation()
+    plain = rates = fit_rates(seen)
+    excitation, found = Excitation(), None
     if excited:
+        progress("excitation", 1, 3)
         found = fit_excitation(logs, seen, rates, excited)
         excitation, rates = found.settings(), unexcited(rates, found)
+    progress("simulated moments", 2, 3)
     cancel_per_s = float(rates.cancel_per_s.max())
     first = tapes[0]
     tick = step * first.instrument.book_tick
@@ -128,13 +162,13 @@ def fit_market(
         market_buy_per_s=rates.market_per_s,
         market_sell_per_s=rates.market_per_s,
         cancel_per_s=cancel_per_s,
-        reduce_share=float(counts.divisible[1] / max(counts.divisible[0], 1)),
-        hidden_share=_hidden_share(all_takers),
+        reduce_share=_share(counts.divisible),
+        hidden_share=rounded(np.array([_hidden_share(all_takers)]))[0],
         placement=_placement(counts, rulers[0].whole),
         reposts=_reposts(counts),
         limit_size=_sizes(lots, round_lot),
         market_size=_sizes(all_takers.lots, round_lot),
-        walk_share=_walk_share(all_takers),
+        walk_share=rounded(np.array([_walk_share(all_takers)]))[0],
         **_patience(rates, edges),
         reaction=_reaction(rates, usual_lots),
         tension=_tension(rates, seen),
@@ -154,12 +188,9 @@ def fit_market(
     if not excited:
         settings = msgspec.structs.replace(settings, metaorders=fit_metaorders(rows))
     streams = counts.streams.reshape(3, 2).sum(axis=1)
-    return tuned(settings, moments_of(tapes, streams / _seconds(rulers)))
-
-
-def _seconds(rulers: Sequence[Ruler]) -> float:
-    """How long it was counted."""
-    return sum((ruler.end_ns - ruler.begin_ns) / NS_PER_S for ruler in rulers)
+    seconds = np.array([(ruler.end_ns - ruler.begin_ns) / NS_PER_S for ruler in rulers])
+    settings = tuned(settings, moments_of(tapes, streams / seconds.sum()), progress)
+    return Fit(settings, tuple(tapes), seen, plain, found, tuple(by_day), seconds)
 
 
 def _check(tapes: Sequence[Tape]) -> None:
@@ -207,8 +238,12 @@ def emptied(takers: Takers) -> NDArray[np.bool_]:
 
 
 def _reposts(counts: Counts) -> Reposts:
-    share = counts.again[1] / max(counts.again[0], 1)
-    return Reposts(share=rounded(np.array([share]))[0], within_s=SOON_NS / NS_PER_S)
+    return Reposts(share=_share(counts.again), within_s=SOON_NS / NS_PER_S)
+
+
+def _share(of: NDArray[np.int64]) -> float:
+    """The second of the first."""
+    return rounded(np.array([of[1] / max(of[0], 1)]))[0]
 
 
 def _placement(counts: Counts, whole_ticks: int) -> Placement:

@@ -59,5 +59,5 @@ def histogram(weights: NDArray[np.float64], first: int) -> Histogram:
 
 
 def rounded(values: NDArray[np.float64]) -> list[float]:
-    """To six digits: what a person reads in a file, and finer than any error of the fit."""
-    return [float(f"{value:.6g}") for value in values]
+    """To four digits: what a person reads in a file, and finer than any error of the fit."""
+    return [float(f"{value:.4g}") for value in values]

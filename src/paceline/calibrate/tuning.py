@@ -12,7 +12,7 @@ simulated are always the same, so the same tapes give the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -104,11 +104,15 @@ def simulated(settings: MarketSettings) -> Moments:
     return moments_of([simulate_day(settings, day, _SEED) for day in DAYS])
 
 
-def tuned(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+def tuned(
+    settings: MarketSettings,
+    recorded: Moments,
+    progress: Callable[[str, float, float], None] = lambda what, at, of: None,
+) -> MarketSettings:
     """`settings` whose days show the moments that were `recorded`."""
     settings = _at_pace(_taking(settings, recorded), recorded)
     if settings.excitation.half_lives_s:
-        settings = _remembering(settings, recorded)
+        settings = _remembering(settings, recorded, progress)
         settings = _at_pace(_taking(settings, recorded), recorded)
     return settings
 
@@ -138,7 +142,11 @@ def _at_pace(settings: MarketSettings, recorded: Moments) -> MarketSettings:
     return settings
 
 
-def _remembering(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+def _remembering(
+    settings: MarketSettings,
+    recorded: Moments,
+    progress: Callable[[str, float, float], None],
+) -> MarketSettings:
     """With the metaorders whose signs remember most like the recorded ones."""
     known = ~np.isnan(recorded.runs)
     best, closest = settings, np.inf
@@ -146,7 +154,8 @@ def _remembering(settings: MarketSettings, recorded: Moments) -> MarketSettings:
         Metaorders(share=share, at_work=at_work, tail=tail, brought=False)
         for share, tail, at_work in product(_SHARES, _TAILS, _AT_WORK)
     ]
-    for metaorders in choices:
+    for k, metaorders in enumerate(choices):
+        progress("metaorders", k, len(choices))
         tried = msgspec.structs.replace(settings, metaorders=metaorders)
         found = simulated(tried)
         apart = np.log(

@@ -214,7 +214,8 @@ def watch(tape: Tape, ruler: Ruler) -> Log:
     log = new_log(len(tape) + 1, int(ruler.bin_of[-1]) + 1)
     watch_tape(tape.new_book(), tape.events, ruler, log, np.full((2, 2), -1.0))
     used = slice(int(log.n[0]))
-    return log._make([log.n, *(column[used].copy() for column in log[1:])])
+    columns = {name: column[used].copy() for name, column in log._asdict().items() if name != "n"}
+    return log._replace(**columns)
 
 
 def new_log(room: int, bins: int) -> Log:

@@ -53,7 +53,7 @@ def add(verbs: Any) -> None:
     where.add_argument("--tape", type=Path, nargs="+", help="tape folders, or folders of them")
     where.add_argument(
         "--market",
-        help="YAML of a simulated market: each order is worked in one of its own, which answers",
+        help="YAML or name of a simulated market: each order is worked in one of its own, which answers",
     )
     parser.add_argument("--days", type=_count, help="days of --market to simulate [5]")
     parser.add_argument(
@@ -142,10 +142,10 @@ def _simulated(args: argparse.Namespace, seed: int, bar: Any) -> list[Any]:
         if args.days is not None:
             raise ConfigError(f"days: {args.days} are of --market; leave them out with --tape")
         return []
-    from paceline.engine.market_settings import MarketSettings
+    from paceline.engine.shipped import load_market
     from paceline.evaluate.answering import simulated_days
 
-    market = load_yaml(args.market, MarketSettings)
+    market = load_market(args.market)
     days = 5 if args.days is None else args.days
     return simulated_days(
         market, days, seed, progress=lambda more: bar.on("days simulated", more, days)

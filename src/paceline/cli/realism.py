@@ -29,7 +29,7 @@ def add(verbs: Any) -> None:
         "Hold a simulated market against recorded days; write a scorecard and a report.",
         _EXAMPLES,
     )
-    parser.add_argument("--market", required=True, help="YAML with the settings of a market")
+    parser.add_argument("--market", required=True, help="YAML of a market, or the name of a shipped one")
     parser.add_argument(
         "--tape", type=Path, nargs="+", required=True, help="tape folders, or folders of them"
     )
@@ -51,12 +51,11 @@ def run(args: argparse.Namespace) -> None:
     """Run it."""
     from rich.console import Console
 
-    from paceline.config import load_yaml
-    from paceline.engine.market_settings import MarketSettings
+    from paceline.engine.shipped import load_market
     from paceline.realism.report import summary_text, write_report
     from paceline.realism.scorecard import score, to_json
 
-    settings = load_yaml(args.market, MarketSettings)
+    settings = load_market(args.market)
     tapes = open_tapes(args.tape)
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     with progress_bar() as bar:
