@@ -76,7 +76,7 @@ def test_a_market_against_its_own_days_is_as_far_as_they_are(own: Scorecard):
 def test_what_is_made_differently_is_found(days: list[Tape]):
     """Sizes doubled: sizes and depths are far off, times between arrivals are not."""
     twice = msgspec.structs.replace(QUIET, round_lot=200)
-    card = compare_days(days, [simulate_day(twice, day, 12) for day in DAYS])
+    card = compare_days(days[:3], [simulate_day(twice, day, 12) for day in DAYS[:3]])
     by_name = {one.name: one for one in card.statistics}
     for name in ("limit_size", "market_size", "bid_depth_1"):
         assert by_name[name].l1.ratio > 5.0, name
@@ -88,7 +88,7 @@ def test_what_is_made_differently_is_found(days: list[Tape]):
 
 
 def test_days_against_themselves_are_no_distance_apart(days: list[Tape]):
-    card = compare_days(days, days)
+    card = compare_days(days[:2], days[:2])
     for one in card.statistics:
         assert one.pooled_l1 == one.pooled_wasserstein == one.pooled_relative == 0.0, one.name
         assert one.recorded_quantiles == one.simulated_quantiles
