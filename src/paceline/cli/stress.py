@@ -12,12 +12,12 @@ from paceline.errors import ConfigError
 
 _EXAMPLES = """\
 examples:
-  paceline stress                                    what there is
+  paceline stress
   paceline stress crash --tape tapes/YHOO-2003-03-05.tape
   paceline stress mine.yaml --market market.yaml -o out/mine --seed 7
   paceline stress halt --market default
 
-To work orders under a scenario: paceline backtest --scenario crash,mine.yaml ...
+Without a scenario it lists those that are shipped. To work orders under a scenario: paceline backtest --scenario crash,mine.yaml ...
 """
 
 
