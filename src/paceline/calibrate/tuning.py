@@ -12,6 +12,7 @@ simulated are always the same, so the same tapes give the same settings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -30,7 +31,9 @@ from paceline.market.tape import Tape
 from paceline.realism.series import market_orders, returns
 
 DAYS = tuple(f"2024-01-{day:02d}" for day in (8, 9, 10, 11, 12, 16))
-"""Days that are simulated."""
+"""Days that are simulated, in this order: as many as hold `_ENOUGH` arrivals, and two at least."""
+
+_ENOUGH = 120_000
 
 _SEED = 1
 _TURNS = 3
@@ -99,9 +102,11 @@ def moments_of(tapes: Sequence[Tape], per_s: NDArray[np.float64] | None = None) 
     )
 
 
-def simulated(settings: MarketSettings) -> Moments:
-    """Moments of a few days of a market."""
-    return moments_of([simulate_day(settings, day, _SEED) for day in DAYS])
+def simulated(settings: MarketSettings, recorded: Moments) -> Moments:
+    """Moments of a few days of a market, which should be as busy as the `recorded` one."""
+    a_day = float(recorded.per_s.sum()) * (settings.close_s - settings.open_s)
+    days = DAYS[: max(2, math.ceil(_ENOUGH / max(a_day, 1.0)))]
+    return moments_of([simulate_day(settings, day, _SEED) for day in days])
 
 
 def tuned(
@@ -119,7 +124,7 @@ def tuned(
 
 def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
     """With market orders that want as much as will make them take as much as they did."""
-    met, lot = simulated(settings).touch, settings.round_lot
+    met, lot = simulated(settings, recorded).touch, settings.round_lot
     share = wanted(
         in_round_lots(recorded.taken, lot), in_round_lots(met[met > 0], lot), settings.walk_share
     )
@@ -129,7 +134,7 @@ def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
 def _at_pace(settings: MarketSettings, recorded: Moments) -> MarketSettings:
     """With rates scaled until as many arrive as did."""
     for _ in range(_TURNS):
-        ratio = recorded.per_s / np.maximum(simulated(settings).per_s, 1e-9)
+        ratio = recorded.per_s / np.maximum(simulated(settings, recorded).per_s, 1e-9)
         limit, market, cancel = np.clip(ratio, 1 / _MOST, _MOST)
         settings = msgspec.structs.replace(
             settings,
@@ -157,7 +162,7 @@ def _remembering(
     for k, metaorders in enumerate(choices):
         progress("metaorders", k, len(choices))
         tried = msgspec.structs.replace(settings, metaorders=metaorders)
-        found = simulated(tried)
+        found = simulated(tried, recorded)
         apart = np.log(
             np.append(found.runs[known], found.moves)
             / np.append(recorded.runs[known], recorded.moves)
