@@ -29,7 +29,9 @@ def add(verbs: Any) -> None:
         "Hold a simulated market against recorded days; write a scorecard and a report.",
         _EXAMPLES,
     )
-    parser.add_argument("--market", required=True, help="YAML of a market, or the name of a shipped one")
+    parser.add_argument(
+        "--market", required=True, help="YAML of a market, or the name of a shipped one"
+    )
     parser.add_argument(
         "--tape", type=Path, nargs="+", required=True, help="tape folders, or folders of them"
     )
