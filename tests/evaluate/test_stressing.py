@@ -14,12 +14,14 @@ from rich.console import Console
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 from paceline.errors import ConfigError
+from paceline.evaluate.answering import simulated_days
 from paceline.evaluate.backtest import backtest
 from paceline.evaluate.report import summary_text, write_report
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.stressing import arrival, stress_rows, violations
 from paceline.market.tape import Tape
+from paceline.stress.facts import facts_of
 from paceline.stress.parts import Crash, Depth, Halt, Latency, Spread, StaleFeed
 from paceline.stress.scenario import Scenario
 from page.reading import Page, assert_stands_alone
@@ -170,3 +172,26 @@ def test_no_section_without_scenarios(tapes, tmp_path: Path) -> None:
 def test_scenarios_that_cannot_be(tapes, scenarios, says) -> None:
     with pytest.raises(ConfigError, match=says):
         backtest(tapes, ["twap"], BacktestSettings(**CHOSEN), scenarios=scenarios)
+
+
+def test_in_a_market_that_answers() -> None:
+    """There a scenario is another market, of the same seed, with the same orders."""
+    market = MarketSettings(open_s=34_200.0, close_s=37_200.0)
+    days = simulated_days(market, 1, seed=5)
+    chosen = BacktestSettings(orders=6, qty=800.0, horizon_s=240.0, slices=4)
+    scenarios = [SCENARIOS[0], Scenario(name="stale", parts=(StaleFeed(start_s=0.0),))]
+    result = backtest(
+        [day.tape for day in days], ["twap/cross"], chosen, answering=days, scenarios=scenarios
+    )
+    wide, stale = result.stressed
+    for under in (wide, stale):
+        np.testing.assert_array_equal(
+            under.result.places[0].parents["start_ts"], result.places[0].parents["start_ts"]
+        )
+    ids = [r.places[0].tape.manifest.tape_id for r in (stale.result, result)]
+    assert ids[0] == ids[1]
+    spreads = [facts_of(r.places[0].tape).spread_ticks for r in (result, wide.result)]
+    assert spreads[1] > 2.5 * spreads[0]
+    rows = {row.scenario: row for row in stress_rows(result)}
+    assert rows["wide"].change.mean_bps > 0
+    assert rows["stale"].orders == 6

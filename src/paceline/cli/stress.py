@@ -34,7 +34,7 @@ def add(verbs: Any) -> None:
         "scenario", nargs="?", help="name of a shipped scenario, or a YAML file; none lists them"
     )
     parser.add_argument("--tape", type=Path, help="a tape folder: the recorded day")
-    parser.add_argument("--market", help="YAML with the settings of a market, or default")
+    parser.add_argument("--market", help="YAML of a market, the name of a shipped one, or default")
     parser.add_argument("--day", default="2024-01-02", help="of the simulated market [%(default)s]")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated day [%(default)s]")
     parser.add_argument("-o", "--out", type=Path, default=Path("out/stress"), help="[%(default)s]")
@@ -53,10 +53,9 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("tape: give --tape or --market, and one of them only")
     from rich.console import Console
 
-    from paceline.config import load_yaml
     from paceline.engine.market_settings import MarketSettings
-    from paceline.page.terminal import rich_table
-    from paceline.stress.showing import facts_table, on_market, on_tape, write_shown
+    from paceline.engine.shipped import load_market
+    from paceline.stress.showing import facts_text, on_market, on_tape, write_shown
 
     if args.tape is not None:
         tapes = open_tapes([args.tape])
@@ -65,8 +64,8 @@ def run(args: argparse.Namespace) -> None:
         shown = on_tape(tapes[0], chosen)
     else:
         plain = args.market == "default"
-        settings = MarketSettings() if plain else load_yaml(args.market, MarketSettings)
+        settings = MarketSettings() if plain else load_market(args.market)
         shown = on_market(settings, chosen, args.day, args.seed)
     page = write_shown(shown, args.out)
-    Console().print(rich_table(facts_table(shown)))
+    Console().print(facts_text(shown))
     print(f"facts:  {args.out / 'facts.json'}\nreport: {page}")

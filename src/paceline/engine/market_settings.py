@@ -43,12 +43,9 @@ from paceline.engine.regimes import (
     Moments,
     Regime,
     check_regimes,
-    check_room,
     draw_sequence,
-    leads_table,
     named,
-    regime_table,
-    sequence_table,
+    regime_tables,
     with_names,
 )
 from paceline.errors import ConfigError, InputError
@@ -183,12 +180,8 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         force_setattr(self, "regimes", with_names(self.regimes))
         self._check_day()
         self._check_patience()
-        session_s = self.close_s - self.open_s
-        check_regimes(self.moods, self.sequence, session_s)
-        check_room(
-            self.moods, self.sequence, session_s, self.resting_orders() / MAX_RESTING,
-            self._arrivals() / MAX_ARRIVALS,
-        )  # fmt: skip
+        room = self.resting_orders() / MAX_RESTING, self._arrivals() / MAX_ARRIVALS
+        check_regimes(self.moods, self.sequence, self.close_s - self.open_s, *room)
         for name in ("limit_size", "market_size"):
             try:
                 getattr(self, name).weights()
@@ -346,9 +339,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
                 self.metaorders.weights() if self.metaorders.share else np.ones(1)
             ),
             reprice=_law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
-            regimes=regime_table(self.moods),
-            leads=leads_table(self.moods),
-            sequence=sequence_table(self.moods, self.sequence),
+            **regime_tables(self.moods, self.sequence),
         )
 
     def _day(self) -> NDArray[np.float64]:

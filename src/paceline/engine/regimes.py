@@ -10,7 +10,7 @@ A regime multiplies what holds otherwise, so the same names fit any market.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -135,8 +135,13 @@ def named(regimes: Sequence[Regime], name: str, field: str) -> Regime:
     raise ConfigError(f"{field}: {name!r} is not among the regimes ({known}); name one of them")
 
 
-def check_regimes(regimes: Sequence[Regime], sequence: Moments, length_s: float) -> None:
-    """Raise `ConfigError` for regimes or a sequence that cannot be."""
+def check_regimes(
+    regimes: Sequence[Regime], sequence: Moments, length_s: float, resting: float, arrivals: float
+) -> None:
+    """Raise `ConfigError` for regimes or a sequence that cannot be.
+
+    `resting` and `arrivals` of the plain market are shares of the most that there may be.
+    """
     names = [mood.name for mood in regimes]
     for mood in regimes:
         if names.count(mood.name) > 1:
@@ -161,15 +166,13 @@ def check_regimes(regimes: Sequence[Regime], sequence: Moments, length_s: float)
                 f"{length_s:g} s; count from the open"
             )
         before = at_s
+    _check_room(regimes, sequence, length_s, resting, arrivals)
 
 
-def check_room(
+def _check_room(
     regimes: Sequence[Regime], sequence: Moments, length_s: float, resting: float, arrivals: float
 ) -> None:
-    """Raise `ConfigError` if a regime fills the book or the session beyond what a market may have.
-
-    `resting` and `arrivals` of the plain market are shares of that.
-    """
+    """No regime fills the book or the session beyond what a market may have."""
     lasts = dict.fromkeys((mood.name for mood in regimes), 0.0 if sequence else 1.0)
     for at_s, name, until_s in lasting(regimes, sequence, length_s):
         lasts[name] += (until_s - at_s) / length_s
@@ -201,6 +204,15 @@ def lasting(
         sequence = ((0.0, regimes[0].name), *sequence)
     ends = [at_s for at_s, _ in sequence[1:]] + [length_s]
     return [(at_s, name, end) for (at_s, name), end in zip(sequence, ends, strict=True)]
+
+
+def regime_tables(regimes: Sequence[Regime], sequence: Moments) -> dict[str, NDArray[Any]]:
+    """What kernels read of them, as the columns of `Laws` are called."""
+    return {
+        "regimes": regime_table(regimes),
+        "leads": leads_table(regimes),
+        "sequence": sequence_table(regimes, sequence),
+    }
 
 
 def regime_table(regimes: Sequence[Regime]) -> NDArray[np.void]:

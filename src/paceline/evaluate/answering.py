@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine import clockwork, pit
-from paceline.engine.account import new_account
+from paceline.engine.account import MARKET_LINE, new_account
 from paceline.engine.dice import wrapping
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulated_exchange import (
@@ -34,6 +34,7 @@ from paceline.engine.venue import Venue
 from paceline.errors import CapacityError, ConfigError
 from paceline.evaluate.working import Log, Plan, new_log, work
 from paceline.market.tape import Tape
+from paceline.stress.on_venue import added_ns
 from paceline.units import NS_PER_S
 
 FIRST_DAY = "2024-01-02"
@@ -131,7 +132,9 @@ def _work_one(
 ) -> Worked | None:
     """None if `room` for child orders was too little."""
     start, end = int(parent[0]["start_ts"]), int(parent[0]["end_ts"])
-    begin = start - int(exchange.floor.rules.market_ns[-1]) - 1
+    rules = exchange.floor.rules
+    late = int(added_ns(rules.slow, MARKET_LINE, parent["start_ts"])[0])
+    begin = start - int(rules.market_ns[-1]) - late - 1
     if begin > exchange.now:
         exchange.advance(begin)
     now = exchange.now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from paceline.engine.venue import Venue
 from paceline.market.tape import Tape
 from paceline.page.cells import Cell, Column, Table, number, percent, significant
 from paceline.page.ink import Figure, hue, sheet, svg
+from paceline.page.terminal import rich_table
 from paceline.page.writing import write_page
 from paceline.stress.facts import Course, Facts, course_of, facts_of
 from paceline.stress.on_market import stress_market
@@ -24,6 +25,9 @@ from paceline.stress.on_tape import stress_tape
 from paceline.stress.on_venue import added_ns, stress_venue
 from paceline.stress.parts import Latency, StaleFeed
 from paceline.stress.scenario import Scenario, in_words
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 _TEMPLATE = Path(__file__).with_name("scenario.html")
 _CALM, _STRESSED = 0, 1
@@ -118,6 +122,11 @@ def facts_table(shown: Shown) -> Table:
         Column("ratio"),
     ]
     return Table("facts", columns, rows)
+
+
+def facts_text(shown: Shown) -> RichTable:
+    """The same for `rich.print`."""
+    return rich_table(facts_table(shown))
 
 
 def course_figure(shown: Shown) -> Figure:
