@@ -17,7 +17,8 @@ examples:
   paceline stress mine.yaml --market market.yaml -o out/mine --seed 7
   paceline stress halt --market default
 
-Without a scenario it lists those that are shipped. To work orders under a scenario: paceline backtest --scenario crash,mine.yaml ...
+Without a scenario it lists those that are shipped. To work orders under one, give it to
+`paceline backtest --scenario`.
 """
 
 
