@@ -53,7 +53,8 @@ def add(verbs: Any) -> None:
     where.add_argument("--tape", type=Path, nargs="+", help="tape folders, or folders of them")
     where.add_argument(
         "--market",
-        help="YAML or name of a simulated market: each order is worked in one of its own, which answers",
+        help="YAML or name of a simulated market: each order is worked in one of its own, "
+        "which answers",
     )
     parser.add_argument("--days", type=_count, help="days of --market to simulate [5]")
     parser.add_argument(
