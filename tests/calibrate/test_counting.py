@@ -21,13 +21,13 @@ from paceline.errors import InputError
 from paceline.market import events as ev
 from tests.engine import flows
 
-from .tapes import SlowCount, counted, ruler_of, tape_of
+from .tapes import SlowBook, counted, ruler_of, tape_of, watched
 
 HERE = QUEUES // 2
 """Bucket of the usual queue."""
 
 
-@flows.examples(150)
+@flows.examples(60)
 @given(
     steps=flows.steps(),
     begin=st.integers(flows.START - 2, flows.START + 60),
@@ -35,18 +35,20 @@ HERE = QUEUES // 2
     step=st.sampled_from((1, 1, 2)),
     reach=st.sampled_from((2, 6, 20)),
 )
-def test_a_slow_count_finds_the_same(steps, begin, length, step, reach):
+def test_slow_counts_find_the_same(steps, begin, length, step, reach):
     rows = flows.market(steps, "L3")
     ruler = ruler_of(begin, begin + length, step, reach)
-    counts, takers, journal = counted(tape_of(rows), ruler)
-    slow = SlowCount(ruler)
+    counts, takers = counted(tape_of(rows), ruler)
+    slow = SlowBook(ruler)
     slow.roll(rows)
     for name, seen in counts._asdict().items():
-        np.testing.assert_allclose(seen, getattr(slow.counts, name), rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(seen, getattr(slow.counts, name), atol=1e-9, err_msg=name)
     assert np.stack(takers, axis=1).tolist() == slow.takers
-    np.testing.assert_allclose(
-        np.stack(journal[1:], axis=1).reshape(-1, 6), np.array(slow.journal).reshape(-1, 6)
-    )
+    log = watched(tape_of(rows), ruler)
+    for name, found, wanted in zip(
+        log._fields[1:], log[1:], zip(*slow.log, strict=True), strict=True
+    ):
+        np.testing.assert_allclose(found, np.array(wanted), atol=1e-15, err_msg=name)
 
 
 def test_by_hand():
@@ -62,21 +64,21 @@ def test_by_hand():
     flow.ts = 1030
     flow.leave(ev.EXECUTE, (-1, 107), 0, 6)
     flow.put(ev.HIDDEN, -1, 108, 3)
-    counts, takers, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041))
+    tape, ruler = tape_of(flows.rows_of(flow.rows)), ruler_of(1001, 1041)
+    counts, takers = counted(tape, ruler)
     assert counts.streams.tolist() == [1, 0, 0, 1, 1, 0]
-    assert counts.arrivals.sum(axis=(1, 2, 3)).tolist() == [1, 1, 1]
-    assert counts.arrivals[:, :, HERE].sum() == 3
     assert counts.limits.tolist()[:4] == [0, 0, 0, 1], "a spread of 3 is in [2.8, 4)"
     assert counts.improving.tolist()[:4] == [0, 0, 0, 1]
-    assert counts.inside.tolist() == [0, 0, 1, 0, 0, 0]
-    assert counts.room.tolist() == [0, 0, 1, 0, 0, 0], "three ticks would have traded"
-    assert counts.cancels.tolist()[:3] == [1, 0, 0]
-    # Order-nanoseconds: two touches for 40; 104 and 103 stood 2 and 3 behind for 10 of them, and
-    # 108 was one behind until 107 was gone.
-    at = counts.order_s.sum(axis=(0, 1, 2)) * 1e9
-    assert at[:4].round().tolist() == [80, 30 + 29, 10, 10], at
-    assert counts.touch_s.sum() == pytest.approx(80e-9)
-    assert [column.tolist() for column in takers] == [[1030], [1], [9], [3], [3]]
+    assert counts.single.sum() == 0
+    assert counts.parts.tolist() == pytest.approx([1 / 20] * 20), "the one price there was"
+    assert [column.tolist() for column in takers] == [[1030], [1], [9], [3], [3], [6], [0]]
+    log = watched(tape, ruler)
+    assert log.stream.tolist() == [2 * LIMIT, 2 * CANCEL, 2 * MARKET + 1, -1, -1]
+    assert (log.seconds * 1e9).round().tolist() == [9, 10, 10, 0, 11]
+    assert log.queue.tolist() == [[HERE, HERE]] * 5
+    assert log.width.tolist() == [3, 0, 3, 4, 4], "spreads of 3, 1, 3, 4, 4"
+    assert log.gap[:, 0].tolist() == [0, 2, 0, 0, 0], "103 behind 104, and 104 behind 106"
+    assert log.orders.sum(axis=2).tolist() == [[2, 2], [3, 2], [2, 2], [2, 1], [2, 1]]
 
 
 def test_halts_are_no_time():
@@ -87,9 +89,8 @@ def test_halts_are_no_time():
     flow.put(ev.HALT, 0, 0, 0)
     flow.ts = 1030
     flow.put(ev.RESUME, 0, 0, 0)
-    counts, _, _ = counted(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
-    assert counts.touch_s.sum() == pytest.approx(2 * 30e-9)
-    assert counts.order_s.sum() == pytest.approx(2 * 30e-9)
+    log = watched(tape_of(flows.rows_of(flow.rows)), ruler_of(1000, 1050))
+    assert log.seconds.sum() == pytest.approx(30e-9)
 
 
 def test_bins_of_distances():
@@ -109,14 +110,13 @@ def test_the_largest_unit(values, unit):
 def test_what_the_ruler_of_a_tape_is():
     rows = flows.market(flows.random_steps(3, 400), "L3")
     tape = tape_of(rows)
-    edges = distance_edges(8)
-    ruler = new_ruler(tape, grid_step([tape]), 1, usual_touch_lots([tape]), edges)
+    ruler = new_ruler(tape, grid_step([tape]), 1, usual_touch_lots([tape]), distance_edges(8))
     assert ruler.hour_ns * HOURS >= tape.session.close_ns
     assert 1 <= ruler.usual_lots <= 40
-    counts = new_counts(len(edges) - 1, 8)
-    takers, journal = count(tape, ruler, counts)
+    counts = new_counts(8)
+    takers = count(tape, ruler, counts)
     assert counts.streams[2 * MARKET : 2 * MARKET + 2].sum() == len(takers.ts) > 0
-    assert counts.streams.sum() == len(journal.ts)
+    assert counts.streams.sum() == (watched(tape, ruler).stream >= 0).sum()
     assert counts.streams[2 * LIMIT] > 0
     assert counts.streams[2 * CANCEL] > 0
 
@@ -126,4 +126,4 @@ def test_levels_without_orders_are_refused():
     with pytest.raises(InputError, match="names no orders; calibration needs L3 tapes"):
         usual_touch_lots([tape])
     with pytest.raises(InputError, match="names no orders"):
-        count(tape, ruler_of(0, 10), new_counts(5, 6))
+        count(tape, ruler_of(0, 10), new_counts(6))

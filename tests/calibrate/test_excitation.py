@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paceline.calibrate.counting import Journal, count, new_counts
 from paceline.calibrate.excitation import ExcitationFit, fit_excitation, heats, likeliest, unexcited
-from paceline.calibrate.fit import fit_market
-from paceline.calibrate.rates import Rates, fit_rates
+from paceline.calibrate.fit import fit, fit_market
+from paceline.calibrate.rates import Rates, fit_rates, seen_in
 from paceline.calibrate.ruler import distance_edges, new_ruler, usual_touch_lots
+from paceline.calibrate.watching import watch
 from paceline.engine.flow_settings import Excitation
-from paceline.engine.laws import LIMIT, MARKET
+from paceline.engine.laws import CANCEL, LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 
@@ -37,15 +37,21 @@ def test_heat_is_what_a_slow_sum_finds():
     ts[7] = ts[8]
     stream = dice.integers(0, 6, 60)
     decay = np.array([0.3, 4.0])
-    out = np.empty((60, 2, 2, 3))
-    heats(ts, stream, decay, np.zeros((2, 6)), out)
-    slow = np.zeros_like(out)
+    stream[3] = -1
+    out, total = np.empty((2, 2, 60, 2, 2, 3))
+    heats(ts, stream, decay, np.zeros((2, 6)), out, total)
+    slow, area = np.zeros_like(out), np.zeros_like(total)
     for i in range(60):
         for j in range(i):
-            other = int(stream[i] % 2 != stream[j] % 2)
-            left = decay * np.exp(-decay * (ts[i] - ts[j]) / 1e9)
-            slow[i, :, other, stream[j] // 2] += left
+            if stream[j] < 0:
+                continue
+            for side in range(2):
+                at = (side, i, slice(None), int(side != stream[j] % 2), stream[j] // 2)
+                begin, end = (np.exp(-decay * (ts[k] - ts[j]) / 1e9) for k in (i - 1, i))
+                slow[at] += decay * end
+                area[at] += begin - end
     np.testing.assert_allclose(out, slow)
+    np.testing.assert_allclose(total, area, atol=1e-12)
 
 
 def test_a_rate_of_one_term_is_counts_over_time():
@@ -71,17 +77,11 @@ def test_the_likeliest_weights_are_where_no_step_leads_higher():
 def fitted() -> tuple[ExcitationFit, Rates]:
     tapes = [simulate_day(EXCITED, day, seed=5) for day in DAYS]
     usual, edges = usual_touch_lots(tapes), distance_edges(200)
-    counts = new_counts(len(edges) - 1, 200)
-    rulers = [new_ruler(tape, 1, 100, usual, edges) for tape in tapes]
-    for tape, ruler in zip(tapes, rulers, strict=True):
-        count(tape, ruler, counts)
-    rates = fit_rates(counts)
-    journals: list[Journal] = []
-    for tape, ruler in zip(tapes, rulers, strict=True):
-        known = ruler._replace(pace=rates.cancel_per_s)
-        journals.append(count(tape, known, new_counts(len(edges) - 1, 200))[1])
-    fit = fit_excitation(journals, counts, rates, (0, 1, 2), TRUTH.half_lives_s)
-    return fit, unexcited(counts, rates, fit)
+    logs = [watch(tape, new_ruler(tape, 1, 100, usual, edges)) for tape in tapes]
+    seen = seen_in(logs)
+    rates = fit_rates(seen)
+    found = fit_excitation(logs, seen, rates, (0, 1, 2), TRUTH.half_lives_s)
+    return found, unexcited(rates, found)
 
 
 def test_excitation_is_found(fitted):
@@ -122,8 +122,10 @@ def test_a_poisson_market_excites_nothing():
 
 def test_excitation_is_fitted_where_asked_for():
     tape = simulate_day(EXCITED, DAYS[0], seed=5)
-    calm, lively = fit_market([tape]), fit_market([tape], (MARKET,))
-    assert calm.excitation == Excitation()
-    assert lively.excitation.branching() > 0.2
-    assert lively.market_buy_per_s < 0.8 * calm.market_buy_per_s
-    assert lively.limit_bid_per_s == calm.limit_bid_per_s
+    calm, lively = fit([tape], ()), fit([tape], (MARKET,))
+    assert calm.excitation is None
+    assert calm.settings.excitation == Excitation()
+    assert lively.settings.excitation.branching() > 0.2
+    base = lively.excitation.base
+    assert base[MARKET] < 0.8
+    assert base[LIMIT] == base[CANCEL] == 1.0

@@ -109,7 +109,7 @@ def _count_limit(
     if behind < 0:
         counts.improving[bucket] += 1
         counts.single[bucket] += behind == -1
-        if behind < -1:
+        if 1 < -behind < spread:  # off the grid, an order may seem to stand on the other side
             _count_part(counts, -behind - 2, spread - 2)
 
 
