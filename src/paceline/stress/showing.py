@@ -73,7 +73,7 @@ def write_shown(shown: Shown, folder: str | Path) -> Path:
             "lead": f"{in_words(scenario)} On {shown.where}, {shown.calm.session.day}.",
             "hues": {"calm": _CALM, "stressed": _STRESSED},
             "facts": facts_table(shown),
-            "figures": [course_figure(shown), *_delay_figures(shown)],
+            "figures": [*_delay_figures(shown), course_figure(shown)],
         },
     )
 
@@ -153,7 +153,9 @@ def course_figure(shown: Shown) -> Figure:
         rows[0].legend(loc="lower left", bbox_to_anchor=(0.3, 1.0), ncols=2)
         rows[-1].set_xlabel("minutes after the open")
         drawn = svg(figure, "course", "Mid, spread, depth and volume, calm and stressed")
-    return Figure(drawn, _caption(courses))
+    same = shown.calm.manifest.tape_id == shown.stressed.manifest.tape_id
+    unchanged = " The market is as it was: the scenario is about messages alone." if same else ""
+    return Figure(drawn, _caption(courses) + unchanged)
 
 
 def _caption(courses: tuple[Course, Course]) -> str:
