@@ -24,6 +24,7 @@ from paceline.market.tape import Tape
 from paceline.stress.facts import facts_of
 from paceline.stress.parts import Crash, Depth, Halt, Latency, Spread, StaleFeed
 from paceline.stress.scenario import Scenario
+from engine.test_flow import many_events
 from page.reading import Page, assert_stands_alone
 
 from .orders import same_logs
@@ -174,6 +175,7 @@ def test_scenarios_that_cannot_be(tapes, scenarios, says) -> None:
         backtest(tapes, ["twap"], BacktestSettings(**CHOSEN), scenarios=scenarios)
 
 
+@many_events
 def test_in_a_market_that_answers() -> None:
     """There a scenario is another market, of the same seed, with the same orders."""
     market = MarketSettings(open_s=34_200.0, close_s=37_200.0)

@@ -240,7 +240,7 @@ parts = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small, st.integers(0, 99), st.lists(parts, min_size=1, max_size=3), st.booleans())
 def test_any_scenario_leaves_a_book(market, seed, chosen, by_level) -> None:
     calm = simulate_day(market, DAY, seed)
