@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from engine.test_flow import many_events
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 from paceline.errors import ConfigError
@@ -24,7 +25,6 @@ from paceline.market.tape import Tape
 from paceline.stress.facts import facts_of
 from paceline.stress.parts import Crash, Depth, Halt, Latency, Spread, StaleFeed
 from paceline.stress.scenario import Scenario
-from engine.test_flow import many_events
 from page.reading import Page, assert_stands_alone
 
 from .orders import same_logs
