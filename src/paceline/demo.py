@@ -23,10 +23,17 @@ _TRADED_DAYS = 5
 
 
 def run_demo(
-    out: Path, data: Path | None, orders: int | None, quick: bool, seed: int, bar: Any
+    out: Path,
+    data: Path | None,
+    orders: int | None,
+    quick: bool,
+    seed: int,
+    bar: Any,
+    market: str | None = None,
 ) -> Path:
     """Run it all below folder `out`; returns the report's path.
 
+    `market` is the name of one that is shipped, or a file; none is plain Poisson flow.
     `bar` has `say(what)`, `on(what, done, total)` and `to(what, at, total)` to show progress.
     """
     from paceline.evaluate.backtest import backtest
@@ -42,7 +49,10 @@ def run_demo(
         seed=seed,
     )
     folder = out / "tapes"
-    tapes = _simulated(folder, quick, seed, bar) if data is None else _recorded(data, folder, bar)
+    if data is None:
+        tapes = _simulated(folder, quick, seed, bar, market)
+    else:
+        tapes = _recorded(data, folder, bar)
     trade = _to_trade(tapes, settings)
     total = settings.orders * len(POLICIES) * len(fill_models(settings))
     result = backtest(
@@ -57,15 +67,19 @@ def run_demo(
     return write_report(result, out / "report.html", examples=2 if quick else 6)
 
 
-def _simulated(folder: Path, quick: bool, seed: int, bar: Any) -> list[Tape]:
+def _simulated(
+    folder: Path, quick: bool, seed: int, bar: Any, market: str | None = None
+) -> list[Tape]:
     from paceline.engine.market_settings import MarketSettings
+    from paceline.engine.shipped import load_market
     from paceline.engine.simulator import simulate_day
 
     days = [(_FIRST_DAY + timedelta(days=i)).isoformat() for i in range(2 if quick else _DAYS)]
+    settings = MarketSettings() if market is None else load_market(market)
     tapes = []
     for i, day in enumerate(days):
         bar.to(f"simulate {day}", i, len(days))
-        tape = simulate_day(MarketSettings(), day, seed)
+        tape = simulate_day(settings, day, seed)
         tape.save(folder / f"{tape.name}.tape")
         tapes.append(tape)
     return tapes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.cli.parser import add_verb
+from paceline.errors import ConfigError
 from paceline.progress import progress_bar
 
 
@@ -17,9 +18,11 @@ def add(verbs: Any) -> None:
         "demo",
         run,
         "Work parent orders on simulated days, or on yours, and write a report.",
-        "examples:\n  paceline demo\n  paceline demo --data lobster/YHOO --out out/yhoo\n",
+        "examples:\n  paceline demo\n  paceline demo --market yhoo-2003\n"
+        "  paceline demo --data lobster/YHOO --out out/yhoo\n",
     )
     parser.add_argument("--data", type=Path, help="raw files or a folder of days; none: simulate")
+    parser.add_argument("--market", help="YAML or name of the market to simulate [a plain one]")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder [%(default)s]")
     parser.add_argument("--orders", type=int, help="parent orders [500; 60 with --quick]")
     parser.add_argument("--quick", action="store_true", help="fewer orders and shorter days")
@@ -30,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
     """Run it."""
     from paceline.demo import run_demo
 
+    if args.data is not None and args.market is not None:
+        raise ConfigError("market: is simulated, --data is recorded; give one of them")
     with progress_bar() as bar:
-        report = run_demo(args.out, args.data, args.orders, args.quick, args.seed, bar)
+        report = run_demo(args.out, args.data, args.orders, args.quick, args.seed, bar, args.market)
     print(f"\nreport: {report}")
