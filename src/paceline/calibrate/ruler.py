@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import InputError
-from paceline.jit import kernel
-from paceline.market.book import Book, apply, is_shown
-from paceline.market.events import ADD, Events
+from paceline.market.events import ADD
+from paceline.market.portrait import touch_lots
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 
@@ -38,19 +37,6 @@ class Ruler(NamedTuple):
     bin_of: NDArray[np.int64]  # [reach] bin of each distance in steps
     used_s: tuple[float, float]
     """The touch has half forgotten where it was after so long: soon and late."""
-
-
-@kernel
-def touch_lots(book: Book, events: Events, out: NDArray[np.int64]) -> None:
-    """Lots at the best bid and ask after every event, `[n_events, 2]`; 0 where a side is empty."""
-    for i in range(len(events.ts)):
-        apply(
-            book, events.kind[i], events.side[i], events.level[i], events.qty[i], events.slot[i], i
-        )
-        for row in range(2):
-            out[i, row] = 0
-            if is_shown(book, row):
-                out[i, row] = book.levels[row, book.best[row]]["lots"]
 
 
 def distance_edges(reach: int) -> NDArray[np.int64]:
@@ -98,8 +84,7 @@ def usual_touch_lots(tapes: Sequence[Tape]) -> float:
     sizes, weights = [], []
     for tape in tapes:
         needs_orders(tape)
-        out = np.empty((len(tape), 2), np.int64)
-        touch_lots(tape.new_book(), tape.events, out)
+        out = np.stack(touch_lots(tape), axis=1)
         ends = np.append(tape.events.ts[1:], tape.events.ts[-1])
         ends = np.clip(ends, None, tape.session.close_ns)
         seconds = np.maximum(ends - np.maximum(tape.events.ts, settled_ns(tape)), 0) * 1e-9
