@@ -55,23 +55,28 @@ def spliced(function: F) -> F:
     return _compile(function, inline="always")
 
 
+_KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+_DOORLESS = {**_KERNEL, "no_cpython_wrapper": True}
+
+
 def chosen(usual: F, kind: type, other: F) -> F:
-    """One name for two kernels: `other` if the first argument is a `kind`, else `usual`.
+    """One name for two kernels of two arguments: `other` if the first is a `kind`, else `usual`.
 
     The choice is made where a caller is compiled, and costs nothing when it runs.
     """
 
-    def choose(first: Any, *rest: Any) -> Any:
-        return (other if isinstance(first, kind) else usual)(first, *rest)
+    def choose(where: Any, what: Any) -> Any:
+        return (other if isinstance(where, kind) else usual)(where, what)
 
-    def compiled(first: Any, *rest: Any) -> Any:
-        if first.instance_class is kind:
-            return lambda first, *rest: other(first, *rest)
-        return lambda first, *rest: usual(first, *rest)
+    def compiled(where: Any, what: Any) -> Any:
+        if where.instance_class is kind:
+            return lambda where, what: other(where, what)
+        return lambda where, what: usual(where, what)
 
     # Numba holds signatures against one another, annotations and all.
     choose.__annotations__, compiled.__annotations__ = {}, {}
-    numba.extending.overload(choose)(compiled)
+    offer: Any = numba.extending.overload  # its type hints leave out the wrapper options
+    offer(choose, jit_options=_DOORLESS)(compiled)
     return cast(F, choose)
 
 
@@ -104,7 +109,5 @@ def _without_door(compiled: F) -> F:
 
 def _compile(function: F, **options: Any) -> F:
     decorate: Any = numba.njit  # its type hints leave out the wrapper options
-    compiled = decorate(
-        cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False, **options
-    )(function)
+    compiled = decorate(cache=True, **_KERNEL, **options)(function)
     return cast(F, compiled)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from paceline.engine import account as acc
-from paceline.engine import messages, replay
+from paceline.engine import doors, replay
 from paceline.engine.queue import CALIBRATED, OPTIMISTIC, PESSIMISTIC
 from paceline.engine.venue import Rules
 from paceline.market import events as ev
@@ -317,7 +317,7 @@ def floor_on(
         rules=rules,
         account=acc.new_account(len(level_ticks), max_live=max_live),
     )
-    replay.seek(floor, images, ts, seed)
+    doors.seek(floor, images, ts, seed)
     return floor, images
 
 
@@ -328,16 +328,16 @@ class Kernels:
         self.floor = floor
 
     def submit(self, side, type_, ticks, lots, ttl_ns, ts) -> int:
-        return int(messages.submit(self.floor, side, type_, ticks, lots, ttl_ns, 0, ts))
+        return int(doors.submit(self.floor, side, type_, ticks, lots, ttl_ns, 0, ts))
 
     def cancel(self, k, ts) -> None:
-        assert messages.cancel(self.floor, k, ts)
+        assert doors.cancel(self.floor, k, ts)
 
     def replace(self, k, type_, ticks, lots, ts) -> None:
-        assert messages.replace(self.floor, k, type_, ticks, lots, ts)
+        assert doors.replace(self.floor, k, type_, ticks, lots, ts)
 
     def advance(self, ts) -> None:
-        replay.advance(self.floor, ts)
+        doors.advance(self.floor, ts)
 
     @property
     def orders(self) -> np.ndarray:

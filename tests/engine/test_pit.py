@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from paceline.engine import pit
 from paceline.engine.account import new_account
 from paceline.engine.clockwork import look
+from paceline.engine.doors import seek
 from paceline.engine.flow_settings import Excitation, Halts, Jumps, Sizes
 from paceline.engine.laws import LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
-from paceline.engine.replay import Floor, seek
+from paceline.engine.replay import Floor
 from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.engine.simulator import Simulator
 from paceline.engine.venue import Footprint, Latency, Venue

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.engine import account as acc
-from paceline.engine import replay
+from paceline.engine import doors
 from paceline.engine.queue import CALIBRATED, OPTIMISTIC, PESSIMISTIC
 from paceline.market import events as ev
 
@@ -249,7 +249,7 @@ def test_the_same_seed_gives_the_same_bits(depth, steps, rules, plan, seed):
     floor, images = flows.floor_on(rows, rules, seed=seed)
     used = flows.Kernels(floor)
     flows.play(used, plan[::-1], end=int(rows.ts[-1]))
-    replay.seek(floor, images, flows.START, seed)
+    doors.seek(floor, images, flows.START, seed)
     flows.play(used, plan, end=int(rows.ts[-1]) + 100)
     assert used.orders.tobytes() == one.orders.tobytes()
     assert used.fills.tobytes() == one.fills.tobytes()

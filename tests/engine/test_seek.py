@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.engine import replay
+from paceline.engine import doors
 from paceline.errors import TapeError
 from paceline.market import events as ev
 from paceline.market.compiler import IMAGE_EVERY, compile_rows
@@ -52,8 +52,8 @@ def test_seek_is_roll(depth):
     jumping, images = a_floor(depth)
     assert len(images.halted) >= 3
     for ts in sorted(times | edges | {int(rows.ts[-1]), int(rows.ts[-1]) + 9}):
-        replay.advance(rolling, ts)
-        replay.seek(jumping, images, ts, 0)
+        doors.advance(rolling, ts)
+        doors.seek(jumping, images, ts, 0)
         same_books(rolling.book, jumping.book)
         for name in ("cursor", "stopped", "now"):
             assert rolling.account.clock[0][name] == jumping.account.clock[0][name]
@@ -75,10 +75,10 @@ def test_trading_after_a_seek_is_trading_after_a_roll(depth, where, rules, plan,
         floor, images = _floors(depth)
         floor = floor._replace(rules=rules)
         if jump:
-            replay.seek(floor, images, ts, seed)
+            doors.seek(floor, images, ts, seed)
         else:
-            replay.seek(floor, images, 0, seed)
-            replay.advance(floor, ts)
+            doors.seek(floor, images, 0, seed)
+            doors.advance(floor, ts)
         kernels = flows.Kernels(floor)
         flows.play(kernels, plan, end=ts + 300, ts=ts)
         outcome.append((kernels.orders.tobytes(), kernels.fills.tobytes()))
@@ -102,7 +102,7 @@ def test_derived_columns_say_what_the_book_shows():
                 volume += int(rows.lots[i])
             assert events.volume[i] == volume
         for ts, i in sorted(last.items()):
-            replay.advance(floor, ts)
+            doors.advance(floor, ts)
             assert (events.bid[i], events.ask[i]) == tuple(floor.book.best)
 
 

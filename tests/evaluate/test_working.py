@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine import flows
 from paceline.engine import account as acc
-from paceline.engine import replay
+from paceline.engine import doors, replay
 from paceline.engine.account import new_account
 from paceline.engine.venue import Latency
 from paceline.evaluate import backtest
@@ -216,7 +216,7 @@ def test_a_sweep_leaves_nothing_that_the_visible_book_can_give(depth, steps, cas
     floor = replay.Floor(
         tape.events, tape.new_book(), flows.plain_rules(), new_account(len(tape.level_ticks))
     )
-    replay.seek(floor, tape.images, case.end, 0)
+    doors.seek(floor, tape.images, case.end, 0)
     if floor.account.clock[0]["stopped"]:
         return
     other = floor.book.levels[1 if case.side > 0 else 0]["lots"]

@@ -15,9 +15,6 @@ Floor = replay.Floor | pit.Pit
 advance = chosen(replay.advance, pit.Pit, pit.advance)
 """Let everything up to and including a time happen."""
 
-seek = chosen(replay.seek, pit.Pit, pit.seek)
-"""Stand at a time with a fresh account: a recorded day jumps there, a simulated one runs."""
-
 volume_by = chosen(replay.volume_by, pit.Pit, pit.volume_by)
 """Lots that everybody had traded by a time."""
 
@@ -37,4 +34,4 @@ def look(floor: Floor, ts: int) -> tuple[int, int]:
     seen = max(ts - late, account.clock[0]["last_seen"])
     account.clock[0]["last_seen"] = seen
     advance(floor, seen)
-    return _best_level(floor, 0, seen), _best_level(floor, 1, seen)
+    return _best_level(floor, 0), _best_level(floor, 1)

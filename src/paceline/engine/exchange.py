@@ -13,7 +13,7 @@ What the market shows is as recorded: our own orders and our footprint are not i
 from __future__ import annotations
 
 from paceline.engine import account as acc
-from paceline.engine import replay
+from paceline.engine import doors, replay
 from paceline.engine.order_entry import OrderEntry
 from paceline.engine.venue import Venue
 from paceline.market.tape import Tape
@@ -43,10 +43,10 @@ class Exchange(OrderEntry):
 
     def seek(self, ts: int) -> None:
         """Jump to `ts` with a fresh account."""
-        replay.seek(self.floor, self.tape.images, ts, self.seed)
+        doors.seek(self.floor, self.tape.images, ts, self.seed)
 
     def advance(self, ts: int) -> None:
         """Let everything up to and including `ts` happen."""
         self._check_time(ts)
-        replay.advance(self.floor, ts)
+        doors.advance(self.floor, ts)
         self._check_room()

@@ -40,7 +40,7 @@ from paceline.engine.places import (
 )
 from paceline.engine.queue import PESSIMISTIC
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, inner
+from paceline.jit import inlined, inner, spliced
 from paceline.market.book import Book, rank, row_of
 from paceline.market.events import (
     ADD,
@@ -220,7 +220,7 @@ def refusal(account: Account, rules: Rules, k: int, ts: int) -> int:
     return NO_REASON
 
 
-@inner
+@spliced
 def admit(account: Account, rules: Rules, k: int, ts: int) -> bool:
     """Order `k` reaches the exchange at `ts`. False: the venue refuses it."""
     order = account.orders[k]
@@ -242,7 +242,7 @@ def admit(account: Account, rules: Rules, k: int, ts: int) -> bool:
     return True
 
 
-@inner
+@spliced
 def may_rest(account: Account, rules: Rules, k: int, ts: int) -> bool:
     """Whether something of order `k` is left that rests; what is left of others is over."""
     order = account.orders[k]
@@ -254,7 +254,7 @@ def may_rest(account: Account, rules: Rules, k: int, ts: int) -> bool:
     return True
 
 
-@inner
+@spliced
 def refuse_rest(account: Account, rules: Rules, k: int, why: int, ts: int) -> None:
     """There is no place for what is left of order `k`."""
     account.orders[k]["reason"] = why

@@ -20,7 +20,7 @@ from paceline.engine.account import (
     slowed,
 )
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, kernel
+from paceline.jit import inlined, inner
 
 
 class Floor(Protocol):
@@ -65,7 +65,7 @@ def send(floor: Floor, kind: int, k: int, type_: int, ticks: int, lots: int, ts:
     return True
 
 
-@kernel
+@inner
 def submit(
     floor: Floor, side: int, type_: int, ticks: int, lots: int, ttl_ns: int, tag: int, ts: int
 ) -> int:
@@ -110,13 +110,13 @@ def submit(
     return int(k)
 
 
-@kernel
+@inner
 def cancel(floor: Floor, k: int, ts: int) -> bool:
     """Ask at `ts` to cancel order `k`. A fill may win the race."""
     return send(floor, CANCEL, k, 0, 0, 0, ts)
 
 
-@kernel
+@inner
 def replace(floor: Floor, k: int, type_: int, ticks: int, lots: int, ts: int) -> bool:
     """Ask at `ts` to give order `k` a new type, price and *total* size, in one step.
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from paceline.engine import account as acc
-from paceline.engine import messages
+from paceline.engine import doors, messages
 from paceline.errors import CapacityError, ExchangeError, OrderError
 from paceline.market.book import Book, top_levels
 from paceline.orders.instrument import Instrument
@@ -118,13 +118,13 @@ class OrderEntry:
         if ttl_ms is not None and ttl_ms <= 0:
             raise OrderError(f"ttl_ms: {ttl_ms!r} is not positive; None means for the session")
         ttl_ns = (ttl_ms or 0) * NS_PER_MS
-        k = messages.submit(self.floor, side, _TYPES[type], ticks, lots, ttl_ns, 0, self.now)
+        k = doors.submit(self.floor, side, _TYPES[type], ticks, lots, ttl_ns, 0, self.now)
         self._check_room()
         return int(k)
 
     def cancel(self, order: int) -> None:
         """Ask for a cancel now. A fill may win the race."""
-        messages.cancel(self.floor, self._known(order), self.now)
+        doors.cancel(self.floor, self._known(order), self.now)
         self._check_room()
 
     def replace(
@@ -143,7 +143,7 @@ class OrderEntry:
         ticks = self._order_ticks(price)
         old_type = self.floor.account.orders[self._known(order)]["type"]
         new_type = old_type if type is None else _TYPES[type]
-        messages.replace(self.floor, order, new_type, ticks, lots, self.now)
+        doors.replace(self.floor, order, new_type, ticks, lots, self.now)
         self._check_room()
 
     def order(self, order: int) -> OrderState:

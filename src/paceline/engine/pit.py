@@ -103,10 +103,10 @@ def new_prints(room: int) -> Prints:
 
 
 @kernel
-def seek(pit: Pit, images: object, ts: int, seed: int) -> None:
+def enter(pit: Pit, ts: int, seed: int) -> None:
     """Run to `ts`, all events up to and including `ts` done, with a fresh account.
 
-    None of our orders may be in the book. A simulated market has no images to jump to.
+    None of our orders may be in the book; `seed` starts the latency generator.
     """
     account, flow = pit.account, pit.market.flow
     reset(account, seed)
@@ -116,7 +116,7 @@ def seek(pit: Pit, images: object, ts: int, seed: int) -> None:
 
 
 @inlined
-def best_level(pit: Pit, row: int, ts: int) -> int:
+def best_level(pit: Pit, row: int) -> int:
     """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
     book, account = pit.book, pit.account
     n, step = len(book.level_ticks), 2 * row - 1

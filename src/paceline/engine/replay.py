@@ -25,7 +25,7 @@ from paceline.engine.matching import amend, arrive, finish, meet, withdraw
 from paceline.engine.messages import next_arrival
 from paceline.engine.places import book_starts_again
 from paceline.engine.venue import Rules
-from paceline.jit import inlined, inner, kernel
+from paceline.jit import inlined, inner, spliced
 from paceline.market.book import Book, apply, rank, row_of
 from paceline.market.compiler import IMAGE_EVERY, Images, load_image
 from paceline.market.events import (
@@ -55,7 +55,7 @@ class Floor(NamedTuple):
     account: Account
 
 
-@kernel
+@inner
 def seek(floor: Floor, images: Images, ts: int, seed: int) -> None:
     """Stand at `ts`, all events up to and including `ts` done, with a fresh account."""
     events, book, account = floor.events, floor.book, floor.account
@@ -167,7 +167,7 @@ def _deliver(floor: Floor, ts: int) -> None:
                 break
 
 
-@kernel
+@inner
 def advance(floor: Floor, until: int) -> None:
     """Let everything up to and including `until` happen, in order of time."""
     account = floor.account
@@ -182,14 +182,16 @@ def advance(floor: Floor, until: int) -> None:
     clock["now"] = max(clock["now"], until)
 
 
-@kernel
+@inner
 def volume_by(floor: Floor, ts: int) -> int:
     """Lots that everybody had traded by `ts` since the tape began, as recorded."""
     done = rank(floor.events.ts, ts + 1)
     return floor.events.volume[done - 1] if done > 0 else 0
 
 
-@inlined
-def best_level(floor: Floor, row: int, ts: int) -> int:
-    """Best level of a side at `ts`, our footprint left out; -1 or n_levels if there is none."""
-    return touch(floor.book, floor.account, floor.rules, row, ts)
+@spliced
+def best_level(floor: Floor, row: int) -> int:
+    """Best level of a side when we last looked, our footprint left out; -1 or n_levels if there is
+    none."""
+    seen = floor.account.clock[0]["last_seen"]
+    return touch(floor.book, floor.account, floor.rules, row, seen)

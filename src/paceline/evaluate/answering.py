@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine import clockwork, pit
-from paceline.engine.account import MARKET_LINE, new_account
+from paceline.engine.account import new_account
 from paceline.engine.dice import wrapping
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulated_exchange import (
@@ -32,9 +32,8 @@ from paceline.engine.simulated_exchange import (
 from paceline.engine.simulator import simulate_day, standing_rows
 from paceline.engine.venue import Venue
 from paceline.errors import CapacityError, ConfigError
-from paceline.evaluate.working import Log, Plan, new_log, work
+from paceline.evaluate.working import Log, Plan, first_sight, new_log, work_one
 from paceline.market.tape import Tape
-from paceline.stress.on_venue import added_ns
 from paceline.units import NS_PER_S
 
 FIRST_DAY = "2024-01-02"
@@ -132,9 +131,7 @@ def _work_one(
 ) -> Worked | None:
     """None if `room` for child orders was too little."""
     start, end = int(parent[0]["start_ts"]), int(parent[0]["end_ts"])
-    rules = exchange.floor.rules
-    late = int(added_ns(rules.slow, MARKET_LINE, parent["start_ts"])[0])
-    begin = start - int(rules.market_ns[-1]) - late - 1
+    begin = int(first_sight(exchange.floor, start)) - 1
     if begin > exchange.now:
         exchange.advance(begin)
     now = exchange.now
@@ -145,7 +142,7 @@ def _work_one(
             floor = copied_pit(exchange.floor)._replace(
                 account=new_account(1, room, 4 * room, max_live=room), record=new_record(opening)
             )
-            if work(floor, None, parent, plan, log, 0) == 1:
+            if work_one(floor, parent, plan, log):
                 break
             if floor.account.clock[0]["full"] != pit.CROWDED:
                 return None

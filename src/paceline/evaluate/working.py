@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.engine import pit, replay
 from paceline.engine.account import (
     FILL_RECORD,
     IOC,
@@ -25,7 +26,7 @@ from paceline.engine.account import (
     open_lots,
     slowed,
 )
-from paceline.engine.clockwork import Floor, advance, look, seek, volume_by
+from paceline.engine.clockwork import Floor, advance, look, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
 from paceline.jit import inner, kernel, spliced
 from paceline.market.compiler import Images
@@ -120,25 +121,49 @@ def joined(logs: Sequence[Log]) -> Log:
 
 @kernel
 def work(
-    floor: Floor, images: Images | None, parents: NDArray[np.void], plan: Plan, log: Log, first: int
+    floor: replay.Floor,
+    images: Images,
+    parents: NDArray[np.void],
+    plan: Plan,
+    log: Log,
+    first: int,
 ) -> int:
     """Work the parent orders from `first` on; returns how many are done when the log is full."""
-    clock = floor.account.clock[0]
     for i in range(first, len(parents)):
-        # The first look must not see more than its delay allows: stand as far back as it may be.
-        start = parents[i]["start_ts"]
-        begin = start - floor.rules.market_ns[-1] - slowed(floor.rules.slow, MARKET_LINE, start)
-        seek(floor, images, begin, parents[i]["seed"])
+        replay.seek(floor, images, first_sight(floor, parents[i]["start_ts"]), parents[i]["seed"])
         _work_one(floor, parents, plan, i, log.result)
-        fits = (
-            clock["full"] == 0
-            and log.used[0] + clock["n_orders"] <= len(log.orders)
-            and log.used[1] + clock["n_fills"] <= len(log.fills)
-        )
-        if not fits:
+        if not _fits(floor, log):
             return i
         _write(floor, log, i)
     return len(parents)
+
+
+@kernel
+def work_one(market: pit.Pit, parents: NDArray[np.void], plan: Plan, log: Log) -> bool:
+    """Work the only parent order in a simulated market that is not past its start; whether there
+    was room for it."""
+    pit.enter(market, first_sight(market, parents[0]["start_ts"]), parents[0]["seed"])
+    _work_one(market, parents, plan, 0, log.result)
+    if not _fits(market, log):
+        return False
+    _write(market, log, 0)
+    return True
+
+
+@spliced
+def first_sight(floor: Floor, start_ts: int) -> int:
+    """The first look, at `start_ts`, must not see more than its delay allows: the time to stand at
+    before it."""
+    delay = floor.rules.market_ns[-1] + slowed(floor.rules.slow, MARKET_LINE, start_ts)
+    return int(start_ts - delay)
+
+
+@spliced
+def _fits(floor: Floor, log: Log) -> bool:
+    """Whether there was room for all that an order did, and there is in the log."""
+    clock = floor.account.clock[0]
+    n_orders, n_fills = log.used[0] + clock["n_orders"], log.used[1] + clock["n_fills"]
+    return bool(clock["full"] == 0 and n_orders <= len(log.orders) and n_fills <= len(log.fills))
 
 
 @spliced
