@@ -251,6 +251,21 @@ def test_what_we_do_excites_the_flow() -> None:
     assert heat() == pytest.approx(before + laws.excites[0, 2 * LIMIT + 1])
 
 
+def test_further_pieces_of_a_large_order_are_those_that_we_send() -> None:
+    """Of the market orders that one would bring on its side, ours brings a quarter."""
+    follow = (((0.0, 0.0, 0.0), (0.3, 0.4, 0.0), (0.0, 0.0, 0.0)),)
+    none = (((0.0, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.0)),)
+    roused = Excitation(half_lives_s=(1.0,), same=follow, other=none, herding=0.25)
+    market = still(excitation=roused)
+    flow, laws = market.floor.market.flow, market.floor.market.laws
+    market.submit(1, 100, type="market")
+    step(market, 1e-9)
+    brought = laws.excites[0, 2 * MARKET + 1].copy()
+    brought[2 * MARKET + 1] *= 0.25
+    assert flow.heat[0] * flow.scale_then[0] == pytest.approx(brought)
+    assert flow.warmth[0] == pytest.approx(flow.heat[0].sum())
+
+
 def test_an_order_of_ours_brings_as_many_as_one_of_the_flow() -> None:
     """It brings half a limit order where it takes, however long nothing had happened before."""
     brought = 0

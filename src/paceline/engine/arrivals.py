@@ -199,7 +199,7 @@ def _bucket(laws: Laws, book: Book, row: int) -> int:
 
 @inlined
 def gap_behind(laws: Laws, state: FlowState, book: Book, row: int) -> int:
-    """Bucket of the gap behind the touch of a side that is shown; the widest if there is nothing."""
+    """Bucket of the gap behind the touch of a shown side; the widest if there is nothing."""
     ticks = backing_ticks(book, row)
     return spread_bucket(narrowed(laws, state, ticks)) if ticks > 0 else SPREADS - 1
 

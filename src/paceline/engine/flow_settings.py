@@ -218,6 +218,14 @@ class Excitation(Settings, frozen=True, kw_only=True):
         bool,
         Field("Whether what is brought about depends on queues, spread and gap like the rest.", ""),
     ] = False
+    herding: Annotated[
+        Share,
+        Field(
+            "Share of the market orders brought on the same side that follow whoever took; the "
+            "others are his own next pieces, and ours are those we send.",
+            "share",
+        ),
+    ] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

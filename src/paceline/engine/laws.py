@@ -89,6 +89,7 @@ RATE_RECORD = np.dtype(
         ("again_ns", np.int64),  # how soon
         ("anchored", np.int64),  # 1: rates depend on where each touch has been
         ("used", np.float64, 2),  # per ns: how fast it gets used to where it is, soon and late
+        ("herding", np.float64),  # of the market orders that one of ours would bring on its side
         ("heat_reacts", np.int64),  # 1: so do arrivals that others have brought about
         ("backed", np.int64),  # 1: rates depend on the gap behind the touch
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch

@@ -381,16 +381,14 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             )
             / per_s
         )
+        for name in ("reduce_share", "hidden_share", "walk_share", "round_lot"):
+            rates[name] = getattr(self, name)
         rates["reprice"] = self.jumps.per_h / (3600 * per_s)
         rates["halt"] = self.halts.per_h / (3600 * per_s)
         rates["halt_ns"] = self.halts.mean_s * per_s
-        rates["reduce_share"] = self.reduce_share
-        rates["hidden_share"] = self.hidden_share
         rates["metaorder_share"] = self.metaorders.share
         rates["brought_pieces"] = self.metaorders.brought
-        rates["walk_share"] = self.walk_share
         rates["usual_lots"] = self.reaction.usual_lots
-        rates["round_lot"] = self.round_lot
         rates["whole_ticks"] = self.placement.whole_ticks
         rates["whole_inside"] = self.placement.whole_inside
         rates["whole_behind"] = self.placement.whole_behind
@@ -402,6 +400,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         half_lives_s = np.array([self.recoil.half_life_s, self.anchoring.half_life_s])
         rates["used"] = math.log(2) / (half_lives_s * per_s)
         rates["heat_reacts"] = self.excitation.reacts
+        rates["herding"] = self.excitation.herding
         rates["backed"] = np.any(backing != 1.0)
         rates["reacts"] = any(np.any(table != 1.0) for table in reactions)
         rates["again_share"] = self.reposts.share

@@ -32,11 +32,12 @@ from paceline.engine.account import (
     Account,
     reset,
 )
-from paceline.engine.arrivals import NOTHING, excite, is_ours, step_in, wait
+from paceline.engine.arrivals import NOTHING, FlowState, excite, is_ours, step_in, wait
 from paceline.engine.flow import free, is_full
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
 from paceline.engine.laws import MARKET as TAKERS
+from paceline.engine.laws import Laws
 from paceline.engine.matching import (
     admit,
     amend,
@@ -316,6 +317,18 @@ def _take(pit: Pit, k: int, ts: int) -> None:
         took = True
     if took:
         excite(laws, flow, 2 * TAKERS + row)
+        _alone(laws, flow, row)
+
+
+@inlined
+def _alone(laws: Laws, flow: FlowState, row: int) -> None:
+    """Part of the market orders that a market order brings are further pieces of the same large
+    order. Ours are not among them: we send our own."""
+    stream = 2 * TAKERS + row
+    for m in range(len(flow.scale)):
+        own = (1.0 - laws.rates[0]["herding"]) * laws.excites[m, stream, stream] / flow.scale[m]
+        flow.heat[m, stream] -= own
+        flow.warmth[m] -= own
 
 
 @inner
