@@ -55,7 +55,9 @@ def spliced(function: F) -> F:
     return _compile(function, inline="always")
 
 
-_KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+_KERNEL: dict[str, Any] = {
+    "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False,
+}  # fmt: skip
 _DOORLESS = {**_KERNEL, "no_cpython_wrapper": True}
 
 
