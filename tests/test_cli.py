@@ -118,15 +118,14 @@ def test_examples_of_the_help_are_understood():
     import shlex
 
     parser = cli.build_parser()
-    seen = 0
+    examples: dict[str, list[str]] = {verb: [] for verb in VERBS}
     for verb in VERBS:
         text = parser._subparsers._group_actions[0].choices[verb].epilog.replace("\\\n", " ")
         for line in text.splitlines():
             if line.startswith("  paceline "):
                 words = shlex.split(line.split(">")[0])[1:]
-                assert parser.parse_args(words).verb == verb
-                seen += 1
-    assert seen >= 10
+                examples[verb].append(parser.parse_args(words).verb)  # it may go on with another
+    assert all(verb in shown for verb, shown in examples.items())
 
 
 # --- what is refused --------------------------------------------------------------------------
