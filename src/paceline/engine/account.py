@@ -78,7 +78,9 @@ FILL_RECORD = np.dtype(
         ("ticks", np.int64),
         ("lots", np.int64),
         ("maker", np.int64),  # 1: our order rested, 0: it took
-        ("displaced", np.int64),  # 1: a recorded trade was with us instead of with whom it was
+        # 1: the market's volume counts it: a recorded trade that was with us instead of with whom
+        # it was, or any trade where the market answers
+        ("displaced", np.int64),
         ("told_ts", np.int64),  # when we hear of it
         ("event", np.int64),  # how many events of the tape had happened
         ("shift", np.float64),  # ticks that our own impact moved the price against us
@@ -110,7 +112,7 @@ CLOCK_RECORD = np.dtype(
         ("n_told", np.int64),  # fills we know of
         ("told_lots", np.int64),  # lots in them
         ("maker_lots", np.int64),  # lots of ours that traded while resting
-        ("displaced_lots", np.int64),  # of them, those that recorded trades had with somebody else
+        ("displaced_lots", np.int64),  # lots of ours that the market's volume counts
         ("inbox_head", np.int64),
         ("inbox_tail", np.int64),
         ("last_arrival", np.int64),  # messages of one connection arrive as they were sent

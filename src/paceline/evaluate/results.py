@@ -133,7 +133,7 @@ class BacktestResult:
             "child": np.arange(n),
             "side": orders["side"],
             "type": _named(orders["type"], TYPE_NAMES),
-            "px": _px(orders["ticks"], tick),
+            "px": _scaled(orders["ticks"], tick),
             "qty": orders["lots"] * lot,
             "filled": (orders["lots"] - orders["left"]) * lot,
             "state": _named(orders["state"], STATE_NAMES),
@@ -141,7 +141,7 @@ class BacktestResult:
             "sent_ts": orders["sent_ts"],
             "first_arrived_ts": orders["first_ts"],
             "first_type": _named(orders["first_type"], TYPE_NAMES),
-            "first_px": _px(orders["first_ticks"], tick),
+            "first_px": _scaled(orders["first_ticks"], tick),
             "arrived_ts": orders["arrived_ts"],
             "done_ts": orders["done_ts"],
             "slice": orders["tag"],
@@ -242,11 +242,11 @@ class BacktestResult:
             "end_px": px.end * tick,
             "decision_px": px.decision * tick,
             "spread_bps": BPS * spread / px.arrival,
-            "band_low_px": _px(
+            "band_low_px": _scaled(
                 np.where(parents["band_low"] > step, parents["band_low"], acc.NEVER), tick
             ),
-            "band_high_px": _px(parents["band_high"], tick),
-            "child_max": _px(parents["child_max"], lot),
+            "band_high_px": _scaled(parents["band_high"], tick),
+            "child_max": _scaled(parents["child_max"], lot),
             "participation_limit": np.where(
                 parents["share_ppm"] > 0, parents["share_ppm"] / 1e6, np.nan
             ),
@@ -280,8 +280,9 @@ def _mean(values: NDArray[Any]) -> float:
     return float(there.mean()) if len(there) else float("nan")
 
 
-def _px(ticks: NDArray[np.int64], tick: float) -> NDArray[np.float64]:
-    return np.where(np.abs(ticks) < 1 << 39, ticks * tick, np.nan)
+def _scaled(steps: NDArray[np.int64], unit: float) -> NDArray[np.float64]:
+    """Prices in currency or sizes in the instrument's unit; NaN where there is no such limit."""
+    return np.where(np.abs(steps) < 1 << 39, steps * unit, np.nan)
 
 
 def _named(codes: NDArray[np.int64], names: dict[int, str]) -> NDArray[Any]:
