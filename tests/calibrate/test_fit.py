@@ -290,4 +290,4 @@ def test_a_recorded_day_and_one_like_it(recorded: Path) -> None:
     like = [spread_and_volume(simulate_day(settings, DAYS[0], seed)) for seed in range(5)]
     like_spread, like_volume = np.mean(like, axis=0)
     assert 1 / 1.5 < like_volume / volume < 1.5
-    assert 1 / 1.4 < like_spread / spread < 1.4
+    assert 1 / 1.6 < like_spread / spread < 1.6
