@@ -16,6 +16,7 @@ from paceline.engine.doors import seek
 from paceline.engine.flow_settings import Excitation, Halts, Jumps, Sizes
 from paceline.engine.laws import LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.regimes import Regime
 from paceline.engine.replay import Floor
 from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.engine.simulator import Simulator
@@ -141,6 +142,14 @@ def test_a_market_may_begin_later() -> None:
     late = exchange(shape, begin_ns=noon)
     step(late, 600)
     assert late.floor.market.flow.clock[0]["bin"] == 1
+    moods = MarketSettings(
+        regimes=(Regime(name="calm"), Regime(name="news"), Regime(name="wild")),
+        sequence=((0.0, "calm"), (3_600.0, "news"), (3_720.0, "wild")),
+    )
+    late = exchange(moods, begin_ns=exchange().session.open_ns + 3_650 * NS_PER_S)
+    for seconds, regime in ((30, 1), (60, 2)):
+        step(late, seconds)
+        assert late.floor.market.flow.clock[0]["regime"] == regime
     with pytest.raises(InputError, match="begin_ns: 5 is not within the session"):
         exchange(begin_ns=5)
 

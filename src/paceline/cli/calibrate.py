@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"out: {args.out} is a folder; name the YAML file to write")
     if not args.out.parent.is_dir():
         raise ConfigError(f"out: there is no folder {args.out.parent}; make it, or name another")
+    _check_writable(args.out)
 
     from paceline.calibrate.fit import fit
     from paceline.calibrate.report import write_fit
@@ -60,6 +61,19 @@ def run(args: argparse.Namespace) -> None:
     print(f"market: {args.out}")
     if args.report is not None:
         print(f"report: {report}")
+
+
+def _check_writable(path: Path) -> None:
+    """Find out now, and not when the work is done."""
+    new = not path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ConfigError(
+            f"out: {path} cannot be written ({error.strerror}); name another"
+        ) from None
+    if new:
+        path.unlink()
 
 
 def head_of(fit: Fit) -> list[str]:

@@ -54,7 +54,6 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("tape: give --tape or --market, and one of them only")
     from rich.console import Console
 
-    from paceline.engine.market_settings import MarketSettings
     from paceline.engine.shipped import load_market
     from paceline.stress.showing import facts_text, on_market, on_tape, write_shown
 
@@ -64,9 +63,7 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(f"tape: {args.tape} holds {len(tapes)} tapes; give one")
         shown = on_tape(tapes[0], chosen)
     else:
-        plain = args.market == "default"
-        settings = MarketSettings() if plain else load_market(args.market)
-        shown = on_market(settings, chosen, args.day, args.seed)
+        shown = on_market(load_market(args.market), chosen, args.day, args.seed)
     page = write_shown(shown, args.out)
     Console().print(facts_text(shown))
     print(f"facts:  {args.out / 'facts.json'}\nreport: {page}")

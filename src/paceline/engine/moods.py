@@ -74,13 +74,14 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
     if len(laws.sequence) > 0:
         if clock["bin"] < 0:
             clock["step"] = -1
-            clock["regime_ends"] = clock["now"]
+            clock["regime_ends"] = clock["bin_ends"]  # the open; the market may begin later
         while clock["regime_ends"] <= clock["now"]:
             clock["step"] += 1
             moment = laws.sequence[clock["step"]]
             clock["regime"] = moment["regime"]
+            if clock["bin"] >= 0 or clock["regime_ends"] == clock["now"]:
+                gap += laws.regimes[clock["regime"]]["gap"]  # those before it began are history
             clock["regime_ends"] += moment["stays"]
-            gap += laws.regimes[clock["regime"]]["gap"]
     else:
         if clock["bin"] >= 0:
             at, to = uniform(state.dice), 0
