@@ -99,15 +99,11 @@ def test_the_spread_is_multiplied(market: MarketSettings) -> None:
 @many_events
 @MARKETS
 def test_orders_are_missing(market: MarketSettings) -> None:
-    """Arrivals times the share: what rests is what arrives times how long it stays, less what
-    market orders take, and they take as much as before."""
+    """As many orders, each of the share: all that is counted in lots is that much less."""
     calm, thin = mean_facts(market), mean_facts(stress_market(market, under(Depth(share=0.4))))
-    taken = (market.market_buy_per_s + market.market_sell_per_s) / (
-        market.limit_bid_per_s + market.limit_ask_per_s
-    )
-    least = (0.4 - taken) / (1 - taken)
-    assert least - 0.05 < thin.depth_lots / calm.depth_lots < 0.45
-    assert thin.spread_ticks > 1.3 * calm.spread_ticks
+    assert thin.depth_lots / calm.depth_lots == pytest.approx(0.4, abs=0.02)
+    assert thin.volume_lots / calm.volume_lots == pytest.approx(0.4, abs=0.04)
+    assert thin.spread_ticks / calm.spread_ticks == pytest.approx(1.0, rel=0.1)
 
 
 @many_events
@@ -154,11 +150,11 @@ def test_all_at_once() -> None:
 
 
 def test_a_market_keeps_its_own_sequence() -> None:
-    moods = (Regime(name="calm"), Regime(name="busy", limit=3.0, market=3.0, cancel=3.0))
+    moods = (Regime(name="calm"), Regime(name="busy", size=3.0, cancel=3.0))
     market = replace(HOURS, regimes=moods, sequence=((1000.0, "busy"), (5000.0, "calm")))
     stressed = stress_market(market, under(Depth(share=0.5, start_s=2000.0, length_s=4000.0)))
     told = [
-        (at_s, mood.limit, mood.cancel)
+        (at_s, mood.size, mood.cancel)
         for (at_s, _), mood in zip(stressed.sequence, stressed.moods, strict=True)
     ]
     assert told == [

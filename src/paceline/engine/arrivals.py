@@ -6,6 +6,12 @@ queue-reactive model", 2015), and the heat that earlier arrivals left: every arr
 rates of all streams, and what it added decays exponentially on several time scales (Hawkes
 processes; Bacry, Mastromatteo and Muzy, "Hawkes processes in finance", 2015).
 
+A regime multiplies heat as well. So that this makes no more arrivals out of arrivals, one of a
+stream that comes r times as often adds 1 / r of its heat: heat is what it would be without the
+regime, no regime makes a stable flow unstable, and rates are on average r times those of the plain
+market. Where heat reacts, the book multiplies it too, and there an arrival adds all of its heat: on
+recorded days that is likelier than 1 / r.
+
 The next arrival is drawn exactly, by thinning (Ogata, "On Lewis' simulation method for point
 processes", 1981): heat only falls between arrivals, so the rate of now bounds the rate of later.
 """
@@ -51,7 +57,10 @@ FLOW_RECORD = np.dtype(
         ("taking_row", np.int64),  # which side of the book it takes
         ("fleeing_row", np.int64),  # side that a jump at work empties
         ("fleeing_to", np.int64),  # up to this level
-        ("fled", np.int64),  # orders it has taken away, or has still to bring back on the other
+        ("fled", np.int64),  # orders that nobody has followed yet; of a pull, levels to go
+        ("by", np.int64),  # levels that a jump goes
+        ("carried", np.int64),  # slot of the order that a pull has moved and that has still to go
+        ("following", np.int64),  # level of the other side that a pull has come to
         ("jump", np.int64),  # what there is of one, see SURPRISED
         ("regime", np.int64),
         ("step", np.int64),  # of the sequence of regimes
@@ -69,6 +78,7 @@ FLOW_RECORD = np.dtype(
         ("was", np.int64, 2),  # best level of each side since `looked`; -1: none yet
         ("usual", np.float64, (2, 2)),  # where it has been, soon and late, levels
         ("looked", np.int64),
+        ("plain", np.int64),  # 1: neither regime nor book make anything of heat
         ("steady", np.float64),  # sum of the base rates that do not depend on the book, per ns
     ]
 )
@@ -80,8 +90,9 @@ CHANGE = STREAMS + 2
 """Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime or a
 halt changes."""
 
-SURPRISED, FOLLOWED, PULLED = 1, 2, 3
-"""Of a jump: orders flee from news, the other side follows; or orders flee from a drift or gap."""
+SURPRISED, FOLLOWED, PULLED, DRAWN = 1, 2, 3, 4
+"""Of a jump: orders flee from news, the other side follows; or a drift or gap pulls the orders that
+are in its way, and draws the other side along."""
 
 HALTED = 1
 OWING = 2
@@ -104,6 +115,7 @@ class FlowState(NamedTuple):
     place: NDArray[np.int64]  # [k + m] where in `slots` each slot stands; the first k are ours
     base: NDArray[np.float64]  # [STREAMS + 2] rates of streams, jumps and halts, per ns (and order)
     reaction: NDArray[np.float64]  # [3, 2] what the queues at the touch make of them, by side
+    felt: NDArray[np.float64]  # [STREAMS] what regime and book make of heat
     heat: NDArray[np.float64]  # [m, STREAMS] what arrivals added to them, over `scale`
     warmth: NDArray[np.float64]  # [m] sum of heat over the streams
     scale: NDArray[np.float64]  # [m] to which all heat of a time scale has decayed
@@ -136,6 +148,7 @@ def new_flow(
         place=np.arange(-n_own, n_slots, dtype=np.int64),
         base=np.zeros(STREAMS + 2),
         reaction=np.ones((3, 2)),
+        felt=np.ones(STREAMS),
         heat=np.zeros((len(laws.decay), STREAMS)),
         warmth=np.zeros(len(laws.decay)),
         scale=np.ones(len(laws.decay)),
@@ -190,11 +203,12 @@ def narrowed(laws: Laws, state: FlowState, ticks: int) -> int:
 
 
 @inlined
-def _bucket(laws: Laws, book: Book, row: int) -> int:
+def _bucket(laws: Laws, state: FlowState, book: Book, row: int) -> int:
     """How long the queue at the touch of a side is; of usual length if the side is empty."""
     if not is_shown(book, row):
         return QUEUES // 2
-    return queue_bucket(book.levels[row, book.best[row]]["lots"] / laws.rates[0]["usual_lots"])
+    usual = laws.rates[0]["usual_lots"] * laws.regimes[state.clock[0]["regime"]]["size"]
+    return queue_bucket(book.levels[row, book.best[row]]["lots"] / usual)
 
 
 @inlined
@@ -208,8 +222,9 @@ def gap_behind(laws: Laws, state: FlowState, book: Book, row: int) -> int:
 def _get_used(laws: Laws, state: FlowState, book: Book) -> None:
     """Each touch has been where it was until now, and is where it is."""
     clock = state.clock[0]
+    speed = laws.regimes[clock["regime"]]["speed"]
     for k in range(2):
-        kept = math.exp(-laws.rates[0]["used"][k] * (clock["now"] - clock["looked"]))
+        kept = math.exp(-speed * laws.rates[0]["used"][k] * (clock["now"] - clock["looked"]))
         for row in range(2):
             was = clock["was"][row]
             if was >= 0:
@@ -223,11 +238,12 @@ def _get_used(laws: Laws, state: FlowState, book: Book) -> None:
 
 
 @inlined
-def _look(state: FlowState, book: Book, row: int, k: int) -> int:
+def _look(laws: Laws, state: FlowState, book: Book, row: int, k: int) -> int:
     """Where a touch stands to where it has been; the same, if it is not there."""
     if not is_shown(book, row):
         return LOOKS // 2
-    return look_bucket((2 * row - 1) * (state.clock[0]["usual"][k, row] - book.best[row]))
+    better = (2 * row - 1) * (state.clock[0]["usual"][k, row] - book.best[row])
+    return look_bucket(better / laws.regimes[state.clock[0]["regime"]]["spread"])
 
 
 @inlined
@@ -241,7 +257,7 @@ def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
         spread = book.level_ticks[book.best[1]] - book.level_ticks[book.best[0]]
         width = spread_bucket(narrowed(laws, state, spread))
     for row in range(2):
-        bucket = _bucket(laws, book, row)
+        bucket = _bucket(laws, state, book, row)
         for what in range(3):
             state.reaction[what, row] = laws.reaction[what, bucket] * laws.tension[what, width]
         if backed and is_shown(book, row):
@@ -249,7 +265,7 @@ def _reacting(laws: Laws, state: FlowState, book: Book) -> float:
             for what in range(2):
                 state.reaction[what, row] *= laws.backing[what, gap]
         if laws.rates[0]["anchored"]:
-            soon, late = _look(state, book, row, 0), _look(state, book, row, 1)
+            soon, late = _look(laws, state, book, row, 0), _look(laws, state, book, row, 1)
             for what in range(3):
                 looks = laws.anchoring[0, what, soon] * laws.anchoring[1, what, late]
                 state.reaction[what, row] *= looks
@@ -277,15 +293,23 @@ def _base_rate(laws: Laws, state: FlowState, book: Book) -> float:
 def _heat(laws: Laws, state: FlowState) -> float:
     """What earlier arrivals add to all rates, per ns."""
     total = 0.0
-    reacts = laws.rates[0]["heat_reacts"]
+    plain = state.clock[0]["plain"]
     for m in range(len(state.scale)):
         warmth = state.warmth[m]
-        if reacts:
+        if not plain:
             warmth = 0.0
             for stream in range(STREAMS):
-                warmth += state.heat[m, stream] * state.reaction[stream >> 1, stream & 1]
+                warmth += state.heat[m, stream] * state.felt[stream]
         total += warmth * state.scale[m]
     return total
+
+
+@inlined
+def _feel(laws: Laws, state: FlowState) -> None:
+    """What the regime and, where heat reacts, the book make of heat."""
+    mood = laws.regimes[state.clock[0]["regime"]]
+    for stream in range(STREAMS):
+        state.felt[stream] = mood["heat"][stream] * state.reaction[stream >> 1, stream & 1]
 
 
 @inlined
@@ -303,6 +327,8 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
             clock["stream"], clock["due"] = CHANGE, clock["halt_ends"]
         return
     base = _base_rate(laws, state, book)
+    if laws.rates[0]["heat_reacts"]:
+        _feel(laws, state)
     now = clock["now"]
     turns = max(min(clock["bin_ends"], clock["regime_ends"]), now)  # a halt may outlast an hour
     heat = _heat(laws, state)
@@ -355,12 +381,9 @@ def _of_base(laws: Laws, state: FlowState, at: float) -> int:
 def _of_heat(laws: Laws, state: FlowState, at: float) -> int:
     """The same for heat."""
     last = 0
-    reacts = laws.rates[0]["heat_reacts"]
     for m in range(len(state.scale)):
         for stream in range(STREAMS):
-            part = state.heat[m, stream] * state.scale[m]
-            if reacts:
-                part *= state.reaction[stream >> 1, stream & 1]
+            part = state.heat[m, stream] * state.scale[m] * state.felt[stream]
             if part > 0.0:
                 last = stream
                 at -= part
@@ -373,8 +396,9 @@ def _of_heat(laws: Laws, state: FlowState, at: float) -> int:
 def cool(laws: Laws, state: FlowState, ts: int) -> None:
     """Let heat decay until `ts`."""
     clock = state.clock[0]
+    ns = laws.regimes[clock["regime"]]["speed"] * (ts - clock["now"])
     for m in range(len(state.scale)):
-        state.scale[m] *= math.exp(-laws.decay[m] * (ts - clock["now"]))
+        state.scale[m] *= math.exp(-laws.decay[m] * ns)
     clock["now"] = ts
 
 
@@ -400,12 +424,18 @@ def _rescale(state: FlowState, m: int) -> None:
 
 
 @inlined
-def excite(laws: Laws, state: FlowState, stream: int) -> None:
-    """An arrival of `stream` adds to the rates of all."""
+def brought_by_one(laws: Laws, state: FlowState, stream: int) -> float:
+    """How much heat an arrival of `stream` adds, as a share of what it does in the plain market."""
+    return laws.regimes[state.clock[0]["regime"]]["brings"][stream]
+
+
+@inlined
+def excite(laws: Laws, state: FlowState, stream: int, share: float) -> None:
+    """An arrival of `stream` adds a `share` of what it brings to the rates of all."""
     for m in range(len(state.scale)):
         if state.scale[m] < _FAINT:
             _rescale(state, m)
-        inverse = 1.0 / state.scale[m]
+        inverse = share / state.scale[m]
         for other in range(STREAMS):
             state.heat[m, other] += laws.excites[m, stream, other] * inverse
         state.warmth[m] += laws.brings[m, stream] * inverse

@@ -19,6 +19,7 @@ import numpy as np
 
 from paceline.engine.arrivals import (
     CHANGE,
+    DRAWN,
     FOLLOWED,
     HALTS,
     JUMP,
@@ -28,6 +29,7 @@ from paceline.engine.arrivals import (
     PULLED,
     SURPRISED,
     FlowState,
+    brought_by_one,
     cool,
     enter,
     excite,
@@ -62,7 +64,15 @@ def _sized(laws: Laws, state: FlowState, lots: int) -> int:
     if size == 1.0:
         return lots
     round_lot = laws.rates[0]["round_lot"]
+    if size < 1.0:
+        round_lot = 1  # what is left of a round lot is none
     return max(np.int64(lots * size / round_lot + uniform(state.dice)), 1) * round_lot
+
+
+@inlined
+def limit_lots(laws: Laws, state: FlowState) -> int:
+    """Lots of a limit order."""
+    return _sized(laws, state, pick(state.dice, laws.limit_size))
 
 
 @inlined
@@ -91,7 +101,7 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
         level = other + away * _stretched(laws, state, pick(state.dice, laws.distance), 1)
     # At the end of the price table there is still room: the other side's best is never the last.
     level = min(max(level, 0), len(book.level_ticks) - 1)
-    lots = _sized(laws, state, pick(state.dice, laws.limit_size))
+    lots = limit_lots(laws, state)
     return ADD, -away, level, lots, next_slot(state, row)
 
 
@@ -103,7 +113,8 @@ def _again(laws: Laws, state: FlowState, row: int) -> int:
     if share == 0.0 or lots == 0:
         return 0
     clock["gone_lots"][row] = 0
-    soon = clock["now"] - clock["gone_ts"][row] <= laws.rates[0]["again_ns"]
+    speed = laws.regimes[clock["regime"]]["speed"]
+    soon = speed * (clock["now"] - clock["gone_ts"][row]) <= laws.rates[0]["again_ns"]
     return lots if soon and uniform(state.dice) <= share else 0
 
 
@@ -171,10 +182,17 @@ def _side_of_metaorder(laws: Laws, state: FlowState, row: int) -> int:
         return row
     if share == 0.0 or uniform(state.dice) > share:
         return row
-    order = state.metaorders[below(state.dice, len(state.metaorders))]
-    if order["left"] == 0:
-        order["row"] = below(state.dice, 2)
-        order["left"] = pick(state.dice, laws.length)
+    bids = laws.regimes[state.clock[0]["regime"]]["on_bids"]
+    for _ in range(_TRIES):
+        order = state.metaorders[below(state.dice, len(state.metaorders))]
+        if order["left"] == 0:
+            order["row"] = int(uniform(state.dice) > bids)
+            order["left"] = pick(state.dice, laws.length)
+            break
+        # In a regime that leans to one side, large orders of the other are worked less often.
+        likely = 1.0 - bids if order["row"] else bids
+        if likely >= 0.5 or uniform(state.dice) <= likely / (1.0 - likely):
+            break
     order["left"] -= 1
     return order["row"]
 
@@ -235,6 +253,8 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
         slot = state.slots[len(state.slots) - 1 - at if row else at]
         if rates["picky"]:
             behind = (2 * row - 1) * (book.slots[slot]["level"] - book.best[row])
+            if behind > 0:
+                behind = narrowed(laws, state, behind)
             patience = laws.patience[min(max(behind, 0), len(laws.patience) - 1)]
             if rates["backed"] and behind == 0:
                 patience *= laws.lonely[gap_behind(laws, state, book, row)]
@@ -256,19 +276,22 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
 def _surprise(laws: Laws, state: FlowState) -> tuple[int, int]:
     """Which side flees from news, and how far."""
     row = below(state.dice, 2)
-    return row, pick(state.dice, laws.reprice)
+    return row, _stretched(laws, state, pick(state.dice, laws.reprice), 1)
 
 
 @inner
 def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
-    """The same if the price is pulled: by how many ticks it is behind its line."""
+    """The same if the price is pulled: by how many ticks it is behind its line, or has run ahead of
+    it by more than the spread."""
     clock = state.clock[0]
     owing = clock["halted"] == OWING
     drift = laws.regimes[clock["regime"]]["drift"]
     mid, line = middle(book), line_now(laws, state)
     ticks = 0.0
-    if mid >= 0.0 and line >= 0.0 and (owing or drift * (line - mid) > 0.0):
-        ticks = line - mid
+    if mid >= 0.0 and line >= 0.0:
+        behind = drift * (line - mid) > 0.0
+        if owing or behind or abs(line - mid) > book.best[1] - book.best[0]:
+            ticks = line - mid
     elif line < 0.0:
         clock["line"], clock["line_ts"] = mid, clock["now"]
     if owing:
@@ -289,28 +312,25 @@ def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
     row, ticks = _lag(laws, state, book) if pulled else _surprise(laws, state)
     if ticks == 0 or not is_shown(book, row):
         return NOTHING, 0, 0, 0, NO_SLOT
-    clock["jump"], clock["fleeing_row"], clock["fled"] = PULLED if pulled else SURPRISED, row, 0
-    clock["fleeing_to"] = book.best[row] + (2 * row - 1) * ticks
-    return _flee(laws, state, book)
+    best = book.best[row]
+    to = min(max(best + (2 * row - 1) * ticks, 0), len(book.level_ticks) - 1)
+    clock["fleeing_row"], clock["fleeing_to"] = row, to
+    clock["by"], clock["fled"], clock["carried"] = to - best, 0, NO_SLOT
+    clock["jump"] = PULLED if pulled else SURPRISED
+    return _carry(laws, state, book) if pulled else _flee(laws, state, book)
 
 
 @inner
 def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
-    """The next row of a jump: an order of the fleeing side goes, until those left stand far enough;
-    then as many come on the other side, into the gap. If all flee from a pull, one returns."""
+    """The next row of a surprise: an order of the fleeing side goes, until those left stand far
+    enough; then as many come on the other side, into the gap."""
     clock = state.clock[0]
     row = clock["fleeing_row"]
     away = 2 * row - 1
-    if clock["jump"] != FOLLOWED:
+    if clock["jump"] == SURPRISED:
         best = book.best[row]
-        far = away * (clock["fleeing_to"] - best) <= 0
-        if clock["jump"] == PULLED and not far and orders_on(state, row) == 1:
-            level = min(max(clock["fleeing_to"], 0), len(book.level_ticks) - 1)
-            clock["fleeing_to"] = level
-            if level != best:
-                lots = _sized(laws, state, pick(state.dice, laws.limit_size))
-                return ADD, -away, level, lots, next_slot(state, row)
-        if is_shown(book, row) and not far and orders_on(state, row) > 1:
+        short = is_shown(book, row) and away * (clock["fleeing_to"] - best) > 0
+        if short and orders_on(state, row) > 1:
             slot = book.levels[row, best]["head"]
             lots = book.slots[slot]["lots"]
             if is_ours(state, slot):  # it does not flee: somebody takes it
@@ -319,14 +339,62 @@ def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int,
             return DELETE, -away, best, lots, slot
         clock["jump"] = FOLLOWED
     if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
-        clock["jump"] = 0
-        clock["was"][0] = clock["was"][1] = -1  # nobody looks back at the price before the news
-        return NOTHING, 0, 0, 0, NO_SLOT
+        return _landed(state)
     clock["fled"] -= 1
     gap = away * (book.best[row] - book.best[1 - row])
     level = book.best[row] - away * (1 + below(state.dice, max(gap - 1, 1)))
-    lots = _sized(laws, state, pick(state.dice, laws.limit_size))
+    lots = limit_lots(laws, state)
     return ADD, away, min(max(level, 0), len(book.level_ticks) - 1), lots, next_slot(state, 1 - row)
+
+
+@inner
+def _carry(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
+    """The next row of a pull: orders of the side that is in the way, and then those of the other
+    side that stood as near to the touch, move as far as the price is pulled. Each is there again
+    before it has gone, so no side is ever empty."""
+    clock = state.clock[0]
+    by = clock["by"]
+    if clock["carried"] != NO_SLOT:
+        order, slot = book.slots[clock["carried"]], clock["carried"]
+        clock["carried"] = NO_SLOT
+        return DELETE, 1 - 2 * order["row"], order["level"], order["lots"], slot
+    row = clock["fleeing_row"]
+    if clock["jump"] == PULLED:
+        best = book.best[row]
+        if is_shown(book, row) and by * (clock["fleeing_to"] - best) > 0:
+            slot = book.levels[row, best]["head"]
+            if is_ours(state, slot):  # it does not flee: somebody takes it
+                return EXECUTE, 1 - 2 * row, best, book.slots[slot]["lots"], slot
+            return _carried(state, book, slot)
+        clock["jump"], clock["following"] = DRAWN, book.best[1 - row]
+        clock["fled"] = abs(by)  # levels to go
+    while clock["fled"] >= 0 and 0 <= clock["following"] < len(book.level_ticks):
+        slot = book.levels[1 - row, clock["following"]]["head"]
+        while slot != NO_SLOT and is_ours(state, slot):
+            slot = book.slots[slot]["next"]
+        if slot != NO_SLOT:
+            return _carried(state, book, slot)
+        clock["fled"] -= 1
+        clock["following"] += 1 - 2 * row
+    return _landed(state)
+
+
+@inlined
+def _carried(state: FlowState, book: Book, slot: int) -> tuple[int, int, int, int, int]:
+    """The order in `slot` comes where a pull takes it; it has still to leave."""
+    order = book.slots[slot]
+    state.clock[0]["carried"] = slot
+    level = min(max(order["level"] + state.clock[0]["by"], 0), len(book.level_ticks) - 1)
+    return ADD, 1 - 2 * order["row"], level, order["lots"], next_slot(state, order["row"])
+
+
+@inlined
+def _landed(state: FlowState) -> tuple[int, int, int, int, int]:
+    """A jump is over. Nobody looks back at the price before the news."""
+    clock = state.clock[0]
+    clock["jump"] = 0
+    clock["was"][0] = clock["was"][1] = -1
+    return NOTHING, 0, 0, 0, NO_SLOT
 
 
 @inlined
@@ -339,7 +407,8 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     if clock["taking"] > 0:
         return _meet(state, book)
     if clock["jump"] > 0:
-        return _flee(laws, state, book)
+        pulled = clock["jump"] == PULLED or clock["jump"] == DRAWN
+        return _carry(laws, state, book) if pulled else _flee(laws, state, book)
     cool(laws, state, clock["due"])
     stream = clock["stream"]
     if stream == CHANGE:
@@ -360,7 +429,8 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     else:
         event = _cancel(laws, state, book, row)
     if event[0] != NOTHING:
-        excite(laws, state, (stream & 6) | row)
+        stream = (stream & 6) | row
+        excite(laws, state, stream, brought_by_one(laws, state, stream))
     return event
 
 
@@ -413,5 +483,7 @@ def standing_orders(laws: Laws, state: FlowState, row: int, distance: int, touch
     """How many orders stand at `distance` when the session opens; at the touch at least one."""
     mean = 0.0
     if distance <= laws.standing.shape[1]:
-        mean = laws.standing[row, distance - 1]
+        rate = laws.regimes[state.clock[0]["regime"]]["rate"]
+        times = rate[row] / max(rate[4 + row], 1e-9)
+        mean = laws.standing[row, distance - 1] * times
     return max(int(mean + uniform(state.dice)), int(touch))

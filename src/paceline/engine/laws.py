@@ -98,7 +98,11 @@ RATE_RECORD = np.dtype(
 )
 REGIME_RECORD = np.dtype(
     [
-        ("rate", np.float64, STREAMS),  # multiplies their arrivals
+        ("rate", np.float64, STREAMS),  # multiplies base rates; of cancels, those of one order
+        ("heat", np.float64, STREAMS),  # multiplies what earlier arrivals bring about
+        ("brings", np.float64, STREAMS),  # multiplies the heat that one arrival adds
+        ("speed", np.float64),  # of its clock
+        ("on_bids", np.float64),  # share of large orders that sell
         ("size", np.float64),  # multiplies sizes
         ("improve", np.float64),  # multiplies the share of limit orders inside the spread
         ("spread", np.float64),  # multiplies the distances between orders

@@ -22,7 +22,14 @@ from paceline.engine.arrivals import FlowState, new_flow, with_more_slots
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.flow import is_full
 from paceline.engine.market_settings import MarketSettings
-from paceline.engine.simulator import Market, happen, open_market, rows_for, slots_for
+from paceline.engine.simulator import (
+    Market,
+    happen,
+    most_standing,
+    open_market,
+    rows_for,
+    slots_for,
+)
 from paceline.errors import ExchangeError, InputError
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, new_book
@@ -110,7 +117,7 @@ class Markets:
     def _open(self) -> None:
         bid, ask = self.settings.opening_ticks()
         laws, _, book = self._all
-        room = rows_for(int(np.ceil(laws.standing).sum()) + 2)
+        room = rows_for(most_standing(laws))
         _open_all(self._all, room, *np.searchsorted(book.level_ticks, (bid, ask)))
 
 
@@ -144,6 +151,7 @@ def _one(markets: Market, i: int) -> Market:
             flow.place[i],
             flow.base[i],
             flow.reaction[i],
+            flow.felt[i],
             flow.heat[i],
             flow.warmth[i],
             flow.scale[i],

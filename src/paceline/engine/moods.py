@@ -26,17 +26,20 @@ from paceline.market.book import Book, is_shown
 from paceline.market.events import HALT, RESUME
 
 _GAP_TRIES = 8
-"""Jumps of which a gap is made at most: where few orders fled, few follow into the gap."""
+"""Jumps of which a gap is made at most: at the end of the price table none gets there."""
 
 
 @inner
 def _settle(laws: Laws, state: FlowState) -> None:
-    """The base rates as the hour and the regime make them."""
+    """The rates as the hour and the regime make them."""
     clock, rates = state.clock[0], laws.rates[0]
     regime = laws.regimes[clock["regime"]]
+    clock["plain"] = not rates["heat_reacts"]
     for stream in range(STREAMS):
         hour = laws.day[stream >> 1, clock["bin"]]
         state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream]
+        state.felt[stream] = regime["heat"][stream]
+        clock["plain"] &= regime["heat"][stream] == 1.0
     state.base[JUMP] = rates["reprice"] * regime["reprice"] + regime["own_jumps"] + regime["pulls"]
     state.base[HALTS] = rates["halt"]
     clock["steady"] = (
@@ -61,6 +64,19 @@ def line_now(laws: Laws, state: FlowState) -> float:
         return -1.0
     drift = laws.regimes[clock["regime"]]["drift"]
     return clock["line"] + drift * (clock["now"] - clock["line_ts"])
+
+
+@inner
+def first_regime(laws: Laws, state: FlowState) -> int:
+    """The regime in which a market begins: the first one, or where the sequence has got to."""
+    clock = state.clock[0]
+    if len(laws.sequence) == 0:
+        return 0
+    step, left = 0, clock["now"] - clock["bin_ends"]  # since the open; the market may begin later
+    while step < len(laws.sequence) - 1 and left >= laws.sequence[step]["stays"]:
+        left -= laws.sequence[step]["stays"]
+        step += 1
+    return laws.sequence[step]["regime"]
 
 
 @inner

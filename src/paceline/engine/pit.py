@@ -32,7 +32,15 @@ from paceline.engine.account import (
     Account,
     reset,
 )
-from paceline.engine.arrivals import NOTHING, FlowState, excite, is_ours, step_in, wait
+from paceline.engine.arrivals import (
+    NOTHING,
+    FlowState,
+    brought_by_one,
+    excite,
+    is_ours,
+    step_in,
+    wait,
+)
 from paceline.engine.flow import free, is_full
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
@@ -316,17 +324,28 @@ def _take(pit: Pit, k: int, ts: int) -> None:
         fill(account, pit.rules, k, ticks, lots, False, True, ts)
         took = True
     if took:
-        excite(laws, flow, 2 * TAKERS + row)
-        _alone(laws, flow, row)
+        share = _excite(pit, 2 * TAKERS + row)
+        _alone(laws, flow, row, share)
 
 
 @inlined
-def _alone(laws: Laws, flow: FlowState, row: int) -> None:
+def _excite(pit: Pit, stream: int) -> float:
+    """What we did brings others about; where the market has become busier, less, as any arrival
+    does, and where it has become quieter, no more. Returns how much of what it usually does."""
+    laws, flow, _ = pit.market
+    share = min(brought_by_one(laws, flow, stream), 1.0)
+    excite(laws, flow, stream, share)
+    return share
+
+
+@inlined
+def _alone(laws: Laws, flow: FlowState, row: int, share: float) -> None:
     """Part of the market orders that a market order brings are further pieces of the same large
     order. Ours are not among them: we send our own."""
     stream = 2 * TAKERS + row
     for m in range(len(flow.scale)):
-        own = (1.0 - laws.rates[0]["herding"]) * laws.excites[m, stream, stream] / flow.scale[m]
+        own = share * (1.0 - laws.rates[0]["herding"]) * laws.excites[m, stream, stream]
+        own /= flow.scale[m]
         flow.heat[m, stream] -= own
         flow.warmth[m] -= own
 
@@ -334,8 +353,7 @@ def _alone(laws: Laws, flow: FlowState, row: int) -> None:
 @inner
 def _rest(pit: Pit, k: int, ts: int) -> None:
     """What is left of order `k` joins the queue at its price."""
-    account, book = pit.account, pit.book
-    laws, flow, _ = pit.market
+    account, book, flow = pit.account, pit.book, pit.market.flow
     order = account.orders[k]
     level = order["ticks"] - book.level_ticks[0]  # every tick has its level
     # The last ones stay free: the other side must be able to stand beyond.
@@ -349,7 +367,7 @@ def _rest(pit: Pit, k: int, ts: int) -> None:
     pit.holds[slot] = k
     join(book, row, level, slot, order["left"], flow.clock[0]["n_events"])
     _write(pit, ts, ADD, order["side"], level, order["left"], slot)
-    excite(laws, flow, 2 * LIMITS + row)
+    _excite(pit, 2 * LIMITS + row)
 
 
 @inner
@@ -378,7 +396,7 @@ def _shrink(pit: Pit, slot: int, lots: int, ts: int) -> None:
         kind = DELETE if lots == 0 else REDUCE
         _write(pit, ts, kind, 1 - 2 * row, level, order["lots"] - lots, slot)
         leave(book, slot, order["lots"] - lots)
-        excite(pit.market.laws, pit.market.flow, 2 * CANCELS + row)
+        _excite(pit, 2 * CANCELS + row)
     if lots == 0:
         pit.holds[slot] = NOBODY
         _remember(pit, row, level)

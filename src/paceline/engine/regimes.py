@@ -45,6 +45,10 @@ class Regime(Settings, frozen=True, kw_only=True):
     asks: Annotated[Multiple, Field("Of limit orders to sell, besides `limit`.", "")] = 1.0
     buys: Annotated[Multiple, Field("Of market orders to buy, besides `market`.", "")] = 1.0
     sells: Annotated[Multiple, Field("Of market orders to sell, besides `market`.", "")] = 1.0
+    speed: Annotated[
+        Above0,
+        Field("Of the clock by which orders come, bring others about and are forgotten.", ""),
+    ] = 1.0
     size: Annotated[Above0, Field("Of the sizes of all orders.", "")] = 1.0
     spread: Annotated[
         Annotated[float, Meta(ge=0.01, le=100)],
@@ -76,8 +80,8 @@ class Regime(Settings, frozen=True, kw_only=True):
 
 
 _MULTIPLES = (
-    "limit", "market", "cancel", "bids", "asks", "buys", "sells", "size", "spread", "improve",
-    "jumps",
+    "limit", "market", "cancel", "bids", "asks", "buys", "sells", "speed", "size", "spread",
+    "improve", "jumps",
 )  # fmt: skip
 _SUMS = ("jumps_per_h", "drift_ticks_per_s", "gap_ticks")
 
@@ -184,7 +188,8 @@ def _check_room(
                 f"regimes.cancel: {mood.cancel:g} of {mood.name!r} lets too many orders rest for "
                 f"{limits:g} times the limit orders; raise it"
             )
-        here = max(limits, mood.market * max(mood.buys, mood.sells)) * arrivals * lasts[mood.name]
+        often = mood.speed * max(limits, mood.market * max(mood.buys, mood.sells))
+        here = often * arrivals * lasts[mood.name]
         busy = busy + here if sequence else max(busy, here)
         if busy > 1:
             raise ConfigError(
@@ -219,13 +224,22 @@ def regime_table(regimes: Sequence[Regime]) -> NDArray[np.void]:
     """`[r]` of REGIME_RECORD."""
     table = np.zeros(len(regimes), REGIME_RECORD)
     for k, mood in enumerate(regimes):
-        sides = (mood.bids, mood.asks, mood.sells, mood.buys, 1.0, 1.0)
-        kinds = np.repeat((mood.limit, mood.market, mood.cancel), 2)
-        table[k]["rate"] = kinds * sides
-        assert len(kinds) == STREAMS
+        limits = (mood.limit * mood.bids, mood.limit * mood.asks)
+        markets = (mood.market * mood.sells, mood.market * mood.buys)
+        table[k]["rate"] = (*limits, *markets, mood.cancel, mood.cancel)
+        # As many orders leave as come, so what brings cancels about is as much more as they are;
+        # how often one order is cancelled only decides how many rest.
+        times = np.array((*limits, *markets, *limits))
+        table[k]["heat"] = times
+        table[k]["brings"] = np.divide(1.0, times, out=np.ones(STREAMS), where=times > 0.0)
+        table[k]["rate"] *= mood.speed
+        table[k]["heat"] *= mood.speed
+        table[k]["speed"] = mood.speed
+        both = mood.sells + mood.buys
+        table[k]["on_bids"] = mood.sells / both if both > 0.0 else 0.5
         table[k]["size"], table[k]["improve"] = mood.size, mood.improve
         table[k]["spread"] = mood.spread
-        table[k]["reprice"] = mood.jumps
+        table[k]["reprice"] = mood.jumps * mood.speed
         table[k]["own_jumps"] = mood.jumps_per_h / (3600 * NS_PER_S)
         table[k]["drift"] = mood.drift_ticks_per_s / NS_PER_S
         table[k]["pulls"] = min(abs(mood.drift_ticks_per_s), PULLS_PER_S) / NS_PER_S

@@ -23,10 +23,11 @@ from paceline.engine.arrivals import (
     next_slot,
     with_more_slots,
 )
-from paceline.engine.dice import new_dice, pick, wrapping
-from paceline.engine.flow import follow, is_full, next_event, standing_orders
+from paceline.engine.dice import new_dice, wrapping
+from paceline.engine.flow import follow, is_full, limit_lots, next_event, standing_orders
 from paceline.engine.laws import Laws
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.moods import first_regime
 from paceline.errors import ExchangeError
 from paceline.jit import inlined, kernel
 from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of
@@ -113,7 +114,7 @@ def copied(market: Market) -> Market:
 def open_rows(market: Market, settings: MarketSettings) -> Rows:
     """Fill the book of a new market as it opens; returns the orders in it as rows."""
     bid, ask = settings.opening_ticks()
-    room = rows_for(int(np.ceil(market.laws.standing).sum()) + 2)
+    room = rows_for(most_standing(market.laws))
     with wrapping():
         n = open_market(market, room, *np.searchsorted(market.book.level_ticks, (bid, ask)))
     return Rows._make(column[:n] for column in room)
@@ -121,7 +122,14 @@ def open_rows(market: Market, settings: MarketSettings) -> Rows:
 
 def slots_for(settings: MarketSettings, laws: Laws) -> int:
     """Slots to begin with: twice the orders that should rest, and some."""
-    return 256 + 2 * int(max(laws.standing.sum(), settings.resting_orders()))
+    return 256 + 2 * int(max(most_standing(laws), settings.resting_orders()))
+
+
+def most_standing(laws: Laws) -> int:
+    """Orders that may stand in the book as it opens, in whatever regime."""
+    rate = laws.regimes["rate"]
+    times = rate[:, :2] / np.maximum(rate[:, 4:], 1e-9)
+    return int(np.ceil(laws.standing * max(float(times.max()), 1.0)).sum()) + 2
 
 
 def simulate_day(settings: MarketSettings, day: str, seed: int) -> Tape:
@@ -238,20 +246,24 @@ def _write_book(book: Book, ts: int, rows: Rows) -> None:
 
 @kernel
 def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
-    """The book as the session opens, written as new orders; returns the rows."""
+    """The book as the session opens, in its regime, written as new orders; returns the rows."""
     laws, flow, book = market
     clock = flow.clock[0]
+    clock["regime"] = first_regime(laws, flow)
+    mood = laws.regimes[clock["regime"]]
     # Distances count from the own touch or, one further, from the other side's.
     behind = 1 if laws.rates[0]["from_own"] else ask - bid
+    wider = int((ask - bid) * mood["spread"]) - (ask - bid)
+    bid, ask = max(bid - wider // 2, 0), min(ask + wider - wider // 2, len(book.level_ticks) - 1)
     at = 0
     for row in range(2):
         touch, step = (bid, -1) if row == 0 else (ask, 1)
         for away in range(max(1, laws.standing.shape[1] - behind + 1)):
-            level = touch + step * away
+            level = touch + step * int(away * mood["spread"])
             if not 0 <= level < len(book.level_ticks):
                 break
             for _ in range(standing_orders(laws, flow, row, behind + away, away == 0)):
-                lots = pick(flow.dice, laws.limit_size)
+                lots = limit_lots(laws, flow)
                 slot = next_slot(flow, row)
                 join(book, row, level, slot, lots, at)
                 write_row(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)

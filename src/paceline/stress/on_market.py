@@ -2,10 +2,10 @@
 
     settings = stress_market(MarketSettings(), scenario("crash"))
 
-Volatility is a faster clock: all arrivals times k squared, since a diffusion moves as the root of
-time. Wider spreads stretch all distances between orders. A crash pulls the price along a line, a
-missing order never arrives, a halt is a regime in which nothing happens and after which one begins
-with a jump. Falls are shares of the start price. Delays are put on the venue, by `on_venue`.
+Volatility is a clock that is k squared as fast, since a diffusion moves as the root of time. Wider
+spreads stretch all distances between orders. A thin book is one of smaller orders. A crash pulls
+the price along a line, a halt is a regime in which nothing happens and after which one begins with
+a jump. Falls are shares of the start price. Delays are put on the venue, by `on_venue`.
 """
 
 from __future__ import annotations
@@ -82,10 +82,7 @@ def _spells(part: Part, settings: MarketSettings) -> list[_Spell]:
     start = settings.start_ticks()
     match part:
         case Volatility():
-            faster = part.times**2
-            mood = Regime(
-                name="volatility", limit=faster, market=faster, cancel=faster, jumps=faster
-            )
+            mood = Regime(name="volatility", speed=part.times**2)
         case Crash():
             mood = _falling(part.fall * start, until - begin)
         case FlashCrash():
@@ -95,7 +92,7 @@ def _spells(part: Part, settings: MarketSettings) -> list[_Spell]:
         case Spread():
             mood = Regime(name="spread", spread=part.times)
         case Depth():
-            mood = Regime(name="depth", limit=part.share)
+            mood = Regime(name="depth", size=part.share)
         case OneSided():
             more, less = _sides(part, settings)
             sells = part.side == "sell"
