@@ -23,9 +23,11 @@ from paceline.engine.flow_settings import (
 )
 from paceline.engine.laws import QUEUES, STREAMS
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.markets import Markets
 from paceline.engine.regimes import Regime
+from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.engine.simulator import Simulator, simulate_day
-from paceline.errors import ConfigError
+from paceline.errors import ConfigError, ExchangeError
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, REDUCE, RESUME, Rows
 from paceline.units import NS_PER_S
 
@@ -449,3 +451,37 @@ def test_impossible_laws_are_one_line(make: Any, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+NONE = ((0.0,) * 3,) * 3
+SELF = ((0.8, 0.0, 0.0), (0.0, 0.8, 0.0), (0.0, 0.0, 0.8))
+
+
+def feeding_on_itself(tension: tuple[float, ...]) -> MarketSettings:
+    """A flow that the spread makes unstable from time to time, or always."""
+    return MarketSettings(
+        limit_bid_per_s=0.1, limit_ask_per_s=0.1, market_buy_per_s=0.02, market_sell_per_s=0.02,
+        excitation=Excitation(half_lives_s=(1.0,), same=(SELF,), other=(NONE,), reacts=True),
+        tension=SpreadReaction(limit=tension, market=tension, cancel=tension),
+    )  # fmt: skip
+
+
+@many_events
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda market: Simulator(market, DAY, 1),
+        lambda market: Markets(market, 2, DAY, 1),
+        lambda market: SimulatedExchange(market, DAY, 1),
+    ],
+    ids=["a day", "many", "ours"],
+)
+def test_a_flow_that_feeds_on_itself_is_stopped(make: Any) -> None:
+    session = make(feeding_on_itself((1.0, 1.0, 3.0, 3.0, 3.0)))
+    with pytest.raises(ExchangeError, match=r"^excitation.same: .* arrivals bring about ever more"):
+        session.advance(session.session.close_ns)
+
+
+def test_a_flow_that_must_feed_on_itself_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^excitation.reacts: .* ratio of 2.4 at least"):
+        feeding_on_itself((3.0,))

@@ -37,6 +37,7 @@ from paceline.engine.laws import (
     queue_bucket,
     spread_bucket,
 )
+from paceline.errors import ExchangeError
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
 
@@ -51,6 +52,7 @@ FLOW_RECORD = np.dtype(
         ("stream", np.int64),  # of the next arrival; see CHANGE
         ("brought", np.int64),  # 1: an earlier arrival brought it about
         ("n_events", np.int64),  # rows made so far
+        ("most_events", np.int64),  # more than any session makes that does not feed on itself
         ("n_bids", np.int64),  # orders in the book, ours not counted
         ("n_asks", np.int64),
         ("taking", np.int64),  # lots that the market order at work still wants
@@ -140,6 +142,7 @@ def new_flow(
     clock["bin_ends"] = start_ns
     clock["regime_ends"] = clock["halt_ends"] = NEVER
     clock["was"] = -1
+    clock["most_events"] = laws.rates["most_events"]
     return FlowState(
         clock=clock,
         dice=dice.copy(),
@@ -158,7 +161,16 @@ def new_flow(
 
 
 def with_more_slots(flow: FlowState) -> FlowState:
-    """The same flow with twice the room for orders."""
+    """The same flow with twice the room for orders.
+
+    Raises `ExchangeError` where it is not room that is missing: the flow feeds on itself.
+    """
+    if flow.clock[0]["n_events"] >= flow.clock[0]["most_events"]:
+        raise ExchangeError(
+            f"excitation.same: the market has made {flow.clock[0]['n_events']:,} events, far more "
+            "than its rates let expect: arrivals bring about ever more arrivals; lower it, or what "
+            "reaction, tension and the others multiply it by"
+        )
     old, all_slots, n_bids = len(flow.slots), len(flow.place), int(flow.clock[0]["n_bids"])
     more = np.arange(all_slots, all_slots + old, dtype=np.int32)
     slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])

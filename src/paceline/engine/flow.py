@@ -473,9 +473,10 @@ def free(state: FlowState, slot: int, row: int) -> None:
 
 @inlined
 def is_full(state: FlowState) -> bool:
-    """Whether there is no slot for one more order."""
+    """Whether there is no slot for one more order, or there have been too many."""
     clock = state.clock[0]
-    return clock["n_bids"] + clock["n_asks"] >= len(state.slots)
+    orders = clock["n_bids"] + clock["n_asks"]
+    return orders >= len(state.slots) or clock["n_events"] >= clock["most_events"]
 
 
 @inlined
