@@ -1,9 +1,17 @@
 """What formulas leave open: settings tuned until simulated days show the moments of recorded ones.
 
 The parts of a market are fitted one by one, each as if the others were as recorded. Put together
-they miss a little, and where arrivals bring about arrivals a little grows: base rates are scaled
-until as many come as were seen. And metaorders have a theory (`signs`) only where signs remember
-nothing else: beside excitation they are chosen among a few so that signs remember as recorded.
+they miss a little, and where arrivals bring about arrivals a little grows. So
+
+* base rates are scaled until as many come as were seen, in the day and in each part of it;
+* what the touch does to go back to where it was a moment ago (`recoil`, of limit orders and cancels)
+  is raised to the power with which the price moves as far in ten seconds, a minute and five as it
+  did: what holds a recorded price is more than its own book, and here the book must do it all;
+* metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
+  are chosen among a few so that signs remember as recorded.
+
+Where arrivals bring about so many that simulated days do not end, excitation is lowered until they
+do.
 
 This is the method of simulated moments (McFadden, "A method of simulated moments for estimation of
 discrete response models without numerical integration", Econometrica 57, 1989). The days that are
@@ -21,19 +29,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.sizes import histogram, in_round_lots, wanted
+from paceline.calibrate.ruler import HOURS
+from paceline.calibrate.sizes import histogram, in_round_lots, rounded, wanted
 from paceline.engine.flow_settings import Metaorders, Sizes
+from paceline.engine.laws import CANCEL, LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
+from paceline.errors import ConfigError, ExchangeError, InputError
 from paceline.market.events import ADD, DELETE, REDUCE
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
 from paceline.realism.series import market_orders, returns
 
-DAYS = tuple(f"2024-01-{day:02d}" for day in (8, 9, 10, 11, 12, 16))
+DAYS = tuple(f"2024-01-{day:02d}" for day in (8, 9, 10, 11, 12, 16, 17, 18, 19, 22, 23, 24))
 """Days that are simulated, in this order: as many as hold `_ENOUGH` arrivals, and two at least."""
 
-_ENOUGH = 120_000
+_ENOUGH = 240_000
 
 _SEED = 1
 _TURNS = 3
@@ -47,6 +58,13 @@ _SHARES = (0.2, 0.35, 0.5, 0.7, 1.0)
 _TAILS = (1.2, 1.4, 1.6)
 _AT_WORK = (5, 10, 20)
 
+_POWERS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
+"""Of recoil."""
+
+_LOWERED = 0.9
+_LOWERINGS = 8
+"""How much excitation is lowered at a time, and how often before we give up."""
+
 HORIZONS_S = (10, 60, 300)
 """Seconds over which the size of returns is looked at."""
 
@@ -55,6 +73,7 @@ class Moments(NamedTuple):
     """What is held against recorded days."""
 
     per_s: NDArray[np.float64]  # [3] limit orders, market orders and cancels of both sides
+    hours: NDArray[np.float64]  # [3, HOURS] of them, as shares of the day
     runs: NDArray[np.float64]  # [WINDOWS] variance of sums of signs, by that of independent ones
     moves: NDArray[np.float64]  # [HORIZONS_S] root mean square of returns, on the median day
     taken: NDArray[np.int64]  # [n] lots of each market order
@@ -80,21 +99,25 @@ def runs_of(days: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
 
 def moments_of(tapes: Sequence[Tape], per_s: NDArray[np.float64] | None = None) -> Moments:
     """Those of `tapes`; what came `per_s`, if it is known better."""
-    came, seconds = np.zeros(3), 0.0
+    came, seconds = np.zeros((3, HOURS)), 0.0
     rows, moves, taken, touch = [], [], [], []
     for tape in tapes:
-        kind = tape.events.kind[tape.events.ts > tape.session.open_ns]
+        events, session = tape.events, tape.session
         orders = market_orders(tape)
         rows.append((1 + orders.sign) // 2)
-        cancels = np.isin(kind, (DELETE, REDUCE)).sum()
-        came += np.array([(kind == ADD).sum(), len(orders.sign), cancels], np.float64)
+        edges = np.linspace(session.open_ns, session.close_ns, HOURS + 1)
+        edges[0] += 1  # not what stands there as it opens
+        cancels = np.isin(events.kind, (DELETE, REDUCE))
+        when = events.ts[events.kind == ADD], events.ts[orders.first], events.ts[cancels]
+        came += np.stack([np.histogram(ts, edges)[0] for ts in when])
         seconds += tape.session.length_s
         lots = np.stack(touch_lots(tape))
         taken.append(orders.lots)
         touch.append(lots[rows[-1], np.maximum(orders.first - 1, 0)])
         moves.append([np.sqrt(np.nanmean(returns(tape, s) ** 2)) for s in HORIZONS_S])
     return Moments(
-        per_s=came / seconds if per_s is None else per_s,
+        per_s=came.sum(axis=1) / seconds if per_s is None else per_s,
+        hours=came / np.maximum(came.sum(axis=1, keepdims=True), 1.0),
         runs=runs_of(rows),
         moves=np.median(moves, axis=0),
         taken=np.concatenate(taken),
@@ -114,12 +137,44 @@ def tuned(
     recorded: Moments,
     progress: Callable[[str, float, float], None] = lambda what, at, of: None,
 ) -> MarketSettings:
-    """`settings` whose days show the moments that were `recorded`."""
+    """`settings` whose days show the moments that were `recorded`.
+
+    Raises `InputError` where no excitation that is left makes days that end.
+    """
+    for lowering in range(_LOWERINGS):
+        try:
+            return _tuned(settings, recorded, progress)
+        except ExchangeError:
+            progress("lower excitation", lowering, _LOWERINGS)
+            settings = _lowered(settings)
+    raise InputError(
+        "tapes: what arrivals seem to bring about never ends, even when lowered to "
+        f"{_LOWERED**_LOWERINGS:.0%} of it; give other days"
+    )
+
+
+def _tuned(
+    settings: MarketSettings,
+    recorded: Moments,
+    progress: Callable[[str, float, float], None],
+) -> MarketSettings:
     settings = _at_pace(_taking(settings, recorded), recorded)
     if settings.excitation.half_lives_s:
+        settings = _steady(settings, recorded, progress)
         settings = _remembering(settings, recorded, progress)
         settings = _at_pace(_taking(settings, recorded), recorded)
     return settings
+
+
+def _lowered(settings: MarketSettings) -> MarketSettings:
+    """With less excitation."""
+    excitation = settings.excitation
+    same, other = (
+        tuple(tuple(tuple(_short(_LOWERED * x) for x in row) for row in scale) for scale in side)
+        for side in (excitation.same, excitation.other)
+    )
+    lowered = msgspec.structs.replace(excitation, same=same, other=other)
+    return msgspec.structs.replace(settings, excitation=lowered)
 
 
 def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
@@ -131,11 +186,13 @@ def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
     return msgspec.structs.replace(settings, market_size=Sizes(histogram=histogram(share, 1)))
 
 
-def _at_pace(settings: MarketSettings, recorded: Moments) -> MarketSettings:
-    """With rates scaled until as many arrive as did."""
-    for _ in range(_TURNS):
-        ratio = recorded.per_s / np.maximum(simulated(settings, recorded).per_s, 1e-9)
+def _at_pace(settings: MarketSettings, recorded: Moments, turns: int = _TURNS) -> MarketSettings:
+    """With rates scaled until as many arrive as did, over the day and by its parts."""
+    for _ in range(turns):
+        found = simulated(settings, recorded)
+        ratio = recorded.per_s / np.maximum(found.per_s, 1e-9)
         limit, market, cancel = np.clip(ratio, 1 / _MOST, _MOST)
+        settings = _by_hours(settings, recorded.hours, found.hours)
         settings = msgspec.structs.replace(
             settings,
             limit_bid_per_s=_short(settings.limit_bid_per_s * limit),
@@ -145,6 +202,46 @@ def _at_pace(settings: MarketSettings, recorded: Moments) -> MarketSettings:
             cancel_per_s=_short(settings.cancel_per_s * cancel),
         )
     return settings
+
+
+def _by_hours(
+    settings: MarketSettings, recorded: NDArray[np.float64], found: NDArray[np.float64]
+) -> MarketSettings:
+    """With more arrivals in the parts of the day in which fewer came than were recorded."""
+    if len(settings.day) != HOURS:
+        return settings
+    days = []
+    for kinds, day in (([LIMIT, CANCEL], settings.day), ([MARKET], settings.market_day)):
+        due = recorded[kinds].sum(axis=0) / np.maximum(found[kinds].sum(axis=0), 1e-9)
+        # What comes late was partly brought about early, and few days were simulated: half way.
+        new = np.array(day or settings.day) * np.clip(np.sqrt(due), 1 / _MOST, _MOST)
+        days.append(tuple(rounded(new / new.mean())))
+    return msgspec.structs.replace(settings, day=days[0], market_day=days[1])
+
+
+def _steady(
+    settings: MarketSettings,
+    recorded: Moments,
+    progress: Callable[[str, float, float], None],
+) -> MarketSettings:
+    """With a recoil that lets the price move as far as it did."""
+    best, closest = settings, np.inf
+    for k, power in enumerate(_POWERS):
+        progress("recoil", k, len(_POWERS))
+        recoil = msgspec.structs.replace(
+            settings.recoil,
+            limit=tuple(rounded(np.array(settings.recoil.limit) ** power)),
+            cancel=tuple(rounded(np.array(settings.recoil.cancel) ** power)),
+        )
+        try:
+            tried = msgspec.structs.replace(settings, recoil=recoil)
+            tried = _at_pace(tried, recorded, 2)
+            apart = np.log(simulated(tried, recorded).moves / recorded.moves)
+        except (ExchangeError, ConfigError):
+            break  # more of it does not end either
+        if float(apart @ apart) < closest:
+            best, closest = tried, float(apart @ apart)
+    return best
 
 
 def _remembering(
@@ -162,7 +259,10 @@ def _remembering(
     for k, metaorders in enumerate(choices):
         progress("metaorders", k, len(choices))
         tried = msgspec.structs.replace(settings, metaorders=metaorders)
-        found = simulated(tried, recorded)
+        try:
+            found = simulated(tried, recorded)
+        except ExchangeError:
+            continue
         apart = np.log(
             np.append(found.runs[known], found.moves)
             / np.append(recorded.runs[known], recorded.moves)

@@ -138,6 +138,7 @@ class Laws(NamedTuple):
     market_size: NDArray[np.void]  # [sizes] alias table: lots
     standing: NDArray[np.float64]  # [2, reach] orders at each distance when the session opens
     decay: NDArray[np.float64]  # [m] per ns
+    warm: NDArray[np.float64]  # [bins, m, STREAMS] heat per ns that is there on average
     excites: NDArray[np.float64]  # [m, STREAMS, STREAMS] heat per ns that one arrival adds
     brings: NDArray[np.float64]  # [m, STREAMS] their sum over what is brought
     reaction: NDArray[np.float64]  # [3, QUEUES] multiplies limit, market and cancel arrivals

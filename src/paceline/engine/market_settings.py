@@ -339,6 +339,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         # Cancels are drawn among all orders, and then some are passed over.
         lonely, backing[CANCEL] = backing[CANCEL].copy(), 1.0
         jumps = 1 / self.jumps.mean_ticks
+        standing = self._standing(weights) * self.opening_depth
         return Laws(
             rates=self._rates(),
             day=self._day(),
@@ -352,8 +353,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             lonely=lonely,
             limit_size=self._size_table(self.limit_size),
             market_size=self._size_table(self.market_size),
-            standing=self._standing(weights) * self.opening_depth,
+            standing=standing,
             decay=decay,
+            warm=self._warm(standing),
             excites=excites,
             brings=excites.sum(axis=2),
             reaction=self.reaction.table(),
@@ -388,6 +390,19 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         leaving = np.append(patience, np.full(reach - len(patience), patience[-1]))
         per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
         return np.asarray(per_side * weights / np.maximum(leaving, _FEWEST_LEAVE))
+
+    def _warm(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Heat per ns `[bins, scales, STREAMS]` on average in each part of the day, where orders
+        stand as they do at the open: a market begins with what came before it."""
+        norms, hour = self.excitation.norms(), np.repeat(self._day(), 2, axis=0)
+        patience = self._patience()
+        leaving = patience[np.minimum(np.arange(standing.shape[1]), len(patience) - 1)]
+        each = self._rates()["base"][0]
+        base = np.append(each[:4], each[4:] * (standing @ leaving))[:, None] * hour
+        # Arrivals of a stream are its own and those that all bring about (Hawkes, "Spectra of some
+        # self-exciting and mutually exciting point processes", 1971, equation 6).
+        arrivals = np.linalg.solve(np.eye(len(base)) - norms.sum(axis=0).T, base)
+        return np.einsum("mij,ib->bmj", norms, arrivals)
 
     def _rates(self) -> NDArray[np.void]:
         per_s = NS_PER_S

@@ -80,6 +80,17 @@ def first_regime(laws: Laws, state: FlowState) -> int:
 
 
 @inner
+def warm_up(laws: Laws, state: FlowState) -> None:
+    """A new market is as excited as it is at this hour on average."""
+    clock = state.clock[0]
+    hour = min((clock["now"] - clock["bin_ends"]) // laws.rates[0]["bin_ns"], len(laws.warm) - 1)
+    for m in range(len(state.scale)):
+        for stream in range(STREAMS):
+            state.heat[m, stream] = laws.warm[hour, m, stream]
+            state.warmth[m] += laws.warm[hour, m, stream]
+
+
+@inner
 def _begin(laws: Laws, state: FlowState, book: Book) -> int:
     """The next regime, by sequence or by chance; returns HALT if it halts trading."""
     clock = state.clock[0]

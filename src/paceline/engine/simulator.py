@@ -27,7 +27,7 @@ from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.flow import follow, is_full, limit_lots, next_event, standing_orders
 from paceline.engine.laws import Laws
 from paceline.engine.market_settings import MarketSettings
-from paceline.engine.moods import first_regime
+from paceline.engine.moods import first_regime, warm_up
 from paceline.errors import ExchangeError
 from paceline.jit import inlined, kernel
 from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of
@@ -249,6 +249,7 @@ def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
     laws, flow, book = market
     clock = flow.clock[0]
     clock["regime"] = first_regime(laws, flow)
+    warm_up(laws, flow)
     mood = laws.regimes[clock["regime"]]
     # Distances count from the own touch or, one further, from the other side's.
     behind = 1 if laws.rates[0]["from_own"] else ask - bid
