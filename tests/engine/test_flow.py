@@ -485,3 +485,30 @@ def test_a_flow_that_feeds_on_itself_is_stopped(make: Any) -> None:
 def test_a_flow_that_must_feed_on_itself_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^excitation.reacts: .* ratio of 2.4 at least"):
         feeding_on_itself((3.0,))
+
+
+@many_events
+def test_a_market_begins_as_excited_as_it_goes_on() -> None:
+    """Without the heat of what came before, the first minutes would see half of the arrivals."""
+    hot = Excitation(half_lives_s=(60.0,), same=(SELF,), other=(NONE,))
+    market = MarketSettings(
+        **HOUR, limit_bid_per_s=0.2, limit_ask_per_s=0.2, market_buy_per_s=0.02,
+        market_sell_per_s=0.02, cancel_per_s=0.01, excitation=hot,
+    )  # fmt: skip
+    by_part = np.zeros(6)
+    for seed in range(60):
+        ts, _ = arrivals(rows_of(market, seed), market.session(DAY).open_ns)
+        by_part += np.histogram((ts - market.session(DAY).open_ns) / NS_PER_S, 6, (0, 3600))[0]
+    # 60 hours of about 150 bursts in ten minutes, each 1 / (1 - 0.8) arrivals and as uneven.
+    assert by_part[0] / by_part[1:].mean() == pytest.approx(1.0, abs=0.08)
+
+
+def test_a_market_begins_with_the_heat_of_its_hour() -> None:
+    busy_first = MarketSettings(
+        excitation=Excitation(half_lives_s=(1.0,), same=(SELF,), other=(NONE,)), day=(3.0, 1.0)
+    )
+    warm = busy_first.laws().warm
+    assert warm.shape == (2, 1, STREAMS)
+    np.testing.assert_allclose(warm[0], 3.0 * warm[1])
+    # Each limit order is one of 0.8 / (1 - 0.8) that others have brought about for one of its own.
+    assert warm[1, 0, 0] * NS_PER_S == pytest.approx(4.0 * busy_first.limit_bid_per_s)

@@ -4,7 +4,7 @@ The parts of a market are fitted one by one, each as if the others were as recor
 they miss a little, and where arrivals bring about arrivals a little grows. So
 
 * base rates are scaled until as many come as were seen, in the day and in each part of it;
-* what the touch does to go back to where it was a moment ago (`recoil`, of limit orders and cancels)
+* what the touch does to go back to where it was a moment ago (`recoil`, limit orders and cancels)
   is raised to the power with which the price moves as far in ten seconds, a minute and five as it
   did: what holds a recorded price is more than its own book, and here the book must do it all;
 * metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
