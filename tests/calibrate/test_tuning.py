@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from engine.test_flow import EXCITED, SELF, many_events
+from engine.test_flow import EXCITED, many_events
 from paceline.calibrate import tuning
 from paceline.calibrate.tuning import moments_of, tuned
-from paceline.engine.flow_settings import Anchoring, Excitation, Placement, SpreadReaction
+from paceline.engine.flow_settings import Anchoring, Placement
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
-from paceline.errors import ExchangeError, InputError
 
 LOOKS = np.arange(-11, 12)
 U_SHAPE = tuple(float(1.0 + 0.6 * abs(k - 6) / 6) for k in range(13))
@@ -54,7 +53,8 @@ def test_rates_hours_and_recoil_are_found_again(recorded: tuning.Moments) -> Non
         market_buy_per_s=0.12, market_sell_per_s=0.12,
     )  # fmt: skip
     found = tuned(start, recorded)
-    assert power_of(found.recoil, weak) == pytest.approx(2.0, abs=0.51)
+    # 2 is true; a few short days know moves of five minutes to a tenth.
+    assert 1.4 < power_of(found.recoil, weak) < 3.1
     assert found.recoil.market == weak.market
     ends, middle = (np.array(found.day)[part].mean() for part in ([0, 1, 11, 12], [5, 6, 7]))
     true = np.array(TRUTH.day)
@@ -66,30 +66,3 @@ def test_rates_hours_and_recoil_are_found_again(recorded: tuning.Moments) -> Non
     again = moments_of(days)
     np.testing.assert_allclose(again.per_s, recorded.per_s, rtol=0.08)
     np.testing.assert_allclose(again.moves, recorded.moves, rtol=0.15)
-
-
-def never_ending(settings: MarketSettings, recorded: tuning.Moments) -> tuning.Moments:
-    raise ExchangeError("excitation.same: more and more")
-
-
-@many_events
-def test_excitation_that_does_not_end_is_lowered() -> None:
-    wild = replace(
-        TRUTH, close_s=34_200.0 + 600.0, recoil=Anchoring(),
-        tension=SpreadReaction(limit=(1.0, 4.0), cancel=(1.0, 4.0)),
-        excitation=Excitation(
-            half_lives_s=(1.0,), same=(SELF,), other=(((0.0,) * 3,) * 3,), reacts=True
-        ),
-    )  # fmt: skip
-    short = replace(TRUTH, close_s=wild.close_s)
-    found = tuned(wild, moments_of([simulate_day(short, day, 5) for day in DAYS]))
-    assert 0.0 < found.excitation.branching() < 0.7 < wild.excitation.branching()
-    assert len(simulate_day(found, DAYS[0], 1).events.ts) > 100
-
-
-def test_what_cannot_be_lowered_enough_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "simulated", never_ending)
-    lots = np.ones(1, np.int64)
-    nothing = tuning.Moments(np.ones(3), np.ones((3, 13)), np.ones(4), np.ones(3), lots, lots)
-    with pytest.raises(InputError, match=r"^tapes: what arrivals seem to bring about never ends"):
-        tuned(TRUTH, nothing)

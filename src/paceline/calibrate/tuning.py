@@ -10,9 +10,6 @@ they miss a little, and where arrivals bring about arrivals a little grows. So
 * metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
   are chosen among a few so that signs remember as recorded.
 
-Where arrivals bring about so many that simulated days do not end, excitation is lowered until they
-do.
-
 This is the method of simulated moments (McFadden, "A method of simulated moments for estimation of
 discrete response models without numerical integration", Econometrica 57, 1989). The days that are
 simulated are always the same, so the same tapes give the same settings.
@@ -35,7 +32,6 @@ from paceline.engine.flow_settings import Metaorders, Sizes
 from paceline.engine.laws import CANCEL, LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
-from paceline.errors import ConfigError, ExchangeError, InputError
 from paceline.market.events import ADD, DELETE, REDUCE
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
@@ -60,10 +56,6 @@ _AT_WORK = (5, 10, 20)
 
 _POWERS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 """Of recoil."""
-
-_LOWERED = 0.9
-_LOWERINGS = 8
-"""How much excitation is lowered at a time, and how often before we give up."""
 
 HORIZONS_S = (10, 60, 300)
 """Seconds over which the size of returns is looked at."""
@@ -137,44 +129,13 @@ def tuned(
     recorded: Moments,
     progress: Callable[[str, float, float], None] = lambda what, at, of: None,
 ) -> MarketSettings:
-    """`settings` whose days show the moments that were `recorded`.
-
-    Raises `InputError` where no excitation that is left makes days that end.
-    """
-    for lowering in range(_LOWERINGS):
-        try:
-            return _tuned(settings, recorded, progress)
-        except ExchangeError:
-            progress("lower excitation", lowering, _LOWERINGS)
-            settings = _lowered(settings)
-    raise InputError(
-        "tapes: what arrivals seem to bring about never ends, even when lowered to "
-        f"{_LOWERED**_LOWERINGS:.0%} of it; give other days"
-    )
-
-
-def _tuned(
-    settings: MarketSettings,
-    recorded: Moments,
-    progress: Callable[[str, float, float], None],
-) -> MarketSettings:
+    """`settings` whose days show the moments that were `recorded`."""
     settings = _at_pace(_taking(settings, recorded), recorded)
     if settings.excitation.half_lives_s:
         settings = _steady(settings, recorded, progress)
         settings = _remembering(settings, recorded, progress)
         settings = _at_pace(_taking(settings, recorded), recorded)
     return settings
-
-
-def _lowered(settings: MarketSettings) -> MarketSettings:
-    """With less excitation."""
-    excitation = settings.excitation
-    same, other = (
-        tuple(tuple(tuple(_short(_LOWERED * x) for x in row) for row in scale) for scale in side)
-        for side in (excitation.same, excitation.other)
-    )
-    lowered = msgspec.structs.replace(excitation, same=same, other=other)
-    return msgspec.structs.replace(settings, excitation=lowered)
 
 
 def _taking(settings: MarketSettings, recorded: Moments) -> MarketSettings:
@@ -233,12 +194,8 @@ def _steady(
             limit=tuple(rounded(np.array(settings.recoil.limit) ** power)),
             cancel=tuple(rounded(np.array(settings.recoil.cancel) ** power)),
         )
-        try:
-            tried = msgspec.structs.replace(settings, recoil=recoil)
-            tried = _at_pace(tried, recorded, 2)
-            apart = np.log(simulated(tried, recorded).moves / recorded.moves)
-        except (ExchangeError, ConfigError):
-            break  # more of it does not end either
+        tried = _at_pace(msgspec.structs.replace(settings, recoil=recoil), recorded, 2)
+        apart = np.log(simulated(tried, recorded).moves / recorded.moves)
         if float(apart @ apart) < closest:
             best, closest = tried, float(apart @ apart)
     return best
@@ -259,10 +216,7 @@ def _remembering(
     for k, metaorders in enumerate(choices):
         progress("metaorders", k, len(choices))
         tried = msgspec.structs.replace(settings, metaorders=metaorders)
-        try:
-            found = simulated(tried, recorded)
-        except ExchangeError:
-            continue
+        found = simulated(tried, recorded)
         apart = np.log(
             np.append(found.runs[known], found.moves)
             / np.append(recorded.runs[known], recorded.moves)

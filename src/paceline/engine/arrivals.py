@@ -6,11 +6,12 @@ queue-reactive model", 2015), and the heat that earlier arrivals left: every arr
 rates of all streams, and what it added decays exponentially on several time scales (Hawkes
 processes; Bacry, Mastromatteo and Muzy, "Hawkes processes in finance", 2015).
 
-A regime multiplies heat as well. So that this makes no more arrivals out of arrivals, one of a
-stream that comes r times as often adds 1 / r of its heat: heat is what it would be without the
-regime, no regime makes a stable flow unstable, and rates are on average r times those of the plain
-market. Where heat reacts, the book multiplies it too, and there an arrival adds all of its heat: on
-recorded days that is likelier than 1 / r.
+A regime multiplies heat as well, and so does the book where heat reacts. So that this makes no more
+arrivals out of arrivals, one that has become r times as likely adds 1 / r of its heat. In a regime
+that holds for every r: heat is what it would be without it, and rates are on average r times those
+of the plain market. Of the book's r only those above 1 count, lest an arrival in a book where none
+is likely be an avalanche. Heat is therefore never more than that of a flow without multiples, and
+a branching ratio below 1 is all that a stable flow needs, whatever regime and book make of it.
 
 The next arrival is drawn exactly, by thinning (Ogata, "On Lewis' simulation method for point
 processes", 1981): heat only falls between arrivals, so the rate of now bounds the rate of later.
@@ -37,7 +38,6 @@ from paceline.engine.laws import (
     queue_bucket,
     spread_bucket,
 )
-from paceline.errors import ExchangeError
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
 
@@ -52,7 +52,6 @@ FLOW_RECORD = np.dtype(
         ("stream", np.int64),  # of the next arrival; see CHANGE
         ("brought", np.int64),  # 1: an earlier arrival brought it about
         ("n_events", np.int64),  # rows made so far
-        ("most_events", np.int64),  # more than any session makes that does not feed on itself
         ("n_bids", np.int64),  # orders in the book, ours not counted
         ("n_asks", np.int64),
         ("taking", np.int64),  # lots that the market order at work still wants
@@ -142,7 +141,6 @@ def new_flow(
     clock["bin_ends"] = start_ns
     clock["regime_ends"] = clock["halt_ends"] = NEVER
     clock["was"] = -1
-    clock["most_events"] = laws.rates["most_events"]
     return FlowState(
         clock=clock,
         dice=dice.copy(),
@@ -161,16 +159,7 @@ def new_flow(
 
 
 def with_more_slots(flow: FlowState) -> FlowState:
-    """The same flow with twice the room for orders.
-
-    Raises `ExchangeError` where it is not room that is missing: the flow feeds on itself.
-    """
-    if flow.clock[0]["n_events"] >= flow.clock[0]["most_events"]:
-        raise ExchangeError(
-            f"excitation.same: the market has made {flow.clock[0]['n_events']:,} events, far more "
-            "than its rates let expect: arrivals bring about ever more arrivals; lower it, or what "
-            "reaction, tension and the others multiply it by"
-        )
+    """The same flow with twice the room for orders."""
     old, all_slots, n_bids = len(flow.slots), len(flow.place), int(flow.clock[0]["n_bids"])
     more = np.arange(all_slots, all_slots + old, dtype=np.int32)
     slots = np.concatenate([flow.slots[:n_bids], more, flow.slots[n_bids:]])
@@ -437,8 +426,12 @@ def _rescale(state: FlowState, m: int) -> None:
 
 @inlined
 def brought_by_one(laws: Laws, state: FlowState, stream: int) -> float:
-    """How much heat an arrival of `stream` adds, as a share of what it does in the plain market."""
-    return laws.regimes[state.clock[0]["regime"]]["brings"][stream]
+    """How much heat an arrival of `stream` adds, as a share of what it does where nothing has made
+    it more or less likely."""
+    share = laws.regimes[state.clock[0]["regime"]]["brings"][stream]
+    if laws.rates[0]["heat_reacts"]:
+        share /= max(state.reaction[stream >> 1, stream & 1], 1.0)
+    return share
 
 
 @inlined

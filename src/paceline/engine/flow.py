@@ -473,10 +473,9 @@ def free(state: FlowState, slot: int, row: int) -> None:
 
 @inlined
 def is_full(state: FlowState) -> bool:
-    """Whether there is no slot for one more order, or there have been too many."""
+    """Whether there is no slot for one more order."""
     clock = state.clock[0]
-    orders = clock["n_bids"] + clock["n_asks"]
-    return orders >= len(state.slots) or clock["n_events"] >= clock["most_events"]
+    return clock["n_bids"] + clock["n_asks"] >= len(state.slots)
 
 
 @inlined

@@ -72,7 +72,6 @@ RATE_RECORD = np.dtype(
         ("base", np.float64, STREAMS),  # arrivals per ns; of cancels, per resting order
         ("reprice", np.float64),  # jumps per ns
         ("halt", np.float64),  # per ns
-        ("most_events", np.int64),  # in a session
         ("halt_ns", np.float64),  # mean length
         ("reduce_share", np.float64),
         ("hidden_share", np.float64),

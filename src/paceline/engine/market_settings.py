@@ -59,9 +59,6 @@ MAX_RESTING = 1_000_000
 MAX_ARRIVALS = 5e7
 """Most arrivals that a session may have on average."""
 
-_MOST_TIMES = 50
-"""Events that a session may have, by the arrivals it has on average. Beyond, it does not end."""
-
 _FEWEST_LEAVE = 0.01
 """Of the cancels at the touch: less does not balance anything within a day."""
 
@@ -183,7 +180,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         force_setattr(self, "regimes", with_names(self.regimes))
         self._check_day()
         self._check_patience()
-        self._check_excitation()
         room = self.resting_orders() / MAX_RESTING, self._arrivals() / MAX_ARRIVALS
         check_regimes(self.moods, self.sequence, self.close_s - self.open_s, *room)
         for name in ("limit_size", "market_size"):
@@ -256,26 +252,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             raise ConfigError(
                 f"patience_ticks: are not {len(self.patience)} distances that rise from 0; give "
                 "one for each of patience"
-            )
-
-    def _check_excitation(self) -> None:
-        """Where the book multiplies what arrivals bring about, the least it can make of it must be
-        stable. What it makes of it on average nobody knows before it is tried."""
-        if not (self.excitation.reacts and self.excitation.half_lives_s):
-            return
-        least = np.ones(3)
-        for group in (self.reaction, self.tension, self.backing, self.recoil, self.anchoring):
-            table = group.table()
-            if group is self.backing:
-                table[CANCEL] = 1.0  # of cancels it is in who is cancelled
-            least *= table.min(axis=1)
-        norms = self.excitation.norms().sum(axis=0) * np.repeat(least, 2)
-        branching = float(np.abs(np.linalg.eigvals(norms)).max())
-        if branching >= 1.0:
-            raise ConfigError(
-                f"excitation.reacts: reaction, tension and the others multiply excitation to a "
-                f"branching ratio of {branching:.3g} at least, so the flow would never end; lower "
-                "their multiples"
             )
 
     @property
@@ -425,9 +401,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         rates["reprice"] = self.jumps.per_h / (3600 * per_s)
         rates["halt"] = self.halts.per_h / (3600 * per_s)
         rates["halt_ns"] = self.halts.mean_s * per_s
-        busiest = max(mood.speed * max(mood.limit, mood.market) for mood in self.moods)
-        most = _MOST_TIMES * (self._arrivals() * max(busiest, 1.0) + self.resting_orders() + 1000)
-        rates["most_events"] = min(most, 10 * MAX_ARRIVALS)
         rates["metaorder_share"] = self.metaorders.share
         rates["brought_pieces"] = self.metaorders.brought
         rates["usual_lots"] = self.reaction.usual_lots

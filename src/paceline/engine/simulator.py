@@ -70,10 +70,11 @@ class Simulator:
             while True:
                 n = _run(self.market, room, stop)
                 parts.append(Rows._make(column[:n].copy() for column in room))
-                if n < CHUNK:
-                    if self.market.flow.clock[0]["due"] > stop:
-                        break
+                clock = self.market.flow.clock[0]
+                if clock["n_bids"] + clock["n_asks"] == len(self.market.flow.slots):
                     self.market = with_more_room(self.market)
+                elif n < CHUNK:
+                    break
         return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def save(self) -> Market:
