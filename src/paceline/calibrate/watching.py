@@ -218,6 +218,13 @@ def watch(tape: Tape, ruler: Ruler) -> Log:
     return log._replace(**columns)
 
 
+def stood_in(log: Log) -> NDArray[np.float64]:
+    """`[2, places]` cancels by where their orders stood, and the seconds that all stood there."""
+    places = log.orders.shape[2]
+    cancels = np.bincount(log.place[log.place >= 0], minlength=places)
+    return np.stack([cancels, log.seconds @ log.orders.sum(axis=1, dtype=np.float64)])
+
+
 def new_log(room: int, bins: int) -> Log:
     """An empty log."""
     ts, hour, stream, place, width = (np.zeros(room, np.int64) for _ in range(5))
