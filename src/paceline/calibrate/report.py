@@ -61,9 +61,22 @@ def _contents(
         "laws": plots.laws([day.tape for day in days[:_MOST_DAYS]], simulated),
         "memory": plots.memory(days, simulated),
         "resilience": plots.resilience(days, simulated),
+        "ticks": _ticks(fit),
         "norms": norm_table(fit),
         "left_over": left_over_table(fit),
     }
+
+
+def _ticks(fit: Fit) -> str:
+    """What a tick is on this page."""
+    tick, order_tick = fit.settings.tick, fit.settings.order_tick
+    currency = fit.tapes[0].instrument.currency
+    said = f"Ticks are those that the market's own orders sit on, {tick:g} {currency}"
+    if tick == order_tick:
+        return f"{said}."
+    return (
+        f"{said}; other pages count those on which orders may be sent, {order_tick:g} {currency}."
+    )
 
 
 def _headline(fit: Fit) -> str:
