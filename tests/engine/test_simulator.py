@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,16 @@ def test_saved_and_restored() -> None:
     other = Simulator(MarketSettings(**FEW_MINUTES), DAY, 99)
     other.restore(saved)
     assert same(other.advance(close), first)
+
+
+def test_laws_are_made_once_and_nobody_writes_to_them() -> None:
+    settings, twin = (msgspec.structs.replace(EVERYTHING) for _ in range(2))
+    assert settings.laws() is settings.laws()
+    simulator = Simulator(settings, DAY, 3)
+    simulator.advance(simulator.session.close_ns)
+    assert same(settings.laws(), twin.laws())
+    other = msgspec.structs.replace(settings, cancel_per_s=2 * settings.cancel_per_s)
+    assert not same(settings.laws(), other.laws())
 
 
 NORMS = ((0.1, 0.1, 0.1),) * 3
