@@ -17,9 +17,9 @@ from paceline.orders.instrument import Instrument
 from tests.engine import flows
 
 
-def tape_of(rows: ev.Rows) -> Tape:
+def tape_of(rows: ev.Rows, close_ns: int = flows.ANYWHERE) -> Tape:
     instrument = Instrument(symbol="T", book_tick=1, order_tick=1)
-    session = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=flows.ANYWHERE)
+    session = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=close_ns)
     return Tape.compile(rows, instrument, session)
 
 

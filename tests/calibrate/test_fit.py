@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paceline.calibrate.doubt import direct_numbers, jackknife
 from paceline.calibrate.fit import FEWEST, Fit, fit, fit_market
 from paceline.calibrate.rates import joined_bins
 from paceline.calibrate.sizes import histogram, wanted
@@ -222,19 +221,6 @@ def test_what_is_wanted_is_cleared_of_what_the_touch_shows():
     taken = np.where(walks, wants, np.minimum(wants, touch))
     assert np.mean(taken == 3) < 0.15, "plain counts are short of it"
     np.testing.assert_allclose(wanted(taken, touch, 0.1), law, atol=0.015)
-
-
-def test_the_jackknife_of_a_mean_is_its_standard_error():
-    above = np.array([3.0, 5.0, 4.0, 8.0])
-    value, error = jackknife(above, np.ones(4))
-    assert value == pytest.approx(5.0)
-    assert error == pytest.approx(above.std(ddof=1) / 2.0)
-    assert np.isnan(jackknife(above[:1], np.ones(1))[1])
-
-
-def test_direct_numbers_have_errors(found):
-    for value, error in direct_numbers(found).values():
-        assert error < 0.2 * value or np.isnan(value) or value < 0.01
 
 
 def test_bins_are_joined_until_they_say_something():

@@ -21,6 +21,7 @@ from paceline.cost.measures import (
     slippage_bps,
     spread_paid,
     trajectory_px,
+    without,
 )
 from paceline.errors import InputError
 from paceline.schedule import twap
@@ -46,6 +47,17 @@ def test_interval_vwap(rows: list[tuple[int, int, int]], start: int, end: int) -
     volume = sum(q for _, q in inside)
     expected = sum(px * q for px, q in inside) / volume if volume else NAN
     assert same(float(interval_vwap(trades(rows), [start], [end])[0]), expected)
+
+
+def test_trades_of_ours_are_taken_out_at_their_time_and_price() -> None:
+    tape = trades([(1, 100, 4), (1, 101, 3), (1, 100, 2), (2, 100, 5)])
+    ours = np.array([[1, 100, 5], [2, 100, 1]]).T
+    left = without(tape, *ours)
+    assert list(zip(*map(np.ndarray.tolist, left), strict=True)) == [
+        (1, 101, 3), (1, 100, 1), (2, 100, 4)
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="lots: 1 at 101 ticks are not among the trades"):
+        without(tape, np.array([1]), np.array([101]), np.array([4]))
 
 
 @given(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -37,7 +38,7 @@ def test_each_market_is_as_it_would_be_alone(settings: MarketSettings) -> None:
     open_ns = markets.session.open_ns
     for seconds in (20, 35, 90):
         markets.advance(open_ns + seconds * NS_PER_S)
-    state = markets.save()
+    state = markets.save().state
     for i in range(5):
         simulator = alone(settings, i, 3)
         simulator.advance(open_ns + 90 * NS_PER_S)
@@ -79,9 +80,19 @@ def test_saved_and_restored() -> None:
     first = markets.save()
     markets.restore(saved)
     markets.advance(close)
-    assert same(markets.save().flow, first.flow)
-    with pytest.raises(ExchangeError, match="saved: is of other markets"):
-        Markets(EVERYTHING, 3, DAY, seed=8).restore(saved)
+    assert same(markets.save().state.flow, first.state.flow)
+    others = {
+        "another number of markets": Markets(EVERYTHING, 3, DAY, seed=8),
+        "another session": Markets(EVERYTHING, 4, "2024-01-03", seed=8),
+        "other settings": Markets(
+            msgspec.structs.replace(EVERYTHING, limit_bid_per_s=0.1), 4, DAY, seed=8
+        ),
+    }
+    for what, other in others.items():
+        before = other.save().state
+        with pytest.raises(ExchangeError, match=f"^saved: has {what}; restore it into a market"):
+            other.restore(saved)
+        assert same(other.save().state.flow, before.flow)
 
 
 def test_memory_is_bounded_and_told() -> None:

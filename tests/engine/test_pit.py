@@ -493,5 +493,12 @@ def test_saved_and_restored_with_orders_in_the_book() -> None:
     first = trade()
     market.restore(saved)
     assert trade() == first
-    with pytest.raises(ExchangeError, match="saved: is of a market with other prices"):
-        exchange(MarketSettings(price_range=1.5)).restore(saved)
+    venue = Venue(submit=Latency.lognormal(5.0, 50.0))
+    others = {
+        "other settings": exchange(MarketSettings(price_range=1.5), venue=venue),
+        "another venue": exchange(EVERYTHING),
+    }
+    for what, other in others.items():
+        with pytest.raises(ExchangeError, match=f"^saved: has {what}; restore it into a market"):
+            other.restore(saved)
+        assert other.fills() == []

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,8 +114,45 @@ def test_saved_and_restored() -> None:
     other = Simulator(MarketSettings(**FEW_MINUTES), DAY, 99)
     other.restore(saved)
     assert same(other.advance(close), first)
-    with pytest.raises(ExchangeError, match=r"^saved: "):
-        Simulator(MarketSettings(start_price=20.0), DAY, 3).restore(saved)
+
+
+def test_laws_are_made_once_and_nobody_writes_to_them() -> None:
+    settings, twin = (msgspec.structs.replace(EVERYTHING) for _ in range(2))
+    assert settings.laws() is settings.laws()
+    simulator = Simulator(settings, DAY, 3)
+    simulator.advance(simulator.session.close_ns)
+    assert same(settings.laws(), twin.laws())
+    other = msgspec.structs.replace(settings, cancel_per_s=2 * settings.cancel_per_s)
+    assert not same(settings.laws(), other.laws())
+
+
+NORMS = ((0.1, 0.1, 0.1),) * 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"start_price": 20.0},
+        {"metaorders": Metaorders(share=0.5, at_work=7)},
+        {"excitation": Excitation(half_lives_s=(1.0,), same=(NORMS,), other=(NORMS,))},
+        {"cancel_per_s": 0.9},
+        {"close_s": 50_000.0},
+    ],
+)
+def test_a_state_of_other_settings_is_refused(other: dict[str, Any]) -> None:
+    saved = Simulator(MarketSettings(), DAY, 3).save()
+    simulator = Simulator(MarketSettings(**other), DAY, 3)
+    with pytest.raises(ExchangeError, match="saved: has other settings; restore it into a market"):
+        simulator.restore(saved)
+    kept = Simulator(MarketSettings(**other), DAY, 3)
+    later = simulator.session.open_ns + 60 * NS_PER_S
+    assert same(simulator.advance(later), kept.advance(later))
+
+
+def test_a_state_of_another_day_is_refused() -> None:
+    saved = Simulator(MarketSettings(), DAY, 3).save()
+    with pytest.raises(ExchangeError, match="saved: has another session; restore it into"):
+        Simulator(MarketSettings(), "2024-02-02", 3).restore(saved)
 
 
 def test_the_interpreter_makes_the_same_day() -> None:

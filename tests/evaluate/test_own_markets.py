@@ -15,7 +15,9 @@ from paceline.evaluate.backtest import backtest
 from paceline.evaluate.report import write_report
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
+from paceline.market.events import EXECUTE, HIDDEN
 from paceline.units import NS_PER_S
+from page.reading import Page
 
 # An hour and a quarter of a stock, so that a test takes seconds.
 SHORT = MarketSettings(close_s=34_200.0 + 4_500)
@@ -70,7 +72,8 @@ def test_the_market_moves_against_us_and_takes_its_time_to_come_back(
         BacktestSettings(orders=6, qty=20_000.0, horizon_s=600.0, slices=10),
     )  # fmt: skip
     answered, dead = (
-        found.select("twap/cross", "calibrated")["shortfall_bps"] for found in (result, replayed)
+        found.select("twap/cross", found.fill_models[0])["shortfall_bps"]
+        for found in (result, replayed)
     )
     assert np.mean(answered - dead) > 10.0
     assert result.answers
@@ -121,6 +124,38 @@ def test_the_report_says_that_the_market_answered(result: BacktestResult, tmp_pa
     text = write_report(result, tmp_path / "r.html", examples=1).read_text()
     assert "Simulated, and it answers" in text
     assert "Footprint" not in text
+
+
+def test_the_report_speaks_of_no_model_where_the_market_fills(
+    result: BacktestResult, tmp_path: Path
+) -> None:
+    page = Page(write_report(result, tmp_path / "r.html", examples=1).read_text())
+    said = page.text
+    for untrue in ("calibrated", "its fill model", "modelled impact", "met the same market in a"):
+        assert untrue not in said
+    assert {row[1] for row in page.tables["summary"][1:]} == {"simulated"}
+    named = {row[0] for row in page.tables["settings"]}
+    assert named.isdisjoint({"fill_model", "cancel_exponent", "recovery_half_life_s"})
+
+
+def test_benchmarks_leave_out_what_we_traded(result: BacktestResult) -> None:
+    """Counted from the prints one by one: what others traded from start to end, and at what."""
+    place, run = result.places[0], result.places[0].runs[0]
+    parent = place.parents[0]
+    market, fills = run.tape(place, 0), run.log.fills[run.log.fill_parent == 0]
+    events = market.events
+    inside = (events.ts >= parent["start_ts"]) & (events.ts < parent["end_ts"])
+    printed = inside & np.isin(events.kind, (EXECUTE, HIDDEN))
+    lots = events.qty[printed].astype(np.int64)
+    paid = market.level_ticks[events.level[printed]]
+    ours = fills[fills["ts"] < parent["end_ts"]]
+    others = lots.sum() - ours["lots"].sum()
+    vwap = (lots @ paid - ours["lots"] @ ours["ticks"]) / others
+    arrival = market.mid_ticks()[np.searchsorted(events.ts, parent["start_ts"], "right") - 1]
+    average = fills["lots"] @ fills["ticks"] / fills["lots"].sum()
+    slippage = 1e4 * parent["side"] * (average - vwap) / arrival
+    rows = result.select(run.policy.name, "simulated")
+    assert rows["vs_vwap_bps"][0] == pytest.approx(slippage)
 
 
 def test_fill_models_are_for_recorded_days(days: list[AnsweringDay]) -> None:

@@ -28,7 +28,7 @@ CENTS = Instrument(symbol="X", book_tick="0.01", order_tick="0.01", venue="V")  
 TEN_MINUTES = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=600 * S)
 
 
-def known_tape() -> Tape:
+def known_tape(instrument: Instrument = CENTS) -> Tape:
     """A spread of 2 for four minutes, of 4 for one, and then of 3, a halt in it; two market orders
     sell (one of them in two rows) and one buys."""
     rows = [
@@ -44,7 +44,7 @@ def known_tape() -> Tape:
         (400 * S, ev.HALT, 0, 0, 0, -1),
         (450 * S, ev.RESUME, 0, 0, 0, -1),
     ]
-    return Tape.compile(flows.rows_of(rows), CENTS, TEN_MINUTES)
+    return Tape.compile(flows.rows_of(rows), instrument, TEN_MINUTES)
 
 
 def test_facts_of_a_known_book() -> None:
@@ -62,6 +62,17 @@ def test_facts_of_a_known_book() -> None:
     assert found.halted_s == 50.0
     minutes = np.diff([101, 101, 101, 101, 100.5, 100.5, 100.5, 100.5, 100.5, 100.5, 100.5])
     assert found.volatility_ticks == pytest.approx(np.std(minutes))
+
+
+def test_ticks_are_those_of_our_orders() -> None:
+    """As on the realism page: a book in cents, where orders may be sent on every fifth."""
+    fine, coarse = (
+        facts_of(known_tape(instrument), 0, 600 * S)
+        for instrument in (CENTS, Instrument(symbol="T", book_tick="0.01", order_tick="0.05"))
+    )
+    assert coarse.spread_ticks == pytest.approx(fine.spread_ticks / 5)
+    assert coarse.volatility_ticks == pytest.approx(fine.volatility_ticks / 5)
+    assert coarse.change == fine.change
 
 
 def test_the_course_of_a_known_book() -> None:

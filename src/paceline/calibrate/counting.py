@@ -5,7 +5,7 @@ When they come is told in `watching`.
 
 What is counted as what:
 
-* Executions at one instant on one side of the book are one market order, hidden ones included.
+* Market orders are those of `market.executions`, hidden executions included.
 * Distances and improvements are in steps of the grid that orders really sit on (`grid_step`).
 * Orders further from the touch than the ruler reaches are left out, alive or dead: they are stub
   quotes, and nothing that happens within a day depends on them.
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.calibrate.ruler import Ruler, needs_orders
-from paceline.calibrate.watching import spread_steps, steps_behind
+from paceline.calibrate.watching import begun_at, spread_steps, steps_behind
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS, STREAMS, spread_bucket
 from paceline.jit import inlined, inner, kernel
 from paceline.market.book import Book, apply, is_shown, row_of
@@ -156,6 +156,7 @@ def _count_cancel(book: Book, ruler: Ruler, counts: Counts, kind: int, slot: int
 def count_tape(
     book: Book,
     events: Events,
+    begins: NDArray[np.bool_],
     ruler: Ruler,
     counts: Counts,
     takers: Takers,
@@ -164,10 +165,11 @@ def count_tape(
     """Add what `events` say to `counts`; returns how many market orders were written to `takers`.
 
     `book` starts empty and is rolled over the whole day; what lies outside the ruler's times moves
-    the book and is not counted. `takers` needs room for as many as there are executions. `gone`
-    `[2, 3]` starts at 0: level, lots and time of the last cancel of each side.
+    the book and is not counted. `begins` `[n_events]` is as from `watching.begun_at`; `takers`
+    needs room for as many as there are executions. `gone` `[2, 3]` starts at 0: level, lots and
+    time of the last cancel of each side.
     """
-    n, last_row, first = 0, -1, -1
+    n, first = 0, -1
     for i in range(len(events.ts)):
         ts, kind = events.ts[i], events.kind[i]
         if ts >= ruler.end_ns:
@@ -181,8 +183,8 @@ def count_tape(
                 _count_cancel(book, ruler, counts, kind, events.slot[i])
                 if kind == DELETE:
                     gone[row, 0], gone[row, 1], gone[row, 2] = events.level[i], events.qty[i], ts
-            elif kind == EXECUTE or kind == HIDDEN:
-                if n == 0 or takers.ts[n - 1] != ts or last_row != row:
+            elif (kind == EXECUTE or kind == HIDDEN) and events.side[i] != 0:
+                if begins[i]:
                     counts.streams[2 * MARKET + row] += 1
                     takers.ts[n], takers.row[n] = ts, row
                     takers.lots[n] = takers.hidden_lots[n] = 0
@@ -192,7 +194,7 @@ def count_tape(
                     if is_shown(book, row):
                         first = book.best[row]
                         takers.touch[n] = book.levels[row, first]["lots"]
-                    n, last_row = n + 1, row
+                    n += 1
                 if kind == EXECUTE and events.level[i] != first:
                     takers.walked[n - 1] = 1
                 takers.lots[n - 1] += events.qty[i]
@@ -225,5 +227,6 @@ def count(tape: Tape, ruler: Ruler, counts: Counts) -> Takers:
     n = int(np.isin(tape.events.kind, (EXECUTE, HIDDEN)).sum())
     takers = Takers(*(np.empty(n, np.int64) for _ in Takers._fields))
     gone = np.zeros((2, 3), np.int64)
-    n = count_tape(tape.new_book(), tape.events, ruler, counts, takers, gone)
+    begins = begun_at(tape, ruler)
+    n = count_tape(tape.new_book(), tape.events, begins, ruler, counts, takers, gone)
     return Takers(*(column[:n] for column in takers))

@@ -1,55 +1,168 @@
-"""How sure the numbers are that are counted directly: the jackknife over days.
-
-Tukey, "Bias and confidence in not-quite large samples", Annals of Mathematical Statistics 29
-(1958): leave out one day at a time, and the spread of what comes out says how much days differ.
+"""How sure the laws are that are counted directly: leave out one day at a time, and the spread of
+what comes out says how much days differ (`realism.doubt.jackknife`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.calibrate.counting import Counts
+from paceline.calibrate.days import Day
 from paceline.calibrate.fit import Fit
+from paceline.calibrate.resilience import AFTER_S
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
+from paceline.realism import facts
+from paceline.realism.doubt import jackknife
+from paceline.realism.estimators import tail_index
 
-_OF: dict[str, Callable[[Counts, float], tuple[float, float]]] = {
-    "limit orders per second": lambda c, s: (float(c.streams[0:2].sum()), s),
-    "market orders per second": lambda c, s: (float(c.streams[2:4].sum()), s),
-    "cancels per second": lambda c, s: (float(c.streams[4:6].sum()), s),
-    "share of cancels that reduce": lambda c, s: (float(c.divisible[1]), float(c.divisible[0])),
-    "share of limit orders inside the spread": lambda c, s: (
-        float(c.improving.sum()), float(c.limits.sum()),
-    ),
-    "share of them by one tick": lambda c, s: (float(c.single.sum()), float(c.improving.sum())),
-    "share of early limit orders that come again": lambda c, s: (
-        float(c.again[1]), float(c.again[0]),
-    ),
-    "share inside on whole prices": lambda c, s: (float(c.whole[0, 1]), float(c.whole[0, 0])),
-    "share behind on whole prices": lambda c, s: (float(c.whole[1, 1]), float(c.whole[1, 0])),
+Floats = NDArray[np.float64]
+Days = Sequence[Day]
+Of = Callable[[Days], float]
+
+NAN = float("nan")
+
+
+class Number(NamedTuple):
+    """A value and how sure it is; NaN where that is not known."""
+
+    law: str
+    """Which part of a market it belongs to."""
+    value: float
+    std_error: float
+
+
+def _ratio(above: Callable[[Day], float], below: Callable[[Day], float]) -> Of:
+    """Of sums over all days."""
+
+    def of(days: Days) -> float:
+        total = float(sum(below(day) for day in days))
+        return float(sum(above(day) for day in days)) / total if total > 0.0 else NAN
+
+    return of
+
+
+def _per_s(what: int) -> Of:
+    """Arrivals of both sides."""
+    return _ratio(lambda d: d.counts.streams[2 * what : 2 * what + 2].sum(), lambda d: d.seconds)
+
+
+def _of_all(values: Callable[[Day], NDArray[np.generic]], of: Callable[[Floats], float]) -> Of:
+    """Of the values of all days together, as far as they are known."""
+
+    def of_days(days: Days) -> float:
+        found = np.concatenate([values(day) for day in days]).astype(np.float64)
+        known = found[~np.isnan(found)]
+        return float(of(known)) if len(known) else NAN
+
+    return of_days
+
+
+def _after(what: int, seconds: float) -> Of:
+    """The mean of days of `resilience.recovery`."""
+    at = AFTER_S.index(seconds)
+    return _of_all(lambda d: d.recovery[what, at : at + 1], lambda found: float(found.mean()))
+
+
+def _behind(found: Floats) -> float:
+    """Geometric mean of those that stand behind the touch: distances lie over four decades, and
+    the median is a round price on every day."""
+    return float(np.exp(np.log(found[found > 0]).mean())) if np.any(found > 0) else NAN
+
+
+def _memory(days: Days) -> float:
+    """As `paceline realism` measures it, on sums of signs."""
+    return facts.sign_memory([day.tape for day in days]).value
+
+
+_LAWS: dict[str, dict[str, Of]] = {
+    "rates": {
+        "limit orders per second": _per_s(LIMIT),
+        "market orders per second": _per_s(MARKET),
+        "cancels per second": _per_s(CANCEL),
+    },
+    "placement": {
+        "share of limit orders inside the spread": _ratio(
+            lambda d: d.counts.improving.sum(), lambda d: d.counts.limits.sum()
+        ),
+        "share of them by one tick": _ratio(
+            lambda d: d.counts.single.sum(), lambda d: d.counts.improving.sum()
+        ),
+        "share of limit orders at the touch": _of_all(
+            lambda d: d.behind_ticks, lambda found: float(np.mean(np.abs(found) < 0.5))
+        ),
+        "distance of those behind it, geometric mean, ticks": _of_all(
+            lambda d: d.behind_ticks, _behind
+        ),
+        "share of early limit orders that come again": _ratio(
+            lambda d: d.counts.again[1], lambda d: d.counts.again[0]
+        ),
+        "share inside on whole prices": _ratio(
+            lambda d: d.counts.whole[0, 1], lambda d: d.counts.whole[0, 0]
+        ),
+        "share behind on whole prices": _ratio(
+            lambda d: d.counts.whole[1, 1], lambda d: d.counts.whole[1, 0]
+        ),
+    },
+    "sizes": {
+        "mean size of limit orders, lots": _of_all(lambda d: d.limit_lots, np.mean),
+        "mean size of market orders, lots": _of_all(lambda d: d.market_lots, np.mean),
+        "tail index of the size of limit orders": _of_all(
+            lambda d: d.limit_lots, lambda lots: tail_index(lots, facts.TAIL).value
+        ),
+        "tail index of the size of market orders": _of_all(
+            lambda d: d.market_lots, lambda lots: tail_index(lots, facts.TAIL).value
+        ),
+    },
+    "patience": {
+        "cancels per second of an order at the touch": _ratio(
+            lambda d: d.stood[0, :SPREADS].sum(), lambda d: d.stood[1, :SPREADS].sum()
+        ),
+        "cancels per second of an order behind it": _ratio(
+            lambda d: d.stood[0, SPREADS:].sum(), lambda d: d.stood[1, SPREADS:].sum()
+        ),
+        "share of cancels that reduce": _ratio(
+            lambda d: d.counts.divisible[1], lambda d: d.counts.divisible[0]
+        ),
+        "median life of a limit order, s": _of_all(lambda d: d.lives_s, np.median),
+    },
+    "memory of signs": {
+        "exponent with which the autocorrelation of signs falls": _memory,
+    },
+    "resilience": {
+        "median time until an emptied touch is back, s": _of_all(lambda d: d.backs_s, np.median),
+        "spread 1 s after it was emptied, of its median": _after(0, 1.0),
+        "spread 10 s after, of its median": _after(0, 10.0),
+        "lots at the touch 10 s after, of their median": _after(1, 10.0),
+    },
 }  # fmt: skip
 
 
-def direct_numbers(fit: Fit) -> dict[str, tuple[float, float]]:
-    """Value and standard error of each number; NaN where days are too few."""
-    found = {}
-    for name, of in _OF.items():
-        parts = np.array(
-            [of(counts, float(s)) for counts, s in zip(fit.counts, fit.seconds, strict=True)]
-        )
-        found[name] = jackknife(parts[:, 0], parts[:, 1])
-    return found
+def direct_numbers(days: Days) -> dict[str, Number]:
+    """What is counted on `days`, by name."""
+    return {
+        name: Number(law, of(days), float(jackknife(days, of)))
+        for law, numbers in _LAWS.items()
+        for name, of in numbers.items()
+    }
 
 
-def jackknife(above: NDArray[np.float64], below: NDArray[np.float64]) -> tuple[float, float]:
-    """The ratio of the sums of `above` and `below`, both `[days]`, and its standard error."""
-    n, total = len(above), float(below.sum())
-    if total <= 0.0:
-        return float("nan"), float("nan")
-    value = float(above.sum()) / total
-    if n < 2:
-        return value, float("nan")
-    rest = total - below
-    without = np.divide(above.sum() - above, rest, out=np.full(n, value), where=rest > 0)
-    return value, float(np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2)))
+def branching_ratio(fit: Fit) -> Number:
+    """The branching ratio, and what the errors of the norms make of it as if they were independent;
+    a norm at its bound has none."""
+    ratio, found = fit.settings.excitation.branching(), fit.excitation
+    if found is None:
+        return Number("excitation", ratio, NAN)
+    plain, variance = _radius(found.norms), 0.0
+    for at in np.argwhere(found.errors > 0.0):
+        norms = found.norms.copy()
+        norms[tuple(at)] += found.errors[tuple(at)]
+        variance += (_radius(norms) - plain) ** 2
+    return Number("excitation", ratio, float(np.sqrt(variance)))
+
+
+def _radius(norms: Floats) -> float:
+    """Spectral radius of what is brought about. Both sides are alike, so they add up."""
+    return float(np.abs(np.linalg.eigvals(norms.sum(axis=(0, 1)))).max())

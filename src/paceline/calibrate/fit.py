@@ -46,7 +46,7 @@ from paceline.calibrate.ruler import (
 from paceline.calibrate.signs import fit_metaorders
 from paceline.calibrate.sizes import histogram, in_round_lots, rounded
 from paceline.calibrate.tuning import moments_of, tuned
-from paceline.calibrate.watching import watch
+from paceline.calibrate.watching import stood_in, watch
 from paceline.engine.flow_settings import (
     Anchoring,
     Excitation,
@@ -90,6 +90,7 @@ class Fit(NamedTuple):
     excitation: ExcitationFit | None
     counts: tuple[Counts, ...]  # one a day
     seconds: NDArray[np.float64]  # of each day
+    stood: tuple[NDArray[np.float64], ...]  # one a day, see `stood_in`
 
 
 Progress = Callable[[str, float, float], None]
@@ -190,7 +191,8 @@ def fit(
     streams = counts.streams.reshape(3, 2).sum(axis=1)
     seconds = np.array([(ruler.end_ns - ruler.begin_ns) / NS_PER_S for ruler in rulers])
     settings = tuned(settings, moments_of(tapes, streams / seconds.sum()), progress)
-    return Fit(settings, tuple(tapes), seen, plain, found, tuple(by_day), seconds)
+    stood = tuple(stood_in(log) for log in logs)
+    return Fit(settings, tuple(tapes), seen, plain, found, tuple(by_day), seconds, stood)
 
 
 def _check(tapes: Sequence[Tape]) -> None:

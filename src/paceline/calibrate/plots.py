@@ -6,27 +6,32 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from paceline.calibrate.days import Day
 from paceline.calibrate.fit import Fit
 from paceline.calibrate.rates import BUCKETS, Tables
-from paceline.calibrate.signs import sign_memory
+from paceline.calibrate.resilience import AFTER_S, known_mean, recovery
+from paceline.calibrate.signs import LAGS, sign_memory
 from paceline.engine.laws import LOOKS, QUEUES, SPREADS
-from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
+from paceline.page.cells import plural
 from paceline.page.ink import Figure, hue, sheet, svg
-from paceline.realism.series import market_orders, settled_part
+from paceline.realism.doubt import jackknife
+from paceline.realism.series import market_orders
 from paceline.realism.statistics import statistics_of
 
 Floats = NDArray[np.float64]
 
 RECORDED, SIMULATED = 0, 1
+_MARKETS = ("recorded", "simulated")
 _WHATS = ("limit orders", "market orders", "cancels")
 _SHOWN = 30
 """Arrivals in a bucket below which it is not drawn."""
 
-_AFTER_S = np.geomspace(0.1, 300.0, 12)
-_LAGS = 200
+
+_LEAST_MEMORY = 1e-3
+"""Autocorrelation below which nothing is drawn: it is lost in the noise."""
 
 
 def with_errors(fit: Fit) -> Iterator[tuple[str, Floats, Floats]]:
@@ -132,73 +137,70 @@ def laws(recorded: Sequence[Tape], simulated: Sequence[Tape]) -> Figure:
                 order = np.argsort(np.concatenate([one[name].values for one in found]))
                 more = 1.0 - np.cumsum(weights[order]) / weights.sum()
                 shown = (values > 0) & (more > 1e-5)
-                axes.plot(values[shown], more[shown], color=hue(which))
+                axes.plot(values[shown], more[shown], color=hue(which), label=_MARKETS[which])
             axes.set_xscale("log")
             axes.set_yscale("log")
             axes.set_title(title, fontsize=8)
+        figure.axes[0].legend(loc="lower left")
         return Figure(
             svg(figure, "laws", "Sizes, lifetimes and waits, recorded and simulated"),
-            "Share that is larger, or lasts longer: recorded and simulated.",
+            f"Share that is larger, or lasts longer, on {plural(len(recorded), 'recorded day')} "
+            "and as many simulated ones.",
         )
 
 
-def memory(recorded: Sequence[Tape], simulated: Sequence[Tape]) -> Figure:
+def memory(days: Sequence[Day], simulated: Sequence[Tape]) -> Figure:
     """Autocorrelation of the signs of market orders."""
-    lags = np.arange(1, _LAGS + 1)
+    lags = np.arange(1, LAGS + 1)
+
+    def of(some: Sequence[Day]) -> Floats:
+        return sign_memory([day.rows for day in some], LAGS)
+
+    made = sign_memory([(1 + market_orders(tape).sign) // 2 for tape in simulated], LAGS)
     with sheet(2.4) as figure:
         axes = figure.subplots()
-        for which, tapes in enumerate((recorded, simulated)):
-            rows = [(1 + market_orders(tape).sign) // 2 for tape in tapes]
-            found = sign_memory(rows, _LAGS)
-            axes.plot(lags[found > 0], found[found > 0], color=hue(which), linewidth=1.0)
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(_LEAST_MEMORY, 1.0)
+        _with_band(axes, lags, of(days), jackknife(days, of))
+        axes.plot(lags, made, color=hue(SIMULATED), label="simulated")
         axes.set_xlabel("lag, market orders")
+        axes.legend()
         return Figure(
             svg(figure, "memory", "Autocorrelation of order signs, recorded and simulated"),
-            "Autocorrelation of the signs of market orders: recorded and simulated.",
+            f"Autocorrelation of the signs of market orders. {_BAND}",
         )
 
 
-def recovery(tapes: Sequence[Tape]) -> tuple[Floats, Floats]:
-    """Spread and lots at the touch that was taken, `_AFTER_S` after a market order emptied it, by
-    their median of the day `[times]`."""
-    spreads, depths = [], []
-    for tape in tapes:
-        part, orders, events = settled_part(tape), market_orders(tape), tape.events
-        spread = tape.ask_ticks() - tape.bid_ticks()
-        lots = np.stack(touch_lots(tape))
-        row = (1 + orders.sign) // 2
-        best = np.stack([events.bid, events.ask])
-        emptied = (orders.first > 0) & (
-            best[row, np.maximum(orders.first - 1, 0)] != best[row, orders.last]
-        )
-        usual_spread = np.nanmedian(spread[part.first : part.stop])
-        usual_lots = np.median(lots[:, part.first : part.stop])
-        ends = orders.ts[emptied]
-        at = np.searchsorted(
-            events.ts, ends[:, None] + np.rint(_AFTER_S * 1e9).astype(np.int64), side="right"
-        )
-        at = np.minimum(at - 1, len(events.ts) - 1)
-        spreads.append(np.nanmean(spread[at], axis=0) / usual_spread)
-        depths.append(np.mean(lots[row[emptied][:, None], at], axis=0) / max(usual_lots, 1.0))
-    return np.nanmean(spreads, axis=0), np.nanmean(depths, axis=0)
-
-
-def resilience(recorded: Sequence[Tape], simulated: Sequence[Tape]) -> Figure:
+def resilience(days: Sequence[Day], simulated: Sequence[Tape]) -> Figure:
     """How spread and depth come back after a market order emptied the touch."""
+    titles = ("spread, of its median", "lots at the touch that was taken, of the median")
+
+    def of(some: Sequence[Day]) -> Floats:
+        return known_mean([day.recovery for day in some])
+
+    seen, errors = of(days), jackknife(days, of)
+    made = known_mean([recovery(tape) for tape in simulated])
     with sheet(2.4) as figure:
-        left, right = figure.subplots(1, 2)
-        for which, tapes in enumerate((recorded, simulated)):
-            spread, depth = recovery(tapes)
-            left.plot(_AFTER_S, spread, color=hue(which))
-            right.plot(_AFTER_S, depth, color=hue(which))
-        left.set_title("spread, of its median", fontsize=8)
-        right.set_title("lots at the touch that was taken, of the median", fontsize=8)
-        for axes in (left, right):
+        for what, axes in enumerate(figure.subplots(1, 2)):
+            _with_band(axes, AFTER_S, seen[what], errors[what])
+            axes.plot(AFTER_S, made[what], color=hue(SIMULATED), label="simulated")
+            axes.set_title(titles[what], fontsize=8)
             axes.set_xscale("log")
             axes.set_xlabel("seconds after a market order emptied the touch")
+            axes.legend()
         return Figure(
             svg(figure, "resilience", "Spread and depth after market orders"),
-            "Resilience after trades: recorded and simulated.",
+            f"Resilience after trades. {_BAND}",
         )
+
+
+_BAND = "Shaded: two standard errors to either side, from leaving out one recorded day at a time."
+
+
+def _with_band(axes: Any, at: ArrayLike, seen: Floats, errors: Floats) -> None:
+    """What was recorded. Without errors, of one day, there is no band."""
+    axes.fill_between(
+        at, seen - 2 * errors, seen + 2 * errors, color=hue(RECORDED), alpha=0.18, linewidth=0
+    )
+    axes.plot(at, seen, color=hue(RECORDED), label="recorded")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.calibrate import plots
-from paceline.calibrate.doubt import direct_numbers
+from paceline.calibrate.days import Day, days_of
+from paceline.calibrate.doubt import Number, branching_ratio, direct_numbers
 from paceline.calibrate.fit import Fit
 from paceline.engine.simulator import simulate_day
 from paceline.market.tape import Tape
@@ -33,14 +34,17 @@ def write_fit(fit: Fit, folder: str | Path) -> Path:
     """Write `report.html` and `fit.json` into `folder`; returns the path of the report."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "fit.json").write_text(json.dumps(numbers(fit), indent=1), encoding="utf-8")
-    days = [tape.session.day for tape in fit.tapes][:_MOST_DAYS]
-    simulated = [simulate_day(fit.settings, day, 1) for day in days]
-    recorded = list(fit.tapes[:_MOST_DAYS])
-    return write_page(out / "report.html", _TEMPLATE, _contents(fit, recorded, simulated))
+    days = days_of(fit)
+    counted = direct_numbers(days)
+    written = json.dumps(numbers(fit, counted), indent=1)
+    (out / "fit.json").write_text(written, encoding="utf-8")
+    simulated = [simulate_day(fit.settings, tape.session.day, 1) for tape in fit.tapes[:_MOST_DAYS]]
+    return write_page(out / "report.html", _TEMPLATE, _contents(fit, days, counted, simulated))
 
 
-def _contents(fit: Fit, recorded: list[Tape], simulated: list[Tape]) -> dict[str, Any]:
+def _contents(
+    fit: Fit, days: list[Day], counted: dict[str, Number], simulated: list[Tape]
+) -> dict[str, Any]:
     symbol = fit.settings.symbol
     names = [tape.session.day for tape in fit.tapes]
     return {
@@ -51,16 +55,28 @@ def _contents(fit: Fit, recorded: list[Tape], simulated: list[Tape]) -> dict[str
         ),
         "headline": _headline(fit),
         "notes": [BIAS] if fit.excitation is not None else [],
-        "numbers": number_table(fit),
+        "numbers": number_table({**counted, "branching ratio": branching_ratio(fit)}),
         "reactions": plots.reactions(fit),
         "places": plots.places(fit),
-        "laws": plots.laws(recorded, simulated),
-        "memory": plots.memory(recorded, simulated),
-        "resilience": plots.resilience(recorded, simulated),
+        "laws": plots.laws([day.tape for day in days[:_MOST_DAYS]], simulated),
+        "memory": plots.memory(days, simulated),
+        "resilience": plots.resilience(days, simulated),
+        "ticks": _ticks(fit),
         "norms": norm_table(fit),
         "left_over": left_over_table(fit),
-        "hues": {"recorded": plots.RECORDED, "simulated": plots.SIMULATED},
     }
+
+
+def _ticks(fit: Fit) -> str:
+    """What a tick is on this page."""
+    tick, order_tick = fit.settings.tick, fit.settings.order_tick
+    currency = fit.tapes[0].instrument.currency
+    said = f"Ticks are those that the market's own orders sit on, {tick:g} {currency}"
+    if tick == order_tick:
+        return f"{said}."
+    return (
+        f"{said}; other pages count those on which orders may be sent, {order_tick:g} {currency}."
+    )
 
 
 def _headline(fit: Fit) -> str:
@@ -77,17 +93,23 @@ def _headline(fit: Fit) -> str:
     return f"{said}; {100 * ratio:.0f} % of them are brought about by others."
 
 
-def number_table(fit: Fit) -> Table:
-    """What is fitted directly, with standard errors over days."""
-    return Table(
-        "numbers",
-        [Column("number", is_text=True), Column("value"), Column("std. error", why="jackknife")],
-        [
-            [Cell(name), Cell(significant(value)), Cell(significant(error, 2))]
-            for name, (value, error) in direct_numbers(fit).items()
-        ],
-        "Standard errors leave out one day at a time; one day has none.",
-    )
+def number_table(found: dict[str, Number]) -> Table:
+    """What is fitted directly, with standard errors."""
+    rows = [
+        [Cell(one.law, kind="named"), Cell(name), _known(one.value, 3), _known(one.std_error, 2)]
+        for name, one in found.items()
+    ]
+    columns = [
+        Column("of", is_text=True),
+        Column("number", is_text=True),
+        Column("value"),
+        Column("std. error"),
+    ]
+    return Table("numbers", columns, rows)
+
+
+def _known(value: float, digits: int) -> Cell:
+    return Cell("not known" if np.isnan(value) else significant(value, digits))
 
 
 def norm_table(fit: Fit) -> Table:
@@ -134,17 +156,19 @@ def left_over_table(fit: Fit) -> Table:
     return Table("left-over", columns, rows)
 
 
-def numbers(fit: Fit) -> dict[str, Any]:
+def numbers(fit: Fit, counted: dict[str, Number]) -> dict[str, Any]:
     """All that was fitted, with standard errors where they are known."""
     found = fit.excitation
     excitation = None
     if found is not None:
+        ratio = branching_ratio(fit)
         excitation = {
             "half_lives_s": list(found.half_lives_s),
             "axes": ["scale", "same or other side", "what happened", "what it brings"],
             "norms": _listed(found.norms),
             "std_errors": _listed(found.errors),
-            "branching_ratio": fit.settings.excitation.branching(),
+            "branching_ratio": ratio.value,
+            "branching_ratio_std_error": _or_none(ratio.std_error),
             "bias": BIAS,
             "waiting_times": {
                 what: dict(zip(("mean", "variance", "excess_kurtosis"), _listed(row), strict=True))
@@ -156,8 +180,8 @@ def numbers(fit: Fit) -> dict[str, Any]:
         "tapes": [tape.name for tape in fit.tapes],
         "settings": msgspec.to_builtins(fit.settings),
         "direct": {
-            name: {"value": value, "std_error": None if np.isnan(error) else error}
-            for name, (value, error) in direct_numbers(fit).items()
+            name: {"of": law, "value": _or_none(value), "std_error": _or_none(error)}
+            for name, (law, value, error) in counted.items()
         },
         "reactions": {
             name: {"multiples": _listed(table), "std_errors": _listed(errors)}
@@ -165,6 +189,10 @@ def numbers(fit: Fit) -> dict[str, Any]:
         },
         "excitation": excitation,
     }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _listed(values: NDArray[np.float64]) -> Any:

@@ -32,14 +32,13 @@ from paceline.market.book import Book, apply, is_shown, row_of
 from paceline.market.events import (
     ADD,
     DELETE,
-    EXECUTE,
     HALT,
-    HIDDEN,
     QUOTE,
     REDUCE,
     RESUME,
     Events,
 )
+from paceline.market.executions import executions
 from paceline.market.tape import Tape
 
 EMPTY = QUEUES
@@ -171,11 +170,17 @@ def _came(book: Book, ruler: Ruler, log: Log, events: Events, i: int, at: int) -
 
 @kernel
 def watch_tape(
-    book: Book, events: Events, ruler: Ruler, log: Log, usual: NDArray[np.float64]
+    book: Book,
+    events: Events,
+    begins: NDArray[np.bool_],
+    ruler: Ruler,
+    log: Log,
+    usual: NDArray[np.float64],
 ) -> None:
     """Write `events` from the ruler's begin to its end to `log`, which must be empty and have room
-    for one row more. `book` starts empty; `usual` `[2, 2]` starts below 0."""
-    now, halted, met, met_row = ruler.begin_ns, False, -1, -1
+    for one row more. `begins` `[n_events]` is as from `begun_at`. `book` starts empty; `usual`
+    `[2, 2]` starts below 0."""
+    now, halted = ruler.begin_ns, False
     for i in range(len(events.ts)):
         ts, kind = events.ts[i], events.kind[i]
         if ts >= ruler.end_ns:
@@ -188,11 +193,8 @@ def watch_tape(
             _describe(book, ruler, log, usual, at)
             _grow_used(book, ruler, usual, (ts - now) * 1e-9)
             _came(book, ruler, log, events, i, at)
-            if kind == EXECUTE or kind == HIDDEN:
-                row = row_of(events.side[i])
-                if met != ts or met_row != row:
-                    log.stream[at] = 2 * MARKET + row
-                met, met_row = ts, row
+            if begins[i]:
+                log.stream[at] = 2 * MARKET + row_of(events.side[i])
             log.n[0], now = at + 1, ts
         if kind == HALT or kind == QUOTE:
             halted = True
@@ -212,10 +214,28 @@ def watch(tape: Tape, ruler: Ruler) -> Log:
     """The log of one tape. Raises `InputError` for an L2 tape."""
     needs_orders(tape)
     log = new_log(len(tape) + 1, int(ruler.bin_of[-1]) + 1)
-    watch_tape(tape.new_book(), tape.events, ruler, log, np.full((2, 2), -1.0))
+    begins = begun_at(tape, ruler)
+    watch_tape(tape.new_book(), tape.events, begins, ruler, log, np.full((2, 2), -1.0))
     used = slice(int(log.n[0]))
     columns = {name: column[used].copy() for name, column in log._asdict().items() if name != "n"}
     return log._replace(**columns)
+
+
+def begun_at(tape: Tape, ruler: Ruler) -> NDArray[np.bool_]:
+    """`[n_events]` whether each is the first execution of a market order, from the ruler's begin
+    on."""
+    first = int(np.searchsorted(tape.events.ts, ruler.begin_ns))
+    at, begins = executions(tape.events, first)
+    found = np.zeros(len(tape), np.bool_)
+    found[at] = begins
+    return found
+
+
+def stood_in(log: Log) -> NDArray[np.float64]:
+    """`[2, places]` cancels by where their orders stood, and the seconds that all stood there."""
+    places = log.orders.shape[2]
+    cancels = np.bincount(log.place[log.place >= 0], minlength=places)
+    return np.stack([cancels, log.seconds @ log.orders.sum(axis=1, dtype=np.float64)])
 
 
 def new_log(room: int, bins: int) -> Log:

@@ -33,6 +33,28 @@ class Trades(NamedTuple):
     """`[t]` lots, positive."""
 
 
+def without(trades: Trades, ts: Ints, px: Ints, lots: Ints) -> Trades:
+    """`trades` less those `[m]` that are ours; each is among them, at its time and price.
+
+    Raises `InputError` for a trade of ours that is not.
+    """
+    left = trades.lots.copy()
+    first, last = (np.searchsorted(trades.ts, ts, side=side) for side in ("left", "right"))
+    for k, (begin, end) in enumerate(zip(first, last, strict=True)):
+        due = int(lots[k])
+        for at in range(begin, end):
+            if trades.px[at] == px[k]:
+                part = min(due, int(left[at]))
+                left[at] -= part
+                due -= part
+        if due:
+            raise InputError(
+                f"lots: {due} at {px[k]} ticks are not among the trades; give ours only"
+            )
+    some = left > 0
+    return Trades(trades.ts[some], trades.px[some], left[some])
+
+
 def slippage_bps(
     side: npt.ArrayLike,
     avg_px: npt.ArrayLike,

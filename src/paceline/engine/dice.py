@@ -139,3 +139,8 @@ def alias_table(values: NDArray[np.int64], weights: NDArray[np.float64]) -> NDAr
         if share[j] < 1:
             small.append(large.pop())
     return table
+
+
+def law_from_one(weights: NDArray[np.float64]) -> NDArray[np.void]:
+    """The table of 1, 2, ... with these weights."""
+    return alias_table(np.arange(1, len(weights) + 1), weights)

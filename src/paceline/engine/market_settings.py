@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ from msgspec.structs import force_setattr
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.engine.dice import alias_table
+from paceline.engine.dice import alias_table, law_from_one
 from paceline.engine.flow_settings import (
     WIDEST,
     Anchoring,
@@ -65,7 +66,7 @@ _FEWEST_LEAVE = 0.01
 PositiveRate = Annotated[float, Meta(ge=1e-6, le=1e6)]
 
 
-class MarketSettings(Settings, frozen=True, kw_only=True):
+class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
     """A market that is simulated. As it stands its arrivals are independent Poisson streams;
     excitation, queues, metaorders and regimes are there to be switched on."""
 
@@ -306,7 +307,12 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
         return bid, bid + self.opening_spread_ticks
 
     def laws(self) -> Laws:
-        """The tables and rates that kernels read."""
+        """The tables and rates that kernels read, and nobody writes to."""
+        return self._laws
+
+    @cached_property
+    def _laws(self) -> Laws:
+        # A backtest makes thousands of markets of the same settings.
         weights = self.placement.weights()
         decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
         excites = self.excitation.norms() * decay[:, None, None]
@@ -320,10 +326,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             rates=self._rates(),
             day=self._day(),
             distance=alias_table(np.arange(1, len(weights) + 1), weights),
-            inside=_law_from_one(np.ones(1) if inside is None else inside.shares(1)),
+            inside=law_from_one(np.ones(1) if inside is None else inside.shares(1)),
             improve=self.placement.improving(),
             parted=by_spread(self.placement.parted),
-            part=_law_from_one(np.asarray(self.placement.parts)),
+            part=law_from_one(np.asarray(self.placement.parts)),
             patience=self._patience(),
             anchoring=np.stack([self.recoil.table(), self.anchoring.table()]),
             lonely=lonely,
@@ -337,10 +343,8 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
             reaction=self.reaction.table(),
             tension=self.tension.table(),
             backing=backing,
-            length=_law_from_one(
-                self.metaorders.weights() if self.metaorders.share else np.ones(1)
-            ),
-            reprice=_law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
+            length=law_from_one(self.metaorders.weights() if self.metaorders.share else np.ones(1)),
+            reprice=law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
             **regime_tables(self.moods, self.sequence),
         )
 
@@ -427,8 +431,3 @@ class MarketSettings(Settings, frozen=True, kw_only=True):
     def _size_table(self, sizes: Sizes) -> NDArray[np.void]:
         weights = sizes.weights()
         return alias_table(np.arange(1, len(weights) + 1) * self.round_lot, weights)
-
-
-def _law_from_one(weights: NDArray[np.float64]) -> NDArray[np.void]:
-    """The law of 1, 2, ... with these weights."""
-    return alias_table(np.arange(1, len(weights) + 1), weights)

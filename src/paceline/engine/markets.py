@@ -22,15 +22,17 @@ from paceline.engine.arrivals import FlowState, new_flow, with_more_slots
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.flow import is_full
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.saved import Saved
 from paceline.engine.simulator import (
     Market,
+    copied,
     happen,
     most_standing,
     open_market,
     rows_for,
     slots_for,
 )
-from paceline.errors import ExchangeError, InputError
+from paceline.errors import InputError
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, new_book
 from paceline.market.events import Rows
@@ -99,20 +101,24 @@ class Markets:
         """`[n]` events that have happened in each."""
         return np.array(self._all.flow.clock["n_events"][:, 0])
 
-    def save(self) -> Market:
+    def save(self) -> Saved[Market]:
         """A copy of the whole state, to `restore` later."""
-        return self._all._replace(
-            flow=FlowState._make(column.copy() for column in self._all.flow),
-            book=Book._make(column.copy() for column in self._all.book),
-        )
+        return Saved(copied(self._all), self._whose())
 
-    def restore(self, saved: Market) -> None:
-        """Go back to where `saved` was; what follows is the same, bit for bit."""
-        same = saved.book.levels.shape == self._all.book.levels.shape
-        if not same:
-            raise ExchangeError("saved: is of other markets; restore it where it was saved")
-        self._all = saved
-        self._all = self.save()
+    def restore(self, saved: Saved[Market]) -> None:
+        """Go back to where `saved` was; what follows is the same, bit for bit.
+
+        Raises `ExchangeError` for a state of other settings, session or number of markets; nothing
+        changes then.
+        """
+        self._all = copied(saved.state_for(self._whose()))
+
+    def _whose(self) -> dict[str, object]:
+        return {
+            "other settings": self.settings,
+            "another session": self.session,
+            "another number of markets": len(self),
+        }
 
     def _open(self) -> None:
         bid, ask = self.settings.opening_ticks()

@@ -21,6 +21,7 @@ from paceline.engine import pit
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.order_entry import OrderEntry
+from paceline.engine.saved import Saved
 from paceline.engine.simulator import CHUNK, copied, new_market, open_rows, rows_for
 from paceline.engine.simulator import with_more_room as roomier
 from paceline.engine.venue import Venue
@@ -106,15 +107,24 @@ class SimulatedExchange(OrderEntry):
         """Lots that everybody has traded since the market began, ours among them."""
         return int(self.floor.prints.clock[1])
 
-    def save(self) -> pit.Pit:
+    def save(self) -> Saved[pit.Pit]:
         """A copy of the whole state, market and account, to `restore` later."""
-        return copied_pit(self.floor)
+        return Saved(copied_pit(self.floor), self._whose())
 
-    def restore(self, saved: pit.Pit) -> None:
-        """Go back to where `saved` was; what follows is the same, bit for bit."""
-        if len(saved.book.level_ticks) != len(self.floor.book.level_ticks):
-            raise ExchangeError("saved: is of a market with other prices; use the same settings")
-        self.floor = copied_pit(saved)
+    def restore(self, saved: Saved[pit.Pit]) -> None:
+        """Go back to where `saved` was; what follows is the same, bit for bit.
+
+        Raises `ExchangeError` for a state of other settings, session or venue, and changes
+        nothing.
+        """
+        self.floor = copied_pit(saved.state_for(self._whose()))
+
+    def _whose(self) -> dict[str, object]:
+        return {
+            "other settings": self.settings,
+            "another session": self.session,
+            "another venue": self.venue,
+        }
 
     def _ahead(self, order: int) -> float:
         return float(pit.lots_ahead(self.floor, order))

@@ -28,7 +28,7 @@ from paceline.engine.flow import follow, is_full, limit_lots, next_event, standi
 from paceline.engine.laws import Laws
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.moods import first_regime, warm_up
-from paceline.errors import ExchangeError
+from paceline.engine.saved import Saved
 from paceline.jit import inlined, kernel
 from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of
 from paceline.market.events import ADD, Rows
@@ -77,15 +77,20 @@ class Simulator:
                     break
         return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
-    def save(self) -> Market:
+    def save(self) -> Saved[Market]:
         """A copy of the whole state, to `restore` later."""
-        return copied(self.market)
+        return Saved(copied(self.market), self._whose())
 
-    def restore(self, saved: Market) -> None:
-        """Go back to where `saved` was; what follows is the same, bit for bit."""
-        if len(saved.book.level_ticks) != len(self.market.book.level_ticks):
-            raise ExchangeError("saved: is of a market with other prices; use the same settings")
-        self.market = copied(saved)
+    def restore(self, saved: Saved[Market]) -> None:
+        """Go back to where `saved` was; what follows is the same, bit for bit.
+
+        Raises `ExchangeError` for a state of other settings or another session, and changes
+        nothing.
+        """
+        self.market = copied(saved.state_for(self._whose()))
+
+    def _whose(self) -> dict[str, object]:
+        return {"other settings": self.settings, "another session": self.session}
 
 
 def new_market(

@@ -34,12 +34,19 @@ _FILLS = {
 }
 
 
+_OF_REPLAY = ("fill_model", "cancel_exponent", "recovery_half_life_s")
+"""Settings that say what a recorded market would have done; one that answers does it. (A fitted
+push that shows no decay of its own fades as the last of them says.)"""
+
+
 def settings_table(result: BacktestResult) -> Table:
     """Every setting with its value, its unit and its sentence."""
-    rows = []
+    rows, fitted = [], result.settings.get("impact") == "fitted"
     for known in describe(BacktestSettings):
         if known.path not in result.settings:
             continue  # given orders brought their own
+        if result.answers and known.path in _OF_REPLAY[: 2 if fitted else 3]:
+            continue
         value = result.settings.get(known.path, known.default)
         changed = value != known.default
         rows.append(

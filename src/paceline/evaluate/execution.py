@@ -110,11 +110,11 @@ def markout_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center")
         drawn = svg(figure, "markouts", "Move of the mid after fills")
-    return Figure(drawn, _markout_caption(values, result.policies))
+    return Figure(drawn, _markout_caption(values, result))
 
 
-def _markout_caption(values: dict[tuple[str, str], list[float]], policies: list[str]) -> str:
-    said = []
+def _markout_caption(values: dict[tuple[str, str], list[float]], result: BacktestResult) -> str:
+    said, policies = [], result.policies
     for kind, what in (("adverse", "rested"), ("reversion", "took")):
         five = np.array([values[kind, policy][1] for policy in policies])
         if np.isfinite(five).any():
@@ -124,7 +124,8 @@ def _markout_caption(values: dict[tuple[str, str], list[float]], policies: list[
     if not said:
         return "No mid is known five minutes after a fill."
     average = ", on average over the policies" if len(policies) > 1 else ""
-    return f"Five minutes later the mid stood {' and '.join(said)}{average}."
+    ours = " What we traded after the fill moved it, too." if result.answers else ""
+    return f"Five minutes later the mid stood {' and '.join(said)}{average}.{ours}"
 
 
 def splits(result: BacktestResult) -> list[Split]:
@@ -211,17 +212,18 @@ def split_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
             handletextpad=0.2, columnspacing=1.2,
         )  # fmt: skip
         drawn = svg(figure, "splits", "Mean shortfall by side, time of day and size")
-    return Figure(drawn, _split_caption(shown, costs[0], policies[0]))
+    return Figure(drawn, _split_caption(result, shown, costs[0]))
 
 
-def _split_caption(shown: list[Split], cost: NDArray[np.float64], policy: str) -> str:
+def _split_caption(result: BacktestResult, shown: list[Split], cost: NDArray[np.float64]) -> str:
     split = max(shown, key=lambda s: np.ptp([cost[b.rows].mean() for b in s.buckets]))
     means = [(cost[bucket.rows].mean(), bucket.name) for bucket in split.buckets]
+    same = "began from the same markets" if result.answers else "met the same market"
     (least, cheap), (most, dear) = min(means), max(means)
     return (
-        f"For {policy} the widest gap is by {split.name}: {plain(least)} bps ({cheap}) to "
-        f"{plain(most)} bps ({dear}). All policies met the same market in a bucket, so look at "
-        "the order of the dots more than at their height."
+        f"For {result.policies[0]} the widest gap is by {split.name}: {plain(least)} bps ({cheap}) "
+        f"to {plain(most)} bps ({dear}). All policies {same} in a bucket, so look at the order of "
+        "the dots more than at their height."
     )
 
 

@@ -102,7 +102,7 @@ def choose(result: BacktestResult, verdict: Verdict, count: int) -> list[Chosen]
 
 def _draw(result: BacktestResult, verdict: Verdict, chosen: Chosen, name: str) -> OrderFigure:
     place, row = _where(result, chosen.parent)
-    runs = [run for run in place.runs if run.model.name.lower() == verdict.central]
+    runs = [run for run in place.runs if run.fills == verdict.central]
     tape, parent = place.tape, place.parents[row]
     at = result.parents["parent"] == chosen.parent
     known = {key: column[at][0] for key, column in result.parents.items()}

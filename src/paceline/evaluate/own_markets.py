@@ -32,8 +32,8 @@ def run_in_own_markets(
 ) -> Run:
     """Work and measure the orders of `place` as `bare` says, which has no log yet.
 
-    An order is measured in its own market. Its arrival price is that of the day without us, which
-    until then is the same.
+    An order is measured in its own market, against what others traded there. Its arrival price is
+    that of the day without us, which until then is the same.
     """
     n = len(place.parents)
     without_us = prices_of(place, yards)
@@ -48,7 +48,7 @@ def run_in_own_markets(
         plan = bare.plan._replace(targets=bare.plan.targets[here], bounds=bare.plan.bounds[here])
         run = bare._replace(plan=plan, log=log)
         alone = place._replace(tape=worked.tape, parents=place.parents[here], runs=[run])
-        prices = prices_of(alone, yards)._replace(
+        prices = prices_of(alone, yards, log.fills)._replace(
             decision=without_us.decision[here], arrival=without_us.arrival[here]
         )
         measured[row] = order_columns(alone, run, prices, yards.fees)

@@ -23,6 +23,7 @@ from paceline.cost.measures import (
     per_parent,
     slippage_bps,
     spread_paid,
+    without,
 )
 from paceline.cost.shortfall import shortfall
 from paceline.engine import account as acc
@@ -37,6 +38,9 @@ from paceline.units import BPS, NS_PER_S
 
 Columns = dict[str, NDArray[Any]]
 
+SIMULATED = "simulated"
+"""Stands for a fill model where there was none: the market itself filled our orders."""
+
 
 class Run(NamedTuple):
     """One policy under one fill model on one tape."""
@@ -49,6 +53,11 @@ class Run(NamedTuple):
     """Cost and execution of each order where it had a market of its own; None: the tape is it."""
     relive: Callable[[int], Tape] | None = None
     """What happened in the market of an order of its own, worked once more."""
+
+    @property
+    def fills(self) -> str:
+        """Name of the fill model, or `SIMULATED`."""
+        return self.model.name.lower() if self.relive is None else SIMULATED
 
     def tape(self, place: TapeRuns, row: int) -> Tape:
         """The market in which order `row` was worked."""
@@ -72,7 +81,7 @@ class Prices(NamedTuple):
     decision: NDArray[np.float64]  # mid
     arrival: NDArray[np.float64]  # mid
     end: NDArray[np.float64]  # mid
-    vwap: NDArray[np.float64]  # of all trades between start and end
+    vwap: NDArray[np.float64]  # of the market's trades between start and end
     pwp: NDArray[np.float64]  # participation-weighted price
     ac: NDArray[np.float64]  # of the Almgren-Chriss trajectory, worked at mid
 
@@ -89,8 +98,8 @@ class Yardsticks(NamedTuple):
     fees: Fees
 
 
-def prices_of(place: TapeRuns, yards: Yardsticks) -> Prices:
-    """The prices on one tape.
+def prices_of(place: TapeRuns, yards: Yardsticks, ours: NDArray[np.void] | None = None) -> Prices:
+    """The prices on one tape; `ours` are fills that it holds, and that are not the market's.
 
     On a one-sided book, the last mid that there was counts. Nobody starts on one, unless a scenario
     made it, but an order may end there.
@@ -101,6 +110,8 @@ def prices_of(place: TapeRuns, yards: Yardsticks) -> Prices:
     start, end = parents["start_ts"], parents["end_ts"]
     arrival = mid_at(start, ts, held, close)
     trades = trades_of(tape)
+    if ours is not None:
+        trades = without(trades, ours["ts"], ours["ticks"], ours["lots"])
     return Prices(
         decision=mid_at(start - yards.delay_ns, ts, held, close) if yards.delay_ns else arrival,
         arrival=arrival,

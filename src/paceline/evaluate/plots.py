@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
+from paceline.evaluate.per_order import SIMULATED
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
 from paceline.page.cells import listed, plain
@@ -26,7 +27,7 @@ from paceline.page.ink import (
     svg,
 )
 
-MODEL_MARKS = {"pessimistic": "v", "calibrated": "o", "optimistic": "^"}
+MODEL_MARKS = {"pessimistic": "v", "calibrated": "o", "optimistic": "^", SIMULATED: "o"}
 PARTS = ("delay", "spread", "own impact", "price moves", "opportunity", "fees")
 """Parts of shortfall as drawn: trading is split into its three causes."""
 
@@ -131,9 +132,18 @@ def parts(result: BacktestResult, verdict: Verdict) -> Figure:
     return Figure(
         drawn,
         f"Largest part: {PARTS[largest]}, {plain(float(table[:, largest].mean()))} bps{average} "
-        f"({model} fills). Trading cost is shown as the spread paid, the shift "
-        "of our own modelled impact, and the way of the mid from arrival to the fills.",
+        f"({model} fills). Trading cost is shown as {_trading(result)}.",
     )
+
+
+def _trading(result: BacktestResult) -> str:
+    """Its parts in words. What emerges of our impact is no part of its own."""
+    way = "the way of the mid from arrival to the fills"
+    if not result.answers:
+        return f"the spread paid, the shift of our own modelled impact, and {way}"
+    if result.settings.get("impact") == "fitted":
+        return f"the spread paid, the shift that was put on top, and {way}, our impact in it"
+    return f"the spread paid and {way}, our own impact in it"
 
 
 def mean_parts(result: BacktestResult, policy: str, model: str) -> NDArray[np.float64]:
@@ -150,9 +160,9 @@ def mean_parts(result: BacktestResult, policy: str, model: str) -> NDArray[np.fl
 
 def band(result: BacktestResult, verdict: Verdict) -> Figure | None:
     """Mean shortfall of each policy from the optimistic to the pessimistic fill model; None for one
-    policy under one model."""
+    policy under one model, and for a market that answers, which has none."""
     policies, models = result.policies, result.fill_models
-    if len(policies) == len(models) == 1:
+    if len(policies) == len(models) == 1 or result.answers:
         return None
     with sheet(1.0 + 0.36 * len(policies)) as figure:
         axes = figure.subplots()

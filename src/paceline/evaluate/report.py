@@ -219,12 +219,16 @@ def lead(result: BacktestResult) -> str:
     horizon = np.unique((parents["end_ts"] - parents["start_ts"]) / 1e9)
     time = duration(float(np.median(horizon)))
     models = result.fill_models
+    filled = (
+        "in simulated markets that answer"
+        if result.answers
+        else f"under the {listed(models)} fill {'model' if len(models) == 1 else 'models'}"
+    )
     return (
         f"{plural(n, 'parent order')} ({_sides(parents['side'])}) {size} in "
         f"{listed(list(dict.fromkeys(parents['symbol'].tolist())))} on {when}, "
         f"with {'' if len(horizon) == 1 else 'about '}{time}{' for each' if n > 1 else ''}, worked "
-        f"by {listed(result.policies)} under the {listed(models)} fill "
-        f"{'model' if len(models) == 1 else 'models'}."
+        f"by {listed(result.policies)} {filled}."
     )
 
 

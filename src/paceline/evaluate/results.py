@@ -71,7 +71,7 @@ class BacktestResult:
 
     @property
     def fill_models(self) -> list[str]:
-        return list(dict.fromkeys(run.model.name.lower() for p in self.places for run in p.runs))
+        return list(dict.fromkeys(run.fills for p in self.places for run in p.runs))
 
     @property
     def answers(self) -> bool:
@@ -129,7 +129,7 @@ class BacktestResult:
         return {
             "parent": log.order_parent + self._first_parent[place],
             "policy": np.full(n, run.policy.name),
-            "fill_model": np.full(n, run.model.name.lower()),
+            "fill_model": np.full(n, run.fills),
             "child": np.arange(n),
             "side": orders["side"],
             "type": _named(orders["type"], TYPE_NAMES),
@@ -157,7 +157,7 @@ class BacktestResult:
         return {
             "parent": log.fill_parent + self._first_parent[place],
             "policy": np.full(n, run.policy.name),
-            "fill_model": np.full(n, run.model.name.lower()),
+            "fill_model": np.full(n, run.fills),
             "child": fills["order"],
             "ts": fills["ts"],
             "px": fills["ticks"] * tick,
@@ -259,7 +259,7 @@ class BacktestResult:
             "parent": known["parent"],
             "order_id": known["order_id"],
             "policy": np.full(n, run.policy.name),
-            "fill_model": np.full(n, run.model.name.lower()),
+            "fill_model": np.full(n, run.fills),
             "tape": known["tape"],
         }
 

@@ -126,7 +126,7 @@ class BacktestSettings(Settings, frozen=True):
     ] = None
     impact: Annotated[
         Literal["footprint", "fitted"],
-        Field("fitted adds price shifts from the fitted impact to the footprint.", ""),
+        Field("fitted adds price shifts from the fitted impact to what the market does.", ""),
     ] = "footprint"
     cancel_exponent: Annotated[
         Positive | None,

@@ -151,7 +151,7 @@ def violations(result: BacktestResult, policy: str, model: str) -> int:
     count = 0
     for place in result.places:
         for run in place.runs:
-            if (run.policy.name, run.model.name.lower()) != (policy, model):
+            if (run.policy.name, run.fills) != (policy, model):
                 continue
             log, parents = run.log, place.parents
             whose = parents[log.fill_parent]

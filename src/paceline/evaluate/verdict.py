@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
+from paceline.evaluate.per_order import SIMULATED
 from paceline.evaluate.results import BacktestResult
 from paceline.page.cells import listed, plain, plural, signed
 
@@ -144,10 +145,8 @@ def _all_costs(result: BacktestResult, verdict: Verdict) -> list[str]:
         f"{row['policy']} {plain(row['is_mean_bps'])} bps ({_share(row['fill_rate'])} filled)"
         for row in rows
     ]
-    return [
-        f"Under the {verdict.central} fill model: {listed(said)}; what was not filled counts at "
-        "the mid of the end."
-    ]
+    where = _under(verdict.central).capitalize()
+    return [f"{where}: {listed(said)}; what was not filled counts at the mid of the end."]
 
 
 def _share(value: float) -> str:
@@ -178,20 +177,23 @@ def _against(pair: PairedDifference, other: str, model: str, clusters: str) -> s
             "shows no interval, and decides nothing."
         )
     if pair.low_bps == pair.high_bps == 0.0:
-        return f"The next, {other}, cost exactly the same under the {model} fill model."
+        return f"The next, {other}, cost exactly the same {_under(model)}."
     bounds = f"95 % interval {plain(-pair.high_bps)} to {plain(-pair.low_bps)}"
     if pair.high_bps < 0.0:
         text = (
             f"That is {plain(-pair.mean_bps)} bps less than the next, {other}, on the same "
-            f"{plural(pair.n, 'order')} ({bounds}), under the {model} fill model."
+            f"{plural(pair.n, 'order')} ({bounds}), {_under(model)}."
         )
     else:
         text = (
             f"The next, {other}, cost {plain(-pair.mean_bps)} bps more on the same "
-            f"{plural(pair.n, 'order')} ({bounds}), under the {model} fill model: too close to "
-            "call."
+            f"{plural(pair.n, 'order')} ({bounds}), {_under(model)}: too close to call."
         )
     return text + _basis(pair, clusters)
+
+
+def _under(model: str) -> str:
+    return "in a market that answers" if model == SIMULATED else f"under the {model} fill model"
 
 
 def _basis(pair: PairedDifference, names: str) -> str:

@@ -15,12 +15,11 @@ from paceline.market.events import (
     ADD,
     BID,
     DELETE,
-    EXECUTE,
-    HIDDEN,
     LEVEL,
     REDUCE,
     TRADE,
 )
+from paceline.market.executions import executions
 from paceline.market.portrait import touch_lots
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
@@ -107,20 +106,11 @@ class MarketOrders(NamedTuple):
 
 
 def market_orders(tape: Tape) -> MarketOrders:
-    """Market orders of the settled part.
-
-    Executions of one side at one instant, with no execution of the other side between them, are
-    one market order that met several resting orders. (Two orders that the clock cannot tell apart
-    become one too; a clock of milliseconds makes a few such.) Prints without a side are left out.
-    """
+    """Market orders of the settled part; what is one is said in `market.executions`."""
     part, events = settled_part(tape), tape.events
-    inside = slice(part.first, part.stop)
-    traded = np.isin(events.kind[inside], (EXECUTE, HIDDEN, TRADE)) & (events.side[inside] != 0)
-    at = part.first + np.flatnonzero(traded)
+    at, begins = executions(events, part.first, part.stop)
     ts, side = events.ts[at], events.side[at].astype(np.int64)
-    new = np.ones(len(at), np.bool_)
-    new[1:] = (np.diff(ts) != 0) | (np.diff(side) != 0)
-    first = np.flatnonzero(new)
+    first = np.flatnonzero(begins)
     lots = np.add.reduceat(events.qty[at].astype(np.int64), first) if len(at) else np.empty(0)
     # A trade that met a resting bid was started by a seller.
     last = np.append(first[1:], len(at)) - 1 if len(at) else first

@@ -22,7 +22,8 @@ _GRID_NS = 10 * NS_PER_S
 
 
 class Facts(NamedTuple):
-    """Of a span of a tape. NaN where there is no value."""
+    """Of a span of a tape. NaN where there is no value. Ticks are those on which orders may be
+    sent."""
 
     spread_ticks: float
     """Mean over time."""
@@ -46,8 +47,8 @@ class Course(NamedTuple):
     """A tape in `n` equal spans of the session. NaN where there is no value."""
 
     at_s: Floats  # middle of each, seconds after the open
-    mid: Floats  # at its end, ticks
-    spread: Floats  # mean over time, ticks
+    mid: Floats  # at its end, book ticks
+    spread: Floats  # mean over time, book ticks
     depth: Floats  # mean over time, lots
     volume: Floats  # lots
     sells: Floats  # share of market orders that sold
@@ -61,7 +62,8 @@ def facts_of(tape: Tape, begin: int | None = None, until: int | None = None) -> 
     events, ts = tape.events, tape.events.ts
     held, known = _held(tape, begin, until)
     mid = _mid_at(tape, np.arange(begin, until + 1, _MINUTE_NS))
-    moves = np.diff(mid)
+    step = tape.instrument.order_step
+    moves = np.diff(mid) / step
     inside = (ts >= begin) & (ts < until)
     path = _mid_at(tape, np.arange(begin, until + 1, _GRID_NS))
     path = path[np.isfinite(path)]
@@ -69,7 +71,7 @@ def facts_of(tape: Tape, begin: int | None = None, until: int | None = None) -> 
     rows, starts = takers(tape)
     first_rows = rows[starts & inside[rows]]
     return Facts(
-        spread_ticks=_mean((tape.ask_ticks() - tape.bid_ticks())[known], held[known]),
+        spread_ticks=_mean((tape.ask_ticks() - tape.bid_ticks())[known] / step, held[known]),
         depth_lots=_mean(depth(tape)[known], held[known]),
         volatility_ticks=float(np.nanstd(moves)) if np.isfinite(moves).sum() > 1 else np.nan,
         volume_lots=float(_traded(events, inside).sum()),
