@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from paceline.config import describe, load_yaml
 from paceline.engine import simulator as simulator_module
-from paceline.engine.arrivals import new_flow
 from paceline.engine.exchange import Exchange
 from paceline.engine.flow_settings import (
     Excitation,
@@ -29,6 +28,7 @@ from paceline.engine.flow_settings import (
     QueueReaction,
     Sizes,
 )
+from paceline.engine.flow_state import new_flow
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.regimes import Regime
 from paceline.engine.simulator import Simulator, simulate_day

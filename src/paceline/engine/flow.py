@@ -17,33 +17,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from paceline.engine.arrivals import (
+from paceline.engine.arrivals import brought_by_one, cool, excite, gap_behind, wait
+from paceline.engine.dice import below, exponential, pick, uniform
+from paceline.engine.flow_state import (
     CHANGE,
-    DRAWN,
-    FOLLOWED,
     HALTS,
     JUMP,
     LONGEST_WAIT,
     NOTHING,
-    OWING,
-    PULLED,
-    SURPRISED,
     FlowState,
-    brought_by_one,
-    cool,
     enter,
-    excite,
-    gap_behind,
+    free,
     is_ours,
-    narrowed,
     next_slot,
     orders_on,
-    wait,
 )
-from paceline.engine.dice import below, exponential, pick, uniform
+from paceline.engine.jumps import go_on, jump
 from paceline.engine.laws import LIMIT, MARKET, Laws, spread_bucket
-from paceline.engine.moods import change, line_now, middle
-from paceline.jit import inlined, inner
+from paceline.engine.moods import change
+from paceline.engine.proportions import limit_lots, narrowed, sized, stretched
+from paceline.jit import inlined
 from paceline.market.book import Book, is_shown
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE
 
@@ -55,33 +48,6 @@ _MOST_PASSED = 256
 def _anchor(state: FlowState, book: Book, row: int) -> int:
     """Best level of a side, or where it last was."""
     return book.best[row] if is_shown(book, row) else state.reference[row]
-
-
-@inlined
-def _sized(laws: Laws, state: FlowState, lots: int) -> int:
-    """`lots` as the regime makes them, in round lots."""
-    size = laws.regimes[state.clock[0]["regime"]]["size"]
-    if size == 1.0:
-        return lots
-    round_lot = laws.rates[0]["round_lot"]
-    if size < 1.0:
-        round_lot = 1  # what is left of a round lot is none
-    return max(np.int64(lots * size / round_lot + uniform(state.dice)), 1) * round_lot
-
-
-@inlined
-def limit_lots(laws: Laws, state: FlowState) -> int:
-    """Lots of a limit order."""
-    return _sized(laws, state, pick(state.dice, laws.limit_size))
-
-
-@inlined
-def _stretched(laws: Laws, state: FlowState, ticks: int, least: int) -> int:
-    """A distance as the regime makes it."""
-    spread = laws.regimes[state.clock[0]["regime"]]["spread"]
-    if spread == 1.0:
-        return ticks
-    return max(int(ticks * spread + uniform(state.dice)), least)
 
 
 @inlined
@@ -98,7 +64,7 @@ def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int
     if laws.rates[0]["from_own"] and is_shown(book, row):
         level = _from_own(laws, state, book, row, other)
     else:
-        level = other + away * _stretched(laws, state, pick(state.dice, laws.distance), 1)
+        level = other + away * stretched(laws, state, pick(state.dice, laws.distance), 1)
     # At the end of the price table there is still room: the other side's best is never the last.
     level = min(max(level, 0), len(book.level_ticks) - 1)
     lots = limit_lots(laws, state)
@@ -132,7 +98,7 @@ def _from_own(laws: Laws, state: FlowState, book: Book, row: int, other: int) ->
         if share > 0.0 and uniform(state.dice) <= share:
             ticks = _improvement(laws, state, spread)
             return _inside(laws, state, book, best, away, ticks, spread)
-    behind = _stretched(laws, state, pick(state.dice, laws.distance) - 1, 0)
+    behind = stretched(laws, state, pick(state.dice, laws.distance) - 1, 0)
     return _behind(laws, state, book, best, away, behind)
 
 
@@ -144,7 +110,7 @@ def _improvement(laws: Laws, state: FlowState, spread: int) -> int:
         part = (pick(state.dice, laws.part) - uniform(state.dice)) / len(laws.part)
         return 2 + int(part * (spread - 2))
     for _ in range(_TRIES):
-        ticks = _stretched(laws, state, pick(state.dice, laws.inside), 1)
+        ticks = stretched(laws, state, pick(state.dice, laws.inside), 1)
         if ticks < spread:
             return ticks
     return 1
@@ -208,7 +174,7 @@ def _walks(laws: Laws, state: FlowState) -> bool:
 def _take(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """A market order arrives and takes from side `row`."""
     clock = state.clock[0]
-    lots = _sized(laws, state, pick(state.dice, laws.market_size))
+    lots = sized(laws, state, pick(state.dice, laws.market_size))
     if is_shown(book, row) and not _walks(laws, state):
         lots = min(lots, book.levels[row, book.best[row]]["lots"])
     side = 1 - 2 * row
@@ -273,131 +239,6 @@ def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, in
 
 
 @inlined
-def _surprise(laws: Laws, state: FlowState) -> tuple[int, int]:
-    """Which side flees from news, and how far."""
-    row = below(state.dice, 2)
-    return row, _stretched(laws, state, pick(state.dice, laws.reprice), 1)
-
-
-@inner
-def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
-    """The same if the price is pulled: by how many ticks it is behind its line, or has run ahead of
-    it by more than the spread."""
-    clock = state.clock[0]
-    owing = clock["halted"] == OWING
-    drift = laws.regimes[clock["regime"]]["drift"]
-    mid, line = middle(book), line_now(laws, state)
-    ticks = 0.0
-    if mid >= 0.0 and line >= 0.0:
-        behind = drift * (line - mid) > 0.0
-        if owing or behind or abs(line - mid) > book.best[1] - book.best[0]:
-            ticks = line - mid
-    elif line < 0.0:
-        clock["line"], clock["line_ts"] = mid, clock["now"]
-    if owing:
-        clock["owed"] -= 1
-        if clock["owed"] <= 0 or abs(ticks) < 1.0:
-            clock["halted"] = 0
-    return int(ticks > 0.0), int(abs(ticks))
-
-
-@inlined
-def _jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
-    """The price is worth more or less at once: one side flees, then the other follows."""
-    clock = state.clock[0]
-    pulls = laws.regimes[clock["regime"]]["pulls"]
-    pulled = clock["halted"] == OWING
-    if not pulled and pulls > 0.0:
-        pulled = uniform(state.dice) * state.base[JUMP] <= pulls
-    row, ticks = _lag(laws, state, book) if pulled else _surprise(laws, state)
-    if ticks == 0 or not is_shown(book, row):
-        return NOTHING, 0, 0, 0, NO_SLOT
-    best = book.best[row]
-    to = min(max(best + (2 * row - 1) * ticks, 0), len(book.level_ticks) - 1)
-    clock["fleeing_row"], clock["fleeing_to"] = row, to
-    clock["by"], clock["fled"], clock["carried"] = to - best, 0, NO_SLOT
-    clock["jump"] = PULLED if pulled else SURPRISED
-    return _carry(laws, state, book) if pulled else _flee(laws, state, book)
-
-
-@inner
-def _flee(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
-    """The next row of a surprise: an order of the fleeing side goes, until those left stand far
-    enough; then as many come on the other side, into the gap."""
-    clock = state.clock[0]
-    row = clock["fleeing_row"]
-    away = 2 * row - 1
-    if clock["jump"] == SURPRISED:
-        best = book.best[row]
-        short = is_shown(book, row) and away * (clock["fleeing_to"] - best) > 0
-        if short and orders_on(state, row) > 1:
-            slot = book.levels[row, best]["head"]
-            lots = book.slots[slot]["lots"]
-            if is_ours(state, slot):  # it does not flee: somebody takes it
-                return EXECUTE, -away, best, lots, slot
-            clock["fled"] += 1
-            return DELETE, -away, best, lots, slot
-        clock["jump"] = FOLLOWED
-    if clock["fled"] <= 0 or not is_shown(book, row) or not is_shown(book, 1 - row):
-        return _landed(state)
-    clock["fled"] -= 1
-    gap = away * (book.best[row] - book.best[1 - row])
-    level = book.best[row] - away * (1 + below(state.dice, max(gap - 1, 1)))
-    lots = limit_lots(laws, state)
-    return ADD, away, min(max(level, 0), len(book.level_ticks) - 1), lots, next_slot(state, 1 - row)
-
-
-@inner
-def _carry(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
-    """The next row of a pull: orders of the side that is in the way, and then those of the other
-    side that stood as near to the touch, move as far as the price is pulled. Each is there again
-    before it has gone, so no side is ever empty."""
-    clock = state.clock[0]
-    by = clock["by"]
-    if clock["carried"] != NO_SLOT:
-        order, slot = book.slots[clock["carried"]], clock["carried"]
-        clock["carried"] = NO_SLOT
-        return DELETE, 1 - 2 * order["row"], order["level"], order["lots"], slot
-    row = clock["fleeing_row"]
-    if clock["jump"] == PULLED:
-        best = book.best[row]
-        if is_shown(book, row) and by * (clock["fleeing_to"] - best) > 0:
-            slot = book.levels[row, best]["head"]
-            if is_ours(state, slot):  # it does not flee: somebody takes it
-                return EXECUTE, 1 - 2 * row, best, book.slots[slot]["lots"], slot
-            return _carried(state, book, slot)
-        clock["jump"], clock["following"] = DRAWN, book.best[1 - row]
-        clock["fled"] = abs(by)  # levels to go
-    while clock["fled"] >= 0 and 0 <= clock["following"] < len(book.level_ticks):
-        slot = book.levels[1 - row, clock["following"]]["head"]
-        while slot != NO_SLOT and is_ours(state, slot):
-            slot = book.slots[slot]["next"]
-        if slot != NO_SLOT:
-            return _carried(state, book, slot)
-        clock["fled"] -= 1
-        clock["following"] += 1 - 2 * row
-    return _landed(state)
-
-
-@inlined
-def _carried(state: FlowState, book: Book, slot: int) -> tuple[int, int, int, int, int]:
-    """The order in `slot` comes where a pull takes it; it has still to leave."""
-    order = book.slots[slot]
-    state.clock[0]["carried"] = slot
-    level = min(max(order["level"] + state.clock[0]["by"], 0), len(book.level_ticks) - 1)
-    return ADD, 1 - 2 * order["row"], level, order["lots"], next_slot(state, order["row"])
-
-
-@inlined
-def _landed(state: FlowState) -> tuple[int, int, int, int, int]:
-    """A jump is over. Nobody looks back at the price before the news."""
-    clock = state.clock[0]
-    clock["jump"] = 0
-    clock["was"][0] = clock["was"][1] = -1
-    return NOTHING, 0, 0, 0, NO_SLOT
-
-
-@inlined
 def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """What happens at `due`: (kind, side, level, lots, slot), as columns of a tape.
 
@@ -407,14 +248,13 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     if clock["taking"] > 0:
         return _meet(state, book)
     if clock["jump"] > 0:
-        pulled = clock["jump"] == PULLED or clock["jump"] == DRAWN
-        return _carry(laws, state, book) if pulled else _flee(laws, state, book)
+        return go_on(laws, state, book)
     cool(laws, state, clock["due"])
     stream = clock["stream"]
     if stream == CHANGE:
         return change(laws, state, book), 0, -1, 0, NO_SLOT
     if stream == JUMP:
-        return _jump(laws, state, book)
+        return jump(laws, state, book)
     if stream == HALTS:
         clock["halted"] = 1
         ns = exponential(state.dice) * laws.rates[0]["halt_ns"]
@@ -451,31 +291,6 @@ def follow(laws: Laws, state: FlowState, book: Book, kind: int, level: int, slot
             state.reference[row] = level
     if clock["taking"] == 0 and clock["jump"] == 0:
         wait(laws, state, book)
-
-
-@inlined
-def free(state: FlowState, slot: int, row: int) -> None:
-    """`slot` is empty: it changes places with the order of its side that borders on the free."""
-    clock = state.clock[0]
-    if row:
-        clock["n_asks"] -= 1
-        last = len(state.slots) - 1 - clock["n_asks"]
-    else:
-        clock["n_bids"] -= 1
-        last = clock["n_bids"]
-    hole = state.place[slot]
-    moved = state.slots[last]
-    state.slots[hole] = moved
-    state.place[moved] = hole
-    state.slots[last] = slot
-    state.place[slot] = last
-
-
-@inlined
-def is_full(state: FlowState) -> bool:
-    """Whether there is no slot for one more order."""
-    clock = state.clock[0]
-    return clock["n_bids"] + clock["n_asks"] >= len(state.slots)
 
 
 @inlined

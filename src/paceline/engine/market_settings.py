@@ -366,23 +366,16 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
             orders = self.opening_orders
             shares = orders.shares(0) * sum(orders.weights)
             return np.stack([shares, shares])
-        reach, patience = len(weights), self._patience()[: len(weights)]
-        leaving = np.append(patience, np.full(reach - len(patience), patience[-1]))
+        leaving = _leaving(self._patience(), len(weights))
         per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
         return np.asarray(per_side * weights / np.maximum(leaving, _FEWEST_LEAVE))
 
     def _warm(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
         """Heat per ns `[bins, scales, STREAMS]` on average in each part of the day, where orders
         stand as they do at the open: a market begins with what came before it."""
-        norms, hour = self.excitation.norms(), np.repeat(self._day(), 2, axis=0)
-        patience = self._patience()
-        leaving = patience[np.minimum(np.arange(standing.shape[1]), len(patience) - 1)]
-        each = self._rates()["base"][0]
-        base = np.append(each[:4], each[4:] * (standing @ leaving))[:, None] * hour
-        # Arrivals of a stream are its own and those that all bring about (Hawkes, "Spectra of some
-        # self-exciting and mutually exciting point processes", 1971, equation 6).
-        arrivals = np.linalg.solve(np.eye(len(base)) - norms.sum(axis=0).T, base)
-        return np.einsum("mij,ib->bmj", norms, arrivals)
+        base = self._rates()["base"][0]
+        base[4:] *= standing @ _leaving(self._patience(), standing.shape[1])
+        return mean_heat(self.excitation.norms(), base, np.repeat(self._day(), 2, axis=0))
 
     def _rates(self) -> NDArray[np.void]:
         per_s = NS_PER_S

@@ -18,9 +18,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.arrivals import FlowState, new_flow, with_more_slots
 from paceline.engine.dice import new_dice, wrapping
-from paceline.engine.flow import is_full
+from paceline.engine.flow_state import FlowState, is_full, new_flow, with_more_slots
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.saved import Saved
 from paceline.engine.simulator import (

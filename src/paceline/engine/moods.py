@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from paceline.engine.arrivals import (
+from paceline.engine.dice import exponential, uniform
+from paceline.engine.flow_state import (
     HALTED,
     HALTS,
     JUMP,
@@ -19,7 +20,6 @@ from paceline.engine.arrivals import (
     OWING,
     FlowState,
 )
-from paceline.engine.dice import exponential, uniform
 from paceline.engine.laws import STREAMS, Laws
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown

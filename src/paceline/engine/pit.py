@@ -32,16 +32,8 @@ from paceline.engine.account import (
     Account,
     reset,
 )
-from paceline.engine.arrivals import (
-    NOTHING,
-    FlowState,
-    brought_by_one,
-    excite,
-    is_ours,
-    step_in,
-    wait,
-)
-from paceline.engine.flow import free, is_full
+from paceline.engine.arrivals import brought_by_one, excite, step_in, wait
+from paceline.engine.flow_state import NOTHING, FlowState, free, is_full, is_ours
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
 from paceline.engine.laws import MARKET as TAKERS
@@ -58,6 +50,7 @@ from paceline.engine.matching import (
     withdraw,
 )
 from paceline.engine.messages import next_arrival
+from paceline.engine.prints import Prints, take_down, traded_by
 from paceline.engine.simulator import Market, happen, write_row
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, kernel
@@ -78,14 +71,6 @@ CROWDED = 2
 what may come. Nothing is lost: with more room, and `full` 0, time runs on."""
 
 
-class Prints(NamedTuple):
-    """The last trades of a market, a ring of `n`, a power of two."""
-
-    ts: NDArray[np.int64]  # [n]
-    volume: NDArray[np.int64]  # [n] lots traded up to and with this one, since the market began
-    clock: NDArray[np.int64]  # [2] trades, lots
-
-
 class Record(NamedTuple):
     """What happened, ours with the rest, as rows of a tape."""
 
@@ -103,12 +88,6 @@ class Pit(NamedTuple):
     holds: NDArray[np.int64]  # [n_own] which order of ours is in each of our slots, or NOBODY
     prints: Prints
     record: Record
-
-
-def new_prints(room: int) -> Prints:
-    """Room for the last `room` trades, made a power of two."""
-    size = 1 << max(room - 1, 1).bit_length()
-    return Prints(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(2, np.int64))
 
 
 @kernel
@@ -178,7 +157,7 @@ def _roll(pit: Pit, until: int) -> None:
         if kind != NOTHING:
             _write(pit, ts, kind, side, level, lots, slot)
         if kind == EXECUTE or kind == HIDDEN:
-            _print(pit.prints, lots, ts)
+            take_down(pit.prints, lots, ts)
             if kind == EXECUTE and is_ours(flow, slot):
                 _hit(pit, slot, level, lots, ts)
         elif kind == HALT:
@@ -209,32 +188,10 @@ def _write(pit: Pit, ts: int, kind: int, side: int, level: int, lots: int, slot:
         pit.record.n[0] = at + 1
 
 
-@inlined
-def _print(prints: Prints, lots: int, ts: int) -> None:
-    at = prints.clock[0] & (len(prints.ts) - 1)
-    prints.clock[0] += 1
-    prints.clock[1] += lots
-    prints.ts[at] = ts
-    prints.volume[at] = prints.clock[1]
-
-
 @kernel
 def volume_by(pit: Pit, ts: int) -> int:
-    """Lots that everybody had traded by `ts`, ours among them.
-
-    Of times before the ring's first trade it gives what had been traded when that came.
-    """
-    prints = pit.prints
-    n, size = prints.clock[0], len(prints.ts)
-    first = max(n - size, 0)
-    low, left = first, n - first
-    while left > 0:
-        half = (left + 1) >> 1
-        low += half * (prints.ts[(low + half - 1) & (size - 1)] <= ts)
-        left -= half
-    if low == first:
-        return prints.volume[first & (size - 1)] if first > 0 else 0
-    return prints.volume[(low - 1) & (size - 1)]
+    """Lots that everybody had traded by `ts`, ours among them; see `traded_by`."""
+    return traded_by(pit.prints, ts)
 
 
 @inner
@@ -320,7 +277,7 @@ def _take(pit: Pit, k: int, ts: int) -> None:
         if book.slots[slot]["lots"] == 0:
             free(flow, slot, row)
         _remember(pit, row, level)
-        _print(pit.prints, lots, ts)
+        take_down(pit.prints, lots, ts)
         fill(account, pit.rules, k, ticks, lots, False, True, ts)
         took = True
     if took:

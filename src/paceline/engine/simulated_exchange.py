@@ -21,6 +21,7 @@ from paceline.engine import pit
 from paceline.engine.dice import new_dice, wrapping
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.order_entry import OrderEntry
+from paceline.engine.prints import Prints, new_prints
 from paceline.engine.saved import Saved
 from paceline.engine.simulator import CHUNK, copied, new_market, open_rows, rows_for
 from paceline.engine.simulator import with_more_room as roomier
@@ -78,7 +79,7 @@ class SimulatedExchange(OrderEntry):
             rules=self.venue.rules(self.instrument, self.session),
             account=account,
             holds=np.full(max_resting, NOBODY, np.int64),
-            prints=pit.new_prints(max_prints),
+            prints=new_prints(max_prints),
             record=new_record(opening if records else None),
         )
 
@@ -164,7 +165,7 @@ def copied_pit(floor: pit.Pit) -> pit.Pit:
         book=market.book,
         account=acc.Account._make(column.copy() for column in floor.account),
         holds=floor.holds.copy(),
-        prints=pit.Prints._make(column.copy() for column in floor.prints),
+        prints=Prints._make(column.copy() for column in floor.prints),
         record=pit.Record(
             Rows._make(column.copy() for column in floor.record.rows), floor.record.n.copy()
         ),

@@ -15,19 +15,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.arrivals import (
+from paceline.engine.dice import new_dice, wrapping
+from paceline.engine.flow import follow, next_event, standing_orders
+from paceline.engine.flow_state import (
     NOTHING,
     FlowState,
     enter,
+    is_full,
     new_flow,
     next_slot,
     with_more_slots,
 )
-from paceline.engine.dice import new_dice, wrapping
-from paceline.engine.flow import follow, is_full, limit_lots, next_event, standing_orders
 from paceline.engine.laws import Laws
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.moods import first_regime, warm_up
+from paceline.engine.proportions import limit_lots
 from paceline.engine.saved import Saved
 from paceline.jit import inlined, kernel
 from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of

@@ -1,0 +1,21 @@
+"""What a flow tends to, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def mean_heat(norms: Floats, base: Floats, hour: Floats) -> Floats:
+    """Heat per ns `[bins, scales, streams]` on average, were each part of the day without end.
+
+    `norms` `[scales, streams, streams]` are the arrivals that one of each stream brings about,
+    `base` `[streams]` its own per ns, and `hour` `[streams, bins]` their multiples. Arrivals of a
+    stream are its own and those that all bring about (Hawkes, "Spectra of some self-exciting and
+    mutually exciting point processes", 1971, equation 6).
+    """
+    caused = np.eye(len(base)) - norms.sum(axis=0).T
+    arrivals = np.linalg.solve(caused, base[:, None] * hour)
+    return np.asarray(np.einsum("mij,ib->bmj", norms, arrivals))
