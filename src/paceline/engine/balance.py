@@ -19,3 +19,8 @@ def mean_heat(norms: Floats, base: Floats, hour: Floats) -> Floats:
     caused = np.eye(len(base)) - norms.sum(axis=0).T
     arrivals = np.linalg.solve(caused, base[:, None] * hour)
     return np.asarray(np.einsum("mij,ib->bmj", norms, arrivals))
+
+
+def leaving_at(patience: Floats, reach: int) -> Floats:
+    """Patience at each of `reach` distances; the last known one holds further on."""
+    return np.asarray(patience[np.minimum(np.arange(reach), len(patience) - 1)])

@@ -20,6 +20,7 @@ from msgspec.structs import force_setattr
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
+from paceline.engine.balance import leaving_at, mean_heat
 from paceline.engine.dice import alias_table, law_from_one
 from paceline.engine.flow_settings import (
     WIDEST,
@@ -366,7 +367,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
             orders = self.opening_orders
             shares = orders.shares(0) * sum(orders.weights)
             return np.stack([shares, shares])
-        leaving = _leaving(self._patience(), len(weights))
+        leaving = leaving_at(self._patience(), len(weights))
         per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
         return np.asarray(per_side * weights / np.maximum(leaving, _FEWEST_LEAVE))
 
@@ -374,7 +375,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
         """Heat per ns `[bins, scales, STREAMS]` on average in each part of the day, where orders
         stand as they do at the open: a market begins with what came before it."""
         base = self._rates()["base"][0]
-        base[4:] *= standing @ _leaving(self._patience(), standing.shape[1])
+        base[4:] *= standing @ leaving_at(self._patience(), standing.shape[1])
         return mean_heat(self.excitation.norms(), base, np.repeat(self._day(), 2, axis=0))
 
     def _rates(self) -> NDArray[np.void]:
