@@ -455,33 +455,32 @@ NONE = ((0.0,) * 3,) * 3
 SELF = ((0.8, 0.0, 0.0), (0.0, 0.8, 0.0), (0.0, 0.0, 0.8))
 
 
-@many_events
-@pytest.mark.parametrize(("times", "arrive"), [(3.0, 3.0 / (1 - 0.8)), (0.5, 0.5 / (1 - 0.4))])
-def test_what_the_book_multiplies_is_no_more_excited(times: float, arrive: float) -> None:
-    """One of three times as many arrivals brings about a third; one of fewer, no more than one."""
-    flat = (times,)
-    market = MarketSettings(
-        limit_bid_per_s=0.1, limit_ask_per_s=0.1, market_buy_per_s=0.001, market_sell_per_s=0.001,
+def feeding_on_itself(tension: tuple[float, ...]) -> MarketSettings:
+    """A flow that the spread makes unstable from time to time, or always."""
+    return MarketSettings(
+        **HOUR, limit_bid_per_s=0.1, limit_ask_per_s=0.1, market_buy_per_s=0.02,
+        market_sell_per_s=0.02, tension=SpreadReaction(limit=tension, market=tension, cancel=tension),
         excitation=Excitation(half_lives_s=(1.0,), same=(SELF,), other=(NONE,), reacts=True),
-        tension=SpreadReaction(limit=flat, market=flat, cancel=flat),
     )  # fmt: skip
-    _, stream = arrivals(rows_of(market), market.session(DAY).open_ns)
-    expected = arrive * 0.2 * (market.close_s - market.open_s)
-    noise = 4 * math.sqrt(1 / expected) / (1 - 0.8)
-    assert np.sum(stream < 2) / expected == pytest.approx(1.0, abs=noise)
+
+
+def test_a_flow_that_must_feed_on_itself_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^excitation.reacts: .* ratio of 2.4 at least"):
+        feeding_on_itself((3.0,))
 
 
 @many_events
-def test_a_flow_whose_book_often_excites_it_comes_to_an_end() -> None:
-    """Were heat multiplied and each arrival counted whole, this would make ever more arrivals."""
-    tension = (1.0, 1.0, 3.0, 3.0, 3.0)
-    market = MarketSettings(
-        limit_bid_per_s=0.1, limit_ask_per_s=0.1, market_buy_per_s=0.02, market_sell_per_s=0.02,
-        excitation=Excitation(half_lives_s=(1.0,), same=(SELF,), other=(NONE,), reacts=True),
-        tension=SpreadReaction(limit=tension, market=tension, cancel=tension),
-    )  # fmt: skip
-    ts, _ = arrivals(rows_of(market), market.session(DAY).open_ns)
-    assert len(ts) < 100_000
+def test_a_flow_that_feeds_on_itself_at_times_is_bounded() -> None:
+    """Heat never stands for more arrivals than it may, and an arrival adds no more than it has."""
+    market = feeding_on_itself((1.0, 1.0, 3.0, 3.0, 3.0))
+    most = float(market.laws().rates[0]["most_to_come"])
+    simulator = Simulator(market, DAY, 5)
+    reached = 0.0
+    for minute in range(1, 61):
+        simulator.advance(simulator.session.open_ns + minute * 60 * NS_PER_S)
+        flow, decay = simulator.market.flow, simulator.market.laws.decay
+        reached = max(reached, float(np.sum(flow.warmth * flow.scale / decay)))
+    assert 0.5 * most < reached <= most + 1.0
 
 
 @many_events

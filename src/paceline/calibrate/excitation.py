@@ -7,10 +7,10 @@ The rate of each kind of arrival on a side is
 with `base` the rate that hour and place explain (`rates`), `book` the multiples for what the book
 is like to that side, and a term for each earlier arrival, by kind, side and time scale (Wu,
 Rambaldi, Muzy and Bacry, "Queue-reactive Hawkes models for the order flow", 2019; there the book
-multiplies the base alone). An arrival that the book had made r > 1 times as likely counts as 1 / r,
-as it does in the simulated flow (`engine.arrivals`). The multiples are fitted by turns with the
-norms: a burst of limit orders makes long queues, and what it brings looks like a reaction to them.
-Both sides are one sample, mirrored.
+multiplies the base alone). The multiples are fitted by turns with the norms: a burst of limit
+orders makes long queues, and what it brings looks like a reaction to them. Both sides are one
+sample, mirrored. (An arrival counts whole, however likely the book had made it: to count 1 / r, or
+the lesser of that and 1, is less likely on recorded days.)
 
 Half lives are given, so the likelihood (Ogata, "The asymptotic behaviour of maximum likelihood
 estimators for stationary point processes", 1978) is concave in what is left and has one maximum. A
@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from paceline.calibrate.rates import Rates, Seen, Tables, adjusted, explained
 from paceline.calibrate.watching import Log
 from paceline.engine.flow_settings import Excitation
-from paceline.engine.laws import CANCEL, LIMIT, MARKET, QUEUES, SPREADS, STREAMS
+from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS, STREAMS
 from paceline.jit import kernel
 
 HALF_LIVES_S = (0.05, 1.0, 20.0, 300.0)
@@ -50,8 +50,8 @@ Palit, Lillo and Farmer, "Why is equity order flow so persistent?", 2015). A fif
 on the careful side."""
 
 MOST_BRANCHING = 0.97
-"""Likeliest norms can come to 1 and more. Such a flow may still be stable, as arrivals that the
-book has made likelier count less, but not surely so; and norms are too high anyway (see above)."""
+"""Likeliest norms can come to 1 and more, of a flow that would never end; and they are too high
+anyway (see above)."""
 
 _SHARED_OUT = 10
 _ROUNDS = 50
@@ -92,7 +92,6 @@ class ExcitationFit(NamedTuple):
 def heats(
     log_ts: NDArray[np.int64],
     stream: NDArray[np.int64],
-    counts: NDArray[np.float64],
     decay: NDArray[np.float64],
     heat: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -100,10 +99,9 @@ def heats(
 ) -> None:
     """What is left of all earlier arrivals when each row of a log ends, per second.
 
-    `decay` `[scales]` per second; `stream` below 0 is no arrival, and one of `counts` `[n]` is what
-    each is counted as. Writes `out` `[2, n, scales, 2, 3]`, to either side: by side, that one or
-    the other, and by kind; and to `total` the integral of the same over the row. `heat` `[scales,
-    STREAMS]` starts at 0.
+    `decay` `[scales]` per second; `stream` below 0 is no arrival. Writes `out` `[2, n, scales, 2,
+    3]`, to either side: by side, that one or the other, and by kind; and to `total` the integral of
+    the same over the row. `heat` `[scales, STREAMS]` starts at 0.
     """
     for i in range(len(log_ts)):
         for m in range(len(decay)):
@@ -115,7 +113,7 @@ def heats(
                     out[side, i, m, (k & 1) ^ side, k >> 1] = heat[m, k] * factor
                 heat[m, k] *= factor
             if stream[i] >= 0:
-                heat[m, stream[i]] += decay[m] * counts[i]
+                heat[m, stream[i]] += decay[m]
 
 
 def fit_excitation(
@@ -131,13 +129,13 @@ def fit_excitation(
     """
     decay = np.log(2.0) / np.array(half_lives_s)
     scales = len(decay)
+    heat, total = _heats(logs, decay)
     plain = explained(seen, rates)
     base = _base_rates(seen, rates)
     norms, errors = np.zeros((2, scales, 2, 3, 3))
     left, tables = np.ones(3), rates.tables
     weights: dict[int, NDArray[np.float64]] = {}
     for _ in range(_TURNS):
-        heat, total = _heats(logs, decay, tables)
         brings = list(plain)
         for kind in brought:
             one = np.flatnonzero(seen.came == kind)
@@ -159,7 +157,7 @@ def fit_excitation(
 
 
 def _kept(norms: NDArray[np.float64]) -> float:
-    """The share of norms `[scales, 2, 3, 3]` that makes a flow which is surely stable. Both sides
+    """The share of norms `[scales, 2, 3, 3]` that makes a stable flow. Both sides
     are alike, so one arrival brings about what it does on both together."""
     branching = float(np.abs(np.linalg.eigvals(norms.sum(axis=(0, 1)))).max())
     return min(MOST_BRANCHING / branching, 1.0) if branching > 0.0 else 1.0
@@ -175,34 +173,15 @@ def _waits(seen: Seen, kind: int, expected: NDArray[np.float64]) -> tuple[float,
     return float(waits.mean()), variance, float(np.mean(about**4)) / variance**2 - 3.0
 
 
-def counted_as(log: Log, tables: Tables) -> NDArray[np.float64]:
-    """What each arrival of a log `[n]` is counted as: less than one where the book made it
-    likelier."""
-    rows = np.flatnonzero(log.stream >= 0)
-    what, side = log.stream[rows] >> 1, log.stream[rows] & 1
-    queue = log.queue[rows, side]
-    buckets = (
-        np.where(queue < QUEUES, queue, QUEUES // 2), np.minimum(log.width[rows], SPREADS - 1),
-        log.gap[rows, side], log.look[rows, side, 0], log.look[rows, side, 1],
-    )  # fmt: skip
-    likelier = np.ones(len(rows))
-    for table, bucket in zip(tables, buckets, strict=True):
-        likelier *= table[what, bucket]
-    found = np.ones(len(log.stream))
-    found[rows] = 1.0 / np.maximum(likelier, 1.0)
-    return found
-
-
 def _heats(
-    logs: Sequence[Log], decay: NDArray[np.float64], tables: Tables
+    logs: Sequence[Log], decay: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Heat at the end of each stretch that `seen_in` would take, and its integral over it, `[r,
     terms]`."""
     heat, total = [], []
     for log in logs:
         out, integral = np.empty((2, 2, len(log.ts), len(decay), 2, 3))
-        counts = counted_as(log, tables)
-        heats(log.ts, log.stream, counts, decay, np.zeros((len(decay), STREAMS)), out, integral)
+        heats(log.ts, log.stream, decay, np.zeros((len(decay), STREAMS)), out, integral)
         keep = [log.width < SPREADS] * 2
         heat.append([out[side, keep[side]].reshape(-1, 6 * len(decay)) for side in range(2)])
         total.append([integral[side, keep[side]].reshape(-1, 6 * len(decay)) for side in range(2)])

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from paceline.calibrate.ruler import HOURS
 from paceline.calibrate.sizes import histogram, in_round_lots, rounded, wanted
-from paceline.engine.flow_settings import Metaorders, Sizes
+from paceline.engine.flow_settings import Anchoring, Metaorders, Sizes
 from paceline.engine.laws import CANCEL, LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
@@ -189,16 +189,29 @@ def _steady(
     best, closest = settings, np.inf
     for k, power in enumerate(_POWERS):
         progress("recoil", k, len(_POWERS))
-        recoil = msgspec.structs.replace(
-            settings.recoil,
-            limit=tuple(rounded(np.array(settings.recoil.limit) ** power)),
-            cancel=tuple(rounded(np.array(settings.recoil.cancel) ** power)),
-        )
-        tried = _at_pace(msgspec.structs.replace(settings, recoil=recoil), recorded, 2)
+        tried = msgspec.structs.replace(settings, recoil=raised(settings, power))
+        tried = _at_pace(tried, recorded, 2)
         apart = np.log(simulated(tried, recorded).moves / recorded.moves)
         if float(apart @ apart) < closest:
             best, closest = tried, float(apart @ apart)
     return best
+
+
+def raised(settings: MarketSettings, power: float) -> Anchoring:
+    """The recoil of a market, limit orders and cancels to a power; to less wherever a touch that
+    stands so would bring about arrivals without end, as it does where cancels come ever faster."""
+    recoil = settings.recoil
+    table = recoil.table()
+    for at in range(table.shape[1]):
+        for less in np.arange(power, 1.0, -0.25):
+            tried = table[:, at] ** (less, 1.0, less)
+            if settings.excitation.branching(tried) < 1.0:
+                table[:, at] = tried
+                break
+    limit, _, cancel = table
+    return msgspec.structs.replace(
+        recoil, limit=tuple(rounded(limit)), cancel=tuple(rounded(cancel))
+    )
 
 
 def _remembering(

@@ -6,12 +6,12 @@ queue-reactive model", 2015), and the heat that earlier arrivals left: every arr
 rates of all streams, and what it added decays exponentially on several time scales (Hawkes
 processes; Bacry, Mastromatteo and Muzy, "Hawkes processes in finance", 2015).
 
-A regime multiplies heat as well, and so does the book where heat reacts. So that this makes no more
-arrivals out of arrivals, one that has become r times as likely adds 1 / r of its heat. In a regime
-that holds for every r: heat is what it would be without it, and rates are on average r times those
-of the plain market. Of the book's r only those above 1 count, lest an arrival in a book where none
-is likely be an avalanche. Heat is therefore never more than that of a flow without multiples, and
-a branching ratio below 1 is all that a stable flow needs, whatever regime and book make of it.
+A regime multiplies heat as well. So that this makes no more arrivals out of arrivals, one of a
+stream that comes r times as often adds 1 / r of its heat: heat is what it would be without the
+regime, no regime makes a stable flow unstable, and rates are on average r times those of the plain
+market. Where heat reacts, the book multiplies it too, and there an arrival adds all of its heat (on
+recorded days that is likelier than 1 / r). While the book is in such a state the flow can be
+unstable; so heat that stands for many times as many arrivals as it does on average takes no more.
 
 The next arrival is drawn exactly, by thinning (Ogata, "On Lewis' simulation method for point
 processes", 1981): heat only falls between arrivals, so the rate of now bounds the rate of later.
@@ -267,12 +267,14 @@ def _rescale(state: FlowState, m: int) -> None:
 
 @inlined
 def brought_by_one(laws: Laws, state: FlowState, stream: int) -> float:
-    """How much heat an arrival of `stream` adds, as a share of what it does where nothing has made
-    it more or less likely."""
-    share = laws.regimes[state.clock[0]["regime"]]["brings"][stream]
+    """How much heat an arrival of `stream` adds, as a share of what it does in the plain market."""
     if laws.rates[0]["heat_reacts"]:
-        share /= max(state.reaction[stream >> 1, stream & 1], 1.0)
-    return share
+        to_come = 0.0
+        for m in range(len(state.scale)):
+            to_come += state.warmth[m] * state.scale[m] / laws.decay[m]
+        if to_come >= laws.rates[0]["most_to_come"]:
+            return 0.0
+    return laws.regimes[state.clock[0]["regime"]]["brings"][stream]
 
 
 @inlined

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from paceline.config import Field, Settings
 from paceline.engine.laws import LOOKS, QUEUES, SPREADS
@@ -257,11 +257,16 @@ class Excitation(Settings, frozen=True, kw_only=True):
                         at[2 * brought + 1 - row] = self.other[m][what][brought]
         return found
 
-    def branching(self) -> float:
-        """Spectral radius of the matrix of arrivals brought about; below 1 the flow is stable."""
+    def branching(self, times: ArrayLike = 1.0) -> float:
+        """Spectral radius of the matrix of arrivals brought about; below 1 the flow is stable.
+
+        `times` `[3]` multiplies limit orders, market orders and cancels that are brought about.
+        """
         if not self.half_lives_s:
             return 0.0
-        return float(np.abs(np.linalg.eigvals(self.norms().sum(axis=0))).max())
+        # Both sides are alike: one arrival brings about what it does on both together.
+        both = np.sum(self.same, axis=0) + np.sum(self.other, axis=0)
+        return float(np.abs(np.linalg.eigvals(both * np.asarray(times))).max())
 
 
 class QueueReaction(Settings, frozen=True, kw_only=True):

@@ -91,6 +91,7 @@ RATE_RECORD = np.dtype(
         ("used", np.float64, 2),  # per ns: how fast it gets used to where it is, soon and late
         ("herding", np.float64),  # of the market orders that one of ours would bring on its side
         ("heat_reacts", np.int64),  # 1: so do arrivals that others have brought about
+        ("most_to_come", np.float64),  # arrivals that heat may stand for, where it reacts
         ("backed", np.int64),  # 1: rates depend on the gap behind the touch
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch
         ("bin_ns", np.int64),  # length of a bin of the day

@@ -20,7 +20,8 @@ from msgspec.structs import force_setattr
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.engine.balance import leaving_at, mean_heat
+from paceline.engine.balance import leaving_at, mean_heat, most_to_come
+from paceline.engine.consistency import check_excitation, check_patience
 from paceline.engine.dice import alias_table, law_from_one
 from paceline.engine.flow_settings import (
     WIDEST,
@@ -181,7 +182,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
         self._check_prices()
         force_setattr(self, "regimes", with_names(self.regimes))
         self._check_day()
-        self._check_patience()
+        check_patience(self.patience, self.patience_ticks, self.backing)
+        tables = (self.reaction, self.tension, self.backing, self.recoil, self.anchoring)
+        check_excitation(self.excitation, tables)
         room = self.resting_orders() / MAX_RESTING, self._arrivals() / MAX_ARRIVALS
         check_regimes(self.moods, self.sequence, self.close_s - self.open_s, *room)
         for name in ("limit_size", "market_size"):
@@ -239,21 +242,6 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
         if self.day and self.market_day and len(self.day) != len(self.market_day):
             raise ConfigError(
                 f"market_day: has {len(self.market_day)} parts, day {len(self.day)}; give as many"
-            )
-
-    def _check_patience(self) -> None:
-        if any(multiple > 1.0 for multiple in self.backing.cancel):
-            raise ConfigError(
-                f"backing.cancel: {max(self.backing.cancel):g} is above 1; divide all of them by "
-                "the largest, and multiply patience at the touch"
-            )
-        starts = self.patience_ticks
-        if not starts:
-            return
-        if len(starts) != len(self.patience) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
-            raise ConfigError(
-                f"patience_ticks: are not {len(self.patience)} distances that rise from 0; give "
-                "one for each of patience"
             )
 
     @property
@@ -323,8 +311,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
         lonely, backing[CANCEL] = backing[CANCEL].copy(), 1.0
         jumps = 1 / self.jumps.mean_ticks
         standing = self._standing(weights) * self.opening_depth
+        rates, warm = self._rates(), self._warm(standing)
+        rates["most_to_come"] = most_to_come(warm, decay)
         return Laws(
-            rates=self._rates(),
+            rates=rates,
             day=self._day(),
             distance=alias_table(np.arange(1, len(weights) + 1), weights),
             inside=law_from_one(np.ones(1) if inside is None else inside.shares(1)),
@@ -338,7 +328,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
             market_size=self._size_table(self.market_size),
             standing=standing,
             decay=decay,
-            warm=self._warm(standing),
+            warm=warm,
             excites=excites,
             brings=excites.sum(axis=2),
             reaction=self.reaction.table(),
