@@ -457,9 +457,10 @@ SELF = ((0.8, 0.0, 0.0), (0.0, 0.8, 0.0), (0.0, 0.0, 0.8))
 
 def feeding_on_itself(tension: tuple[float, ...]) -> MarketSettings:
     """A flow that the spread makes unstable from time to time, or always."""
+    often = SpreadReaction(limit=tension, market=tension, cancel=tension)
     return MarketSettings(
         **HOUR, limit_bid_per_s=0.1, limit_ask_per_s=0.1, market_buy_per_s=0.02,
-        market_sell_per_s=0.02, tension=SpreadReaction(limit=tension, market=tension, cancel=tension),
+        market_sell_per_s=0.02, tension=often,
         excitation=Excitation(half_lives_s=(1.0,), same=(SELF,), other=(NONE,), reacts=True),
     )  # fmt: skip
 

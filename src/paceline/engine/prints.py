@@ -26,6 +26,7 @@ def new_prints(room: int) -> Prints:
 
 @inlined
 def take_down(prints: Prints, lots: int, ts: int) -> None:
+    """Note a trade of `lots` at `ts`."""
     at = prints.clock[0] & (len(prints.ts) - 1)
     prints.clock[0] += 1
     prints.clock[1] += lots

@@ -38,6 +38,9 @@ def thin(tape: Tape, share: float, begin: int, until: int, seed: int) -> Rows:
     events = tape.events
     dice = np.random.default_rng([seed, 1])
     stays = dice.random(len(events.ts)) < share
+    entered = np.flatnonzero(events.kind == ADD)
+    if len(entered) and not stays[entered].any():
+        stays[entered[0]] = True  # a market without any order is none
     slots_stay = np.ones(tape.manifest.n_slots, bool)
     rows = rows_for(len(events.ts) + tape.manifest.n_slots)
     n = _thin(events, tape.new_book(), rows, stays, slots_stay, share, begin, until)
