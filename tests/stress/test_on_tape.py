@@ -249,9 +249,10 @@ def test_any_scenario_leaves_a_book(market, seed, chosen, by_level) -> None:
     scenario = under(*chosen, seed=seed)
     try:
         tape = stress_tape(calm, scenario)
-    except ConfigError as error:  # so thin that a side is never there is told, and is no book
-        assert "never shows two sides" in str(error)
-        reject()
+    except ConfigError as error:
+        if "never shows two sides" in str(error):
+            reject()  # so thin that one is never there: it is told, and is no book
+        raise
     check_history(tape)
     assert tape.session == calm.session
     again = stress_tape(calm, scenario)
