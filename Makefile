@@ -19,7 +19,7 @@ KERNEL_TESTS := $(addprefix tests/,market ingest schedule engine)
 
 DATA ?=
 BENCH ?=
-TEST_LIMIT ?= 10m
+TEST_LIMIT ?= 30m
 
 # Every module in benchmarks/ that can be run is a benchmark.
 BENCHMARKS = $(or $(BENCH),$(patsubst benchmarks/%.py,%,$(shell grep -l '^if __name__' benchmarks/*.py)))
