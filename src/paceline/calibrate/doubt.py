@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.calibrate.days import Day
+from paceline.calibrate.excitation import branching_of
 from paceline.calibrate.fit import Fit
 from paceline.calibrate.resilience import AFTER_S
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
@@ -155,14 +156,9 @@ def branching_ratio(fit: Fit) -> Number:
     ratio, found = fit.settings.excitation.branching(), fit.excitation
     if found is None:
         return Number("excitation", ratio, NAN)
-    plain, variance = _radius(found.norms), 0.0
+    plain, variance = branching_of(found.norms), 0.0
     for at in np.argwhere(found.errors > 0.0):
         norms = found.norms.copy()
         norms[tuple(at)] += found.errors[tuple(at)]
-        variance += (_radius(norms) - plain) ** 2
+        variance += (branching_of(norms) - plain) ** 2
     return Number("excitation", ratio, float(np.sqrt(variance)))
-
-
-def _radius(norms: Floats) -> float:
-    """Spectral radius of what is brought about. Both sides are alike, so they add up."""
-    return float(np.abs(np.linalg.eigvals(norms.sum(axis=(0, 1)))).max())

@@ -156,10 +156,15 @@ def fit_excitation(
     return ExcitationFit(norms, errors, left, tables, left_over, half_lives_s)
 
 
+def branching_of(norms: NDArray[np.float64]) -> float:
+    """Branching ratio of norms `[scales, 2, 3, 3]`. Both sides are alike, so one arrival brings
+    about what it does on both together."""
+    return float(np.abs(np.linalg.eigvals(norms.sum(axis=(0, 1)))).max())
+
+
 def _kept(norms: NDArray[np.float64]) -> float:
-    """The share of norms `[scales, 2, 3, 3]` that makes a stable flow. Both sides
-    are alike, so one arrival brings about what it does on both together."""
-    branching = float(np.abs(np.linalg.eigvals(norms.sum(axis=(0, 1)))).max())
+    """The share of norms `[scales, 2, 3, 3]` that makes a stable flow."""
+    branching = branching_of(norms)
     return min(MOST_BRANCHING / branching, 1.0) if branching > 0.0 else 1.0
 
 

@@ -97,11 +97,12 @@ def moments_of(tapes: Sequence[Tape], per_s: NDArray[np.float64] | None = None) 
         events, session = tape.events, tape.session
         orders = market_orders(tape)
         rows.append((1 + orders.sign) // 2)
-        edges = np.linspace(session.open_ns, session.close_ns, HOURS + 1)
-        edges[0] += 1  # not what stands there as it opens
+        # Since the open: floats cannot tell one ns of an epoch from the next.
+        edges = np.linspace(0.0, session.close_ns - session.open_ns, HOURS + 1)
+        edges[0] = 1.0  # not what stands there as it opens
         cancels = np.isin(events.kind, (DELETE, REDUCE))
         when = events.ts[events.kind == ADD], events.ts[orders.first], events.ts[cancels]
-        came += np.stack([np.histogram(ts, edges)[0] for ts in when])
+        came += np.stack([np.histogram(ts - session.open_ns, edges)[0] for ts in when])
         seconds += tape.session.length_s
         lots = np.stack(touch_lots(tape))
         taken.append(orders.lots)
