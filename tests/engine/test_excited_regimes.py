@@ -79,7 +79,7 @@ def test_a_faster_clock_is_the_same_market_in_less_time() -> None:
 def test_heat_is_what_it_was_when_a_regime_is_over() -> None:
     """In a regime an arrival adds so much less heat as it has become likelier."""
     table = regime_table([Regime(name="m", limit=2.0, sells=0.5, speed=3.0)])[0]
-    assert (table["heat"] * table["brings"]).tolist() == pytest.approx([3.0] * 6)
+    assert (table["heat"] * table["brings"]).tolist() == pytest.approx([1.0] * 6)
     none = regime_table([Regime(name="none", market=0.0)])[0]
     assert none["brings"].tolist() == [1.0] * 6
     assert none["heat"][2:4].tolist() == [0.0, 0.0]

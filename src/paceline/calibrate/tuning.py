@@ -7,6 +7,7 @@ they miss a little, and where arrivals bring about arrivals a little grows. So
 * what the touch does to go back to where it was a moment ago (`recoil`, limit orders and cancels)
   is raised to the power with which the price moves as far in ten seconds, a minute and five as it
   did: what holds a recorded price is more than its own book, and here the book must do it all;
+* the market's clock runs as unevenly as makes its waves those that were recorded (`waves`);
 * metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
   are chosen among a few so that signs remember as recorded.
 
@@ -28,7 +29,8 @@ from numpy.typing import NDArray
 
 from paceline.calibrate.ruler import HOURS
 from paceline.calibrate.sizes import histogram, in_round_lots, rounded, wanted
-from paceline.engine.flow_settings import Anchoring, Metaorders, Sizes
+from paceline.calibrate.waves import busy, fit_tempo, waves
+from paceline.engine.flow_settings import Anchoring, Metaorders, Sizes, Tempo
 from paceline.engine.laws import CANCEL, LIMIT, MARKET
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
@@ -66,6 +68,7 @@ class Moments(NamedTuple):
 
     per_s: NDArray[np.float64]  # [3] limit orders, market orders and cancels of both sides
     hours: NDArray[np.float64]  # [3, HOURS] of them, as shares of the day
+    busy: tuple[NDArray[np.float64], ...]  # one a day, see `waves`
     runs: NDArray[np.float64]  # [WINDOWS] variance of sums of signs, by that of independent ones
     moves: NDArray[np.float64]  # [HORIZONS_S] root mean square of returns, on the median day
     taken: NDArray[np.int64]  # [n] lots of each market order
@@ -111,6 +114,7 @@ def moments_of(tapes: Sequence[Tape], per_s: NDArray[np.float64] | None = None) 
     return Moments(
         per_s=came.sum(axis=1) / seconds if per_s is None else per_s,
         hours=came / np.maximum(came.sum(axis=1, keepdims=True), 1.0),
+        busy=tuple(busy(tape) for tape in tapes),
         runs=runs_of(rows),
         moves=np.median(moves, axis=0),
         taken=np.concatenate(taken),
@@ -134,6 +138,7 @@ def tuned(
     settings = _at_pace(_taking(settings, recorded), recorded)
     if settings.excitation.half_lives_s:
         settings = _steady(settings, recorded, progress)
+        settings = _in_waves(settings, recorded)
         settings = _remembering(settings, recorded, progress)
         settings = _at_pace(_taking(settings, recorded), recorded)
     return settings
@@ -213,6 +218,16 @@ def raised(settings: MarketSettings, power: float) -> Anchoring:
     return msgspec.structs.replace(
         recoil, limit=tuple(rounded(limit)), cancel=tuple(rounded(cancel))
     )
+
+
+def _in_waves(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """With a clock that runs so unevenly that arrivals come in the waves in which they did."""
+    seen = waves(recorded.busy)
+    if np.isnan(seen).any():
+        return settings
+    steady = msgspec.structs.replace(settings, tempo=Tempo())
+    made = waves([busy(simulate_day(steady, day, _SEED)) for day in DAYS])
+    return msgspec.structs.replace(settings, tempo=fit_tempo(seen, made, len(recorded.busy[0])))
 
 
 def _remembering(

@@ -64,9 +64,10 @@ def gap_behind(laws: Laws, state: FlowState, book: Book, row: int) -> int:
 def _get_used(laws: Laws, state: FlowState, book: Book) -> None:
     """Each touch has been where it was until now, and is where it is."""
     clock = state.clock[0]
-    speed = laws.regimes[clock["regime"]]["speed"]
     for k in range(2):
-        kept = math.exp(-speed * laws.rates[0]["used"][k] * (clock["now"] - clock["looked"]))
+        kept = math.exp(
+            -clock["speed"] * laws.rates[0]["used"][k] * (clock["now"] - clock["looked"])
+        )
         for row in range(2):
             was = clock["was"][row]
             if was >= 0:
@@ -172,11 +173,12 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
     if laws.rates[0]["heat_reacts"]:
         _feel(laws, state)
     now = clock["now"]
-    turns = max(min(clock["bin_ends"], clock["regime_ends"]), now)  # a halt may outlast an hour
+    turns = min(clock["bin_ends"], clock["regime_ends"], clock["tempo_ends"])
+    turns = max(turns, now)  # a halt may outlast an hour
     heat = _heat(laws, state)
     while True:
         most = base + heat
-        ns = exponential(state.dice) / most if most > 0.0 else LONGEST_WAIT
+        ns = exponential(state.dice) / (most * clock["speed"]) if most > 0.0 else LONGEST_WAIT
         due = now + np.int64(min(ns, LONGEST_WAIT))
         if due >= turns:
             cool(laws, state, turns)
@@ -238,7 +240,7 @@ def _of_heat(laws: Laws, state: FlowState, at: float) -> int:
 def cool(laws: Laws, state: FlowState, ts: int) -> None:
     """Let heat decay until `ts`."""
     clock = state.clock[0]
-    ns = laws.regimes[clock["regime"]]["speed"] * (ts - clock["now"])
+    ns = clock["speed"] * (ts - clock["now"])
     for m in range(len(state.scale)):
         state.scale[m] *= math.exp(-laws.decay[m] * ns)
     clock["now"] = ts

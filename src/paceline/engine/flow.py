@@ -79,8 +79,7 @@ def _again(laws: Laws, state: FlowState, row: int) -> int:
     if share == 0.0 or lots == 0:
         return 0
     clock["gone_lots"][row] = 0
-    speed = laws.regimes[clock["regime"]]["speed"]
-    soon = speed * (clock["now"] - clock["gone_ts"][row]) <= laws.rates[0]["again_ns"]
+    soon = clock["speed"] * (clock["now"] - clock["gone_ts"][row]) <= laws.rates[0]["again_ns"]
     return lots if soon and uniform(state.dice) <= share else 0
 
 

@@ -372,6 +372,20 @@ class Metaorders(Settings, frozen=True, kw_only=True):
         return np.asarray(weight / weight.sum())
 
 
+class Tempo(Settings, frozen=True, kw_only=True):
+    """The market has a clock of its own, which runs now faster and now slower: volume comes in
+    waves of minutes, and volatility with it (Clark, "A subordinated stochastic process model with
+    finite variance for speculative prices", 1973). The logarithm of its speed, which is 1 on
+    average, is normal and returns to its mean (Ornstein and Uhlenbeck)."""
+
+    sd: Annotated[Annotated[float, Meta(ge=0, le=2)], Field("Of the logarithm; 0: steady.", "")] = (
+        0.0
+    )
+    half_life_s: Annotated[
+        Annotated[float, Meta(ge=1, le=1e6)], Field("Of a faster or slower time.", "s")
+    ] = 900.0
+
+
 class Jumps(Settings, frozen=True, kw_only=True):
     """News: one side flees by some ticks at once, and the other follows into the gap."""
 

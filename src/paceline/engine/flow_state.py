@@ -42,6 +42,9 @@ FLOW_RECORD = np.dtype(
         ("bin_ends", np.int64),  # ns
         ("regime_ends", np.int64),
         ("halt_ends", np.int64),
+        ("tempo", np.float64),  # logarithm of the speed without the regime, in standard deviations
+        ("tempo_ends", np.int64),
+        ("speed", np.float64),  # of the clock by which all rates are told
         ("gone_level", np.int64, 2),  # of the order of each side that was cancelled last
         ("gone_lots", np.int64, 2),  # 0: another came on its side since
         ("gone_ts", np.int64, 2),
@@ -57,8 +60,8 @@ METAORDER_RECORD = np.dtype([("row", np.int64), ("left", np.int64)])
 JUMP = STREAMS
 HALTS = STREAMS + 1
 CHANGE = STREAMS + 2
-"""Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime or a
-halt changes."""
+"""Who is next, besides the streams: a jump, a halt, or nobody, because the hour, the regime, the
+speed or a halt changes."""
 
 SURPRISED, FOLLOWED, PULLED, DRAWN = 1, 2, 3, 4
 """Of a jump: orders flee from news, the other side follows; or a drift or gap pulls the orders that
@@ -107,7 +110,8 @@ def new_flow(
     clock["stream"] = CHANGE
     clock["bin"] = -1
     clock["bin_ends"] = start_ns
-    clock["regime_ends"] = clock["halt_ends"] = NEVER
+    clock["regime_ends"] = clock["halt_ends"] = clock["tempo_ends"] = NEVER
+    clock["speed"] = 1.0
     clock["was"] = -1
     return FlowState(
         clock=clock,

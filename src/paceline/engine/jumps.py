@@ -69,7 +69,7 @@ def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
 def jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
     """The price is worth more or less at once: one side flees, then the other follows."""
     clock = state.clock[0]
-    pulls = laws.regimes[clock["regime"]]["pulls"]
+    pulls = laws.regimes[clock["regime"]]["pulls"] / clock["speed"]
     pulled = clock["halted"] == OWING
     if not pulled and pulls > 0.0:
         pulled = uniform(state.dice) * state.base[JUMP] <= pulls

@@ -67,6 +67,9 @@ def backing_ticks(book: Book, row: int) -> int:
     return 0
 
 
+TEMPO_STEPS = 8
+"""Speeds of the clock in one half-life."""
+
 RATE_RECORD = np.dtype(
     [
         ("base", np.float64, STREAMS),  # arrivals per ns; of cancels, per resting order
@@ -94,6 +97,8 @@ RATE_RECORD = np.dtype(
         ("most_to_come", np.float64),  # arrivals that heat may stand for, where it reacts
         ("backed", np.int64),  # 1: rates depend on the gap behind the touch
         ("picky", np.int64),  # 1: cancels depend on the distance from the touch
+        ("tempo_sd", np.float64),  # of the logarithm of the speed of the clock
+        ("tempo_ns", np.int64),  # how long it keeps a speed
         ("bin_ns", np.int64),  # length of a bin of the day
     ]
 )
@@ -102,7 +107,7 @@ REGIME_RECORD = np.dtype(
         ("rate", np.float64, STREAMS),  # multiplies base rates; of cancels, those of one order
         ("heat", np.float64, STREAMS),  # multiplies what earlier arrivals bring about
         ("brings", np.float64, STREAMS),  # multiplies the heat that one arrival adds
-        ("speed", np.float64),  # of its clock
+        ("speed", np.float64),  # of the clock
         ("on_bids", np.float64),  # share of large orders that sell
         ("size", np.float64),  # multiplies sizes
         ("improve", np.float64),  # multiplies the share of limit orders inside the spread

@@ -14,15 +14,11 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 from msgspec.structs import force_setattr
-from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.engine.balance import leaving_at, mean_heat, most_to_come
 from paceline.engine.consistency import check_excitation, check_patience
-from paceline.engine.dice import alias_table, law_from_one
 from paceline.engine.flow_settings import (
     WIDEST,
     Anchoring,
@@ -39,31 +35,28 @@ from paceline.engine.flow_settings import (
     Share,
     Sizes,
     SpreadReaction,
-    by_spread,
+    Tempo,
 )
-from paceline.engine.laws import CANCEL, RATE_RECORD, Laws
+from paceline.engine.laws import Laws
 from paceline.engine.regimes import (
     Moments,
     Regime,
     check_regimes,
     draw_sequence,
     named,
-    regime_tables,
     with_names,
 )
+from paceline.engine.tables import laws_of
 from paceline.errors import ConfigError, InputError
 from paceline.market.session import Session
 from paceline.orders.instrument import Instrument
-from paceline.units import NS_PER_S, to_steps
+from paceline.units import to_steps
 
 MAX_RESTING = 1_000_000
 """Most orders that arrivals and cancels may keep in the book on average."""
 
 MAX_ARRIVALS = 5e7
 """Most arrivals that a session may have on average."""
-
-_FEWEST_LEAVE = 0.01
-"""Of the cancels at the touch: less does not balance anything within a day."""
 
 PositiveRate = Annotated[float, Meta(ge=1e-6, le=1e6)]
 
@@ -140,6 +133,7 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
     metaorders: Annotated[Metaorders, Field("Large orders worked in pieces.", "")] = Metaorders()
     jumps: Annotated[Jumps, Field("News that moves the price at once.", "")] = Jumps()
     halts: Annotated[Halts, Field("Interruptions of trading.", "")] = Halts()
+    tempo: Annotated[Tempo, Field("How busy it is, besides the hour.", "")] = Tempo()
     day: Annotated[
         tuple[Annotated[float, Meta(ge=0, le=1e3)], ...],
         Field("Multiples of all rates in equal parts of the session, e.g. a U; none: flat.", ""),
@@ -302,116 +296,4 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _laws(self) -> Laws:
         # A backtest makes thousands of markets of the same settings.
-        weights = self.placement.weights()
-        decay = math.log(2) / (np.array(self.excitation.half_lives_s) * NS_PER_S)
-        excites = self.excitation.norms() * decay[:, None, None]
-        inside = self.placement.inside
-        backing = self.backing.table()
-        # Cancels are drawn among all orders, and then some are passed over.
-        lonely, backing[CANCEL] = backing[CANCEL].copy(), 1.0
-        jumps = 1 / self.jumps.mean_ticks
-        standing = self._standing(weights) * self.opening_depth
-        rates, warm = self._rates(), self._warm(standing)
-        rates["most_to_come"] = most_to_come(warm, decay)
-        return Laws(
-            rates=rates,
-            day=self._day(),
-            distance=alias_table(np.arange(1, len(weights) + 1), weights),
-            inside=law_from_one(np.ones(1) if inside is None else inside.shares(1)),
-            improve=self.placement.improving(),
-            parted=by_spread(self.placement.parted),
-            part=law_from_one(np.asarray(self.placement.parts)),
-            patience=self._patience(),
-            anchoring=np.stack([self.recoil.table(), self.anchoring.table()]),
-            lonely=lonely,
-            limit_size=self._size_table(self.limit_size),
-            market_size=self._size_table(self.market_size),
-            standing=standing,
-            decay=decay,
-            warm=warm,
-            excites=excites,
-            brings=excites.sum(axis=2),
-            reaction=self.reaction.table(),
-            tension=self.tension.table(),
-            backing=backing,
-            length=law_from_one(self.metaorders.weights() if self.metaorders.share else np.ones(1)),
-            reprice=law_from_one(jumps * (1 - jumps) ** np.arange(20 * self.jumps.mean_ticks)),
-            **regime_tables(self.moods, self.sequence),
-        )
-
-    def _day(self) -> NDArray[np.float64]:
-        """Multiples of limit, market and cancel arrivals `[3, bins]`."""
-        day = self.day or (1.0,) * max(len(self.market_day), 1)
-        return np.array([day, self.market_day or day, day])
-
-    def _patience(self) -> NDArray[np.float64]:
-        """Cancels at each distance as a share of `cancel_per_s`; the last holds further on."""
-        shares = np.array(self.patience or (1.0,), dtype=np.float64)
-        starts = self.patience_ticks or range(len(shares))
-        return np.repeat(shares, np.diff([*starts, starts[-1] + 1]))
-
-    def _standing(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Orders at each distance `[2, reach]`: as counted or, if they were not, as many as
-        arrivals, of which `weights` `[reach]` come here, and cancels balance at."""
-        if self.opening_orders is not None:
-            orders = self.opening_orders
-            shares = orders.shares(0) * sum(orders.weights)
-            return np.stack([shares, shares])
-        leaving = leaving_at(self._patience(), len(weights))
-        per_side = np.array([[self.limit_bid_per_s], [self.limit_ask_per_s]]) / self.cancel_per_s
-        return np.asarray(per_side * weights / np.maximum(leaving, _FEWEST_LEAVE))
-
-    def _warm(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Heat per ns `[bins, scales, STREAMS]` on average in each part of the day, where orders
-        stand as they do at the open: a market begins with what came before it."""
-        base = self._rates()["base"][0]
-        base[4:] *= standing @ leaving_at(self._patience(), standing.shape[1])
-        return mean_heat(self.excitation.norms(), base, np.repeat(self._day(), 2, axis=0))
-
-    def _rates(self) -> NDArray[np.void]:
-        per_s = NS_PER_S
-        rates = np.zeros(1, RATE_RECORD)
-        rates["base"] = (
-            np.array(
-                [
-                    self.limit_bid_per_s,
-                    self.limit_ask_per_s,
-                    self.market_sell_per_s,
-                    self.market_buy_per_s,
-                    self.cancel_per_s,
-                    self.cancel_per_s,
-                ]
-            )
-            / per_s
-        )
-        for name in ("reduce_share", "hidden_share", "walk_share", "round_lot"):
-            rates[name] = getattr(self, name)
-        rates["reprice"] = self.jumps.per_h / (3600 * per_s)
-        rates["halt"] = self.halts.per_h / (3600 * per_s)
-        rates["halt_ns"] = self.halts.mean_s * per_s
-        rates["metaorder_share"] = self.metaorders.share
-        rates["brought_pieces"] = self.metaorders.brought
-        rates["usual_lots"] = self.reaction.usual_lots
-        rates["whole_ticks"] = self.placement.whole_ticks
-        rates["whole_inside"] = self.placement.whole_inside
-        rates["whole_behind"] = self.placement.whole_behind
-        rates["from_own"] = self.placement.anchor == "own"
-        backing = self.backing.table()
-        looks = np.stack([self.recoil.table(), self.anchoring.table()])
-        reactions = (self.reaction.table(), self.tension.table(), backing[:CANCEL], looks)
-        rates["anchored"] = np.any(looks != 1.0)
-        half_lives_s = np.array([self.recoil.half_life_s, self.anchoring.half_life_s])
-        rates["used"] = math.log(2) / (half_lives_s * per_s)
-        rates["heat_reacts"] = self.excitation.reacts
-        rates["herding"] = self.excitation.herding
-        rates["backed"] = np.any(backing != 1.0)
-        rates["reacts"] = any(np.any(table != 1.0) for table in reactions)
-        rates["again_share"] = self.reposts.share
-        rates["again_ns"] = self.reposts.within_s * per_s
-        rates["picky"] = bool(self.patience or self.backing.cancel)
-        rates["bin_ns"] = round((self.close_s - self.open_s) * per_s / self._day().shape[1])
-        return rates
-
-    def _size_table(self, sizes: Sizes) -> NDArray[np.void]:
-        weights = sizes.weights()
-        return alias_table(np.arange(1, len(weights) + 1) * self.round_lot, weights)
+        return laws_of(self)

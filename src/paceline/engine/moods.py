@@ -1,4 +1,5 @@
-"""What changes while arrivals go on: the hour, the regime, and whether there is trading at all.
+"""What changes while arrivals go on: the hour, the regime, the speed of the clock, and whether
+there is trading at all.
 
 Regimes follow one another by chance or in a sequence. One may pull the price along a line: whenever
 the price lags behind, the side that is in the way flees, as in a jump. The price may run ahead by
@@ -7,9 +8,11 @@ itself, and it is not brought back. A regime may begin with a gap, a jump of kno
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from paceline.engine.dice import exponential, uniform
+from paceline.engine.dice import exponential, normal, uniform
 from paceline.engine.flow_state import (
     HALTED,
     HALTS,
@@ -20,7 +23,7 @@ from paceline.engine.flow_state import (
     OWING,
     FlowState,
 )
-from paceline.engine.laws import STREAMS, Laws
+from paceline.engine.laws import STREAMS, TEMPO_STEPS, Laws
 from paceline.jit import inlined, inner
 from paceline.market.book import Book, is_shown
 from paceline.market.events import HALT, RESUME
@@ -31,17 +34,20 @@ _GAP_TRIES = 8
 
 @inner
 def _settle(laws: Laws, state: FlowState) -> None:
-    """The rates as the hour and the regime make them."""
+    """The speed of the clock, and the rates by it, as the hour and the regime make them."""
     clock, rates = state.clock[0], laws.rates[0]
+    sd = rates["tempo_sd"]
     regime = laws.regimes[clock["regime"]]
+    clock["speed"] = regime["speed"] * math.exp(sd * (clock["tempo"] - 0.5 * sd))
     clock["plain"] = not rates["heat_reacts"]
     for stream in range(STREAMS):
         hour = laws.day[stream >> 1, clock["bin"]]
         state.base[stream] = rates["base"][stream] * hour * regime["rate"][stream]
         state.felt[stream] = regime["heat"][stream]
         clock["plain"] &= regime["heat"][stream] == 1.0
-    state.base[JUMP] = rates["reprice"] * regime["reprice"] + regime["own_jumps"] + regime["pulls"]
-    state.base[HALTS] = rates["halt"]
+    besides = regime["own_jumps"] + regime["pulls"]  # whatever the clock says
+    state.base[JUMP] = rates["reprice"] * regime["reprice"] + besides / clock["speed"]
+    state.base[HALTS] = rates["halt"] / clock["speed"]
     clock["steady"] = (
         state.base[0] + state.base[1] + state.base[2] + state.base[3] + state.base[JUMP]
         + state.base[HALTS]
@@ -130,13 +136,26 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
 
 
 @inner
+def _drift(laws: Laws, state: FlowState) -> None:
+    """How fast the clock runs from now on, if it does not always run alike."""
+    clock, rates = state.clock[0], laws.rates[0]
+    if clock["bin"] < 0 and rates["tempo_sd"] > 0.0:
+        clock["tempo"], clock["tempo_ends"] = normal(state.dice), clock["now"] + rates["tempo_ns"]
+    kept = 0.5 ** (1.0 / TEMPO_STEPS)
+    while clock["tempo_ends"] <= clock["now"]:
+        clock["tempo"] = kept * clock["tempo"] + math.sqrt(1.0 - kept**2) * normal(state.dice)
+        clock["tempo_ends"] += rates["tempo_ns"]
+
+
+@inner
 def change(laws: Laws, state: FlowState, book: Book) -> int:
-    """A new hour, a new regime, or trading resumes; returns the kind of row, if it is one."""
+    """A new hour, regime or speed, or trading resumes; returns the kind of row, if it is one."""
     clock = state.clock[0]
     if clock["halted"]:
         clock["halted"] = 0
         return RESUME
     kind = NOTHING
+    _drift(laws, state)
     if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
         kind = _begin(laws, state, book)
     while clock["bin_ends"] <= clock["now"]:

@@ -232,14 +232,12 @@ def regime_table(regimes: Sequence[Regime]) -> NDArray[np.void]:
         times = np.array((*limits, *markets, *limits))
         table[k]["heat"] = times
         table[k]["brings"] = np.divide(1.0, times, out=np.ones(STREAMS), where=times > 0.0)
-        table[k]["rate"] *= mood.speed
-        table[k]["heat"] *= mood.speed
         table[k]["speed"] = mood.speed
         both = mood.sells + mood.buys
         table[k]["on_bids"] = mood.sells / both if both > 0.0 else 0.5
         table[k]["size"], table[k]["improve"] = mood.size, mood.improve
         table[k]["spread"] = mood.spread
-        table[k]["reprice"] = mood.jumps * mood.speed
+        table[k]["reprice"] = mood.jumps
         table[k]["own_jumps"] = mood.jumps_per_h / (3600 * NS_PER_S)
         table[k]["drift"] = mood.drift_ticks_per_s / NS_PER_S
         table[k]["pulls"] = min(abs(mood.drift_ticks_per_s), PULLS_PER_S) / NS_PER_S
