@@ -60,7 +60,8 @@ def test_rates_are_multiplied_whatever_brings_them_about(
     """Near to what is asked for where all orders are multiplied alike. Where they are not, market
     orders take another share of the limit orders, and cancels bring about so many more or less."""
     calm, found = counts(MARKET), counts(MARKET, **mood)
-    expected = calm * regime_table([Regime(name="m", **mood)])[0]["heat"]  # type: ignore[arg-type]
+    table = regime_table([Regime(name="m", **mood)])[0]  # type: ignore[arg-type]
+    expected = calm * table["heat"] * table["speed"]
     # A branching ratio of r makes counts 1 / (1 - r) times as noisy as Poisson's.
     noise = 4 * np.sqrt(1 / calm + 1 / expected) / (1 - MARKET.excitation.branching())
     assert np.all(np.abs(found / expected - 1)[:4] < np.maximum(noise[:4], close))

@@ -21,11 +21,13 @@ from paceline.engine.arrivals import brought_by_one, cool, excite, gap_behind, w
 from paceline.engine.dice import below, exponential, pick, uniform
 from paceline.engine.flow_state import (
     CHANGE,
+    HALTED,
     HALTS,
     JUMP,
     LONGEST_WAIT,
     NOTHING,
     FlowState,
+    anchor,
     enter,
     free,
     is_ours,
@@ -45,16 +47,10 @@ _MOST_PASSED = 256
 
 
 @inlined
-def _anchor(state: FlowState, book: Book, row: int) -> int:
-    """Best level of a side, or where it last was."""
-    return book.best[row] if is_shown(book, row) else state.reference[row]
-
-
-@inlined
 def _place(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """A limit order joins side `row`, at least one tick away from the other."""
     away = 2 * row - 1  # from the other side
-    other = _anchor(state, book, 1 - row)
+    other = anchor(state, book, 1 - row)
     lots = _again(laws, state, row)
     if lots > 0:
         level = state.clock[0]["gone_level"][row]
@@ -205,10 +201,11 @@ def _meet(state: FlowState, book: Book) -> tuple[int, int, int, int, int]:
 @inlined
 def _cancel(laws: Laws, state: FlowState, book: Book, row: int) -> tuple[int, int, int, int, int]:
     """An order of side `row` is cancelled in full or by half. Where cancels are picky, orders far
-    from the touch are often passed over; a cancel that was brought about then takes another."""
+    from the touch are often passed over; a cancel that was brought about then takes another. As
+    many of those come for few orders as for many, so the last order of a side is none of theirs."""
     clock, rates = state.clock[0], laws.rates[0]
     n = orders_on(state, row)
-    if n == 0:
+    if n == 0 or (clock["brought"] and n == 1):
         return NOTHING, 0, 0, 0, NO_SLOT
     tries = _MOST_PASSED if clock["brought"] else 1
     slot = NO_SLOT
@@ -255,7 +252,7 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     if stream == JUMP:
         return jump(laws, state, book)
     if stream == HALTS:
-        clock["halted"] = 1
+        clock["halted"] = HALTED
         ns = exponential(state.dice) * laws.rates[0]["halt_ns"]
         clock["halt_ends"] = clock["now"] + np.int64(min(ns, LONGEST_WAIT))
         return HALT, 0, -1, 0, NO_SLOT

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from paceline.engine.laws import STREAMS, Laws
 from paceline.jit import inlined
+from paceline.market.book import Book, is_shown
 
 NOTHING = 0
 """Kind of an arrival that changes nothing: a market order that finds nobody."""
@@ -34,7 +35,7 @@ FLOW_RECORD = np.dtype(
         ("jump", np.int64),  # what there is of one, see SURPRISED
         ("regime", np.int64),
         ("step", np.int64),  # of the sequence of regimes
-        ("line", np.float64),  # level from which a drift goes out; below 0: not known
+        ("line", np.float64),  # level from which a drift goes out
         ("line_ts", np.int64),  # when it went out
         ("owed", np.int64),  # times that a gap may still be tried
         ("halted", np.int64),  # see HALTED and OWING
@@ -69,7 +70,8 @@ are in its way, and draws the other side along."""
 
 HALTED = 1
 OWING = 2
-"""Nothing happens until `halt_ends`; or nothing but the jump with which a regime begins."""
+"""Nothing happens until `halt_ends`; or the jump with which a regime begins is due as soon as both
+sides are shown."""
 
 LONGEST_WAIT = 1e18
 """ns; 30 years, so that adding it to a time does not overflow."""
@@ -144,6 +146,12 @@ def with_more_slots(flow: FlowState) -> FlowState:
 def is_ours(state: FlowState, slot: int) -> bool:
     """Whether an order in `slot` is ours, and no part of the flow."""
     return slot < len(state.place) - len(state.slots)
+
+
+@inlined
+def anchor(state: FlowState, book: Book, row: int) -> int:
+    """Best level of a side, or where it last was."""
+    return book.best[row] if is_shown(book, row) else state.reference[row]
 
 
 @inlined

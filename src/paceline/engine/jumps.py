@@ -17,6 +17,7 @@ from paceline.engine.flow_state import (
     PULLED,
     SURPRISED,
     FlowState,
+    anchor,
     is_ours,
     next_slot,
     orders_on,
@@ -50,14 +51,10 @@ def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
     clock = state.clock[0]
     owing = clock["halted"] == OWING
     drift = laws.regimes[clock["regime"]]["drift"]
-    mid, line = middle(book), line_now(laws, state)
-    ticks = 0.0
-    if mid >= 0.0 and line >= 0.0:
-        behind = drift * (line - mid) > 0.0
-        if owing or behind or abs(line - mid) > book.best[1] - book.best[0]:
-            ticks = line - mid
-    elif line < 0.0:
-        clock["line"], clock["line_ts"] = mid, clock["now"]
+    behind = line_now(laws, state) - middle(state, book)
+    spread = anchor(state, book, 1) - anchor(state, book, 0)
+    late = owing or drift * behind > 0.0 or abs(behind) > spread
+    ticks = behind if late else 0.0
     if owing:
         clock["owed"] -= 1
         if clock["owed"] <= 0 or abs(ticks) < 1.0:

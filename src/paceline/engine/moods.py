@@ -22,10 +22,11 @@ from paceline.engine.flow_state import (
     NOTHING,
     OWING,
     FlowState,
+    anchor,
 )
 from paceline.engine.laws import STREAMS, TEMPO_STEPS, Laws
 from paceline.jit import inlined, inner
-from paceline.market.book import Book, is_shown
+from paceline.market.book import Book
 from paceline.market.events import HALT, RESUME
 
 _GAP_TRIES = 8
@@ -55,19 +56,15 @@ def _settle(laws: Laws, state: FlowState) -> None:
 
 
 @inlined
-def middle(book: Book) -> float:
-    """The level half-way between the sides; below 0 while one is empty."""
-    if not (is_shown(book, 0) and is_shown(book, 1)):
-        return -1.0
-    return 0.5 * (book.best[0] + book.best[1])
+def middle(state: FlowState, book: Book) -> float:
+    """The level half-way between the sides, or where they last were."""
+    return 0.5 * (anchor(state, book, 0) + anchor(state, book, 1))
 
 
 @inlined
 def line_now(laws: Laws, state: FlowState) -> float:
-    """Where the drift of the regime wants the price to be; below 0 where that is not known."""
+    """Where the drift of the regime wants the price to be."""
     clock = state.clock[0]
-    if clock["line"] < 0.0:
-        return -1.0
     drift = laws.regimes[clock["regime"]]["drift"]
     return clock["line"] + drift * (clock["now"] - clock["line_ts"])
 
@@ -101,8 +98,8 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
     """The next regime, by sequence or by chance; returns HALT if it halts trading."""
     clock = state.clock[0]
     line = line_now(laws, state)
-    if laws.regimes[clock["regime"]]["drift"] == 0.0 or line < 0.0:
-        line = middle(book)  # after a drift, the next one goes on from where it should have led
+    if laws.regimes[clock["regime"]]["drift"] == 0.0 or clock["bin"] < 0:
+        line = middle(state, book)  # another drift goes on from where the last should have led
     gap = 0
     if len(laws.sequence) > 0:
         if clock["bin"] < 0:
@@ -129,7 +126,7 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
     if laws.regimes[clock["regime"]]["halted"]:
         clock["halted"], clock["halt_ends"] = HALTED, clock["regime_ends"]
         return HALT
-    if gap != 0 and line >= 0.0:
+    if gap != 0:
         clock["line"] = line + gap
         clock["halted"], clock["owed"] = OWING, _GAP_TRIES
     return NOTHING
@@ -151,7 +148,7 @@ def _drift(laws: Laws, state: FlowState) -> None:
 def change(laws: Laws, state: FlowState, book: Book) -> int:
     """A new hour, regime or speed, or trading resumes; returns the kind of row, if it is one."""
     clock = state.clock[0]
-    if clock["halted"]:
+    if clock["halted"] == HALTED:
         clock["halted"] = 0
         return RESUME
     kind = NOTHING
