@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.test_flow import EXCITED, many_events
 from paceline.calibrate import tuning
 from paceline.calibrate.tuning import moments_of, tuned
-from paceline.engine.flow_settings import Anchoring, Placement
+from paceline.engine.flow_settings import Anchoring, Placement, Tempo
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 
@@ -66,3 +66,14 @@ def test_rates_hours_and_recoil_are_found_again(recorded: tuning.Moments) -> Non
     again = moments_of(days)
     np.testing.assert_allclose(again.per_s, recorded.per_s, rtol=0.08)
     np.testing.assert_allclose(again.moves, recorded.moves, rtol=0.15)
+
+
+@many_events
+def test_waves_are_found_again() -> None:
+    """Beside those that excitation makes, and whatever tempo the fit began with."""
+    market = MarketSettings(excitation=EXCITED, tempo=Tempo(sd=0.4, half_life_s=1200.0))
+    recorded = moments_of([simulate_day(market, f"2024-02-{day:02d}", 5) for day in range(5, 29)])
+    found = tuning._in_waves(replace(market, tempo=Tempo()), recorded)
+    assert found.tempo.sd == pytest.approx(0.4, abs=0.08)
+    assert 600.0 <= found.tempo.half_life_s <= 2400.0
+    assert tuning._in_waves(replace(market, tempo=Tempo(sd=1.0)), recorded) == found

@@ -20,6 +20,7 @@ from paceline.engine.flow_settings import (
     QueueReaction,
     Sizes,
     SpreadReaction,
+    Tempo,
 )
 from paceline.engine.laws import QUEUES, STREAMS
 from paceline.engine.market_settings import MarketSettings
@@ -390,7 +391,7 @@ EVERYTHING = MarketSettings(
     tension=SpreadReaction(limit=(1.0, 1.0, 2.0), market=(1.0, 0.5)),
     metaorders=Metaorders(share=0.5), jumps=Jumps(per_h=200.0), halts=Halts(per_h=60.0, mean_s=5.0),
     regimes=(Regime(name="a", mean_s=20.0), Regime(name="b", mean_s=9.0, size=2.5, improve=2.0)),
-    patience=(1.0, 0.6, 0.3),
+    patience=(1.0, 0.6, 0.3), tempo=Tempo(sd=0.5, half_life_s=16.0),
     placement=Placement(anchor="own", improve=(0.0, 0.1, 0.3, 0.5)),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.test_flow import EXCITED
 from paceline.config import from_dict
-from paceline.engine.flow_settings import Halts, Jumps, Metaorders, Placement
+from paceline.engine.flow_settings import Halts, Jumps, Metaorders, Placement, Tempo
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.regimes import NAMED, Regime, draw_sequence, sequence_table, together
 from paceline.engine.simulator import Simulator, simulate_day
@@ -323,6 +323,7 @@ def test_a_week_in_every_regime(name: str) -> None:
     market = MarketSettings(
         excitation=EXCITED, metaorders=Metaorders(share=0.5), jumps=Jumps(per_h=2.0),
         halts=Halts(per_h=0.2), placement=OWN, patience=(1.0, 0.6, 0.3), regimes="named",
+        tempo=Tempo(sd=0.4),
     )  # fmt: skip
     market = market if name == "all" else market.in_regime(name)
     for seed, day in enumerate(("01-08", "01-09", "01-10", "01-11", "01-12")):

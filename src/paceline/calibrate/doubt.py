@@ -14,6 +14,7 @@ from paceline.calibrate.days import Day
 from paceline.calibrate.excitation import branching_of
 from paceline.calibrate.fit import Fit
 from paceline.calibrate.resilience import AFTER_S
+from paceline.calibrate.waves import busy, waves
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
 from paceline.realism import facts
 from paceline.realism.doubt import jackknife
@@ -78,6 +79,11 @@ def _memory(days: Days) -> float:
     return facts.sign_memory([day.tape for day in days]).value
 
 
+def _waves(lag: int) -> Of:
+    """See `waves`."""
+    return lambda days: float(waves([busy(day.tape) for day in days])[lag])
+
+
 _LAWS: dict[str, dict[str, Of]] = {
     "rates": {
         "limit orders per second": _per_s(LIMIT),
@@ -128,6 +134,10 @@ _LAWS: dict[str, dict[str, Of]] = {
             lambda d: d.counts.divisible[1], lambda d: d.counts.divisible[0]
         ),
         "median life of a limit order, s": _of_all(lambda d: d.lives_s, np.median),
+    },
+    "waves": {
+        "covariance of arrivals 10 minutes apart, by what is usual": _waves(2),
+        "the same half an hour apart": _waves(6),
     },
     "memory of signs": {
         "exponent with which the autocorrelation of signs falls": _memory,
