@@ -125,6 +125,13 @@ def test_a_rough_yardstick_is_called_so(card: Scorecard):
     assert "Only one day was recorded" in notes(halved)[0]
 
 
+def test_a_book_that_shows_one_side_only_is_called_so(card: Scorecard):
+    assert not any("one side only" in note for note in notes(card))
+    half = [msgspec.structs.replace(one, one_sided=0.12) for one in card.simulated]
+    said = notes(msgspec.structs.replace(card, simulated=half))[-1]
+    assert "For 12.0 % of the time the simulated book shows one side only" in said
+
+
 def test_in_a_narrow_window_no_number_is_cut(card: Scorecard):
     out = io.StringIO()
     Console(width=80, file=out).print(summary_text(card))

@@ -30,7 +30,14 @@ from paceline.market.session import Session
 from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument
 from paceline.realism.distance import l1_distance, relative_wasserstein
-from paceline.realism.series import arrivals_ns, flow_imbalance, market_orders, returns, volumes
+from paceline.realism.series import (
+    arrivals_ns,
+    flow_imbalance,
+    market_orders,
+    one_sided,
+    returns,
+    volumes,
+)
 from paceline.realism.statistics import (
     DEEP,
     UNITS,
@@ -220,3 +227,14 @@ def test_recorded_days_are_nearer_to_one_another_than_to_a_poisson_day(recorded:
         apart = np.median([distance(one[name], two[name]) for name in UNITS])
         off = np.median([distance(one[name], poisson[name]) for name in UNITS])
         assert apart < 0.25 < 0.4 < off
+
+
+def test_the_share_of_time_with_one_side_only_is_of_time_and_not_of_rows() -> None:
+    """The offer is bought up after 50 of 100 s, and there is another after 75."""
+    rows = [
+        (0, ADD, BID, 100, 20, 0), (0, ADD, ASK, 110, 30, 1), (50, EXECUTE, ASK, 110, 30, 1),
+        (75, ADD, ASK, 112, 5, 1), (100, ADD, ASK, 113, 5, 2),
+    ]  # fmt: skip
+    assert one_sided(tape_of(*rows)) == pytest.approx(0.25)
+    assert one_sided(tape_of(*rows[:3], (100, ADD, BID, 99, 1, 2))) == pytest.approx(0.5)
+    assert np.isnan(one_sided(tape_of(rows[0])))

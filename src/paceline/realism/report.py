@@ -35,6 +35,9 @@ from paceline.realism.shape_plots import shapes
 if TYPE_CHECKING:
     from rich.console import Group
 
+_SOME_ONE_SIDED = 1.0
+"""Percent of the time beyond the recorded, above which it is said."""
+
 _FEW_PAIRS = 6
 """Of recorded days, below which a yardstick is called rough."""
 
@@ -190,6 +193,15 @@ def notes(card: Scorecard) -> list[str]:
     if card.unit == "day" and pairs < _FEW_PAIRS:
         said.append(
             f"The yardstick rests on {plural(pairs, 'pair')} of recorded days: it is rough."
+        )
+    real, made = (
+        100.0 * float(np.nanmean([one.one_sided for one in some] or [np.nan]))
+        for some in (card.recorded, card.simulated)
+    )
+    if made > real + _SOME_ONE_SIDED:
+        said.append(
+            f"For {plain(made, 1)} % of the time the simulated book shows one side only, the "
+            f"recorded one for {plain(real, 1)} %: then nobody can trade on the other."
         )
     return said
 

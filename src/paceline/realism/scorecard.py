@@ -28,7 +28,7 @@ from paceline.realism.doubt import day_errors, with_errors
 from paceline.realism.facts import Fact, facts_of
 from paceline.realism.metaorders import FEWEST_MARKETS, Impact, measure_impact
 from paceline.realism.responses import KINDS, Responses, responses
-from paceline.realism.series import settled_part
+from paceline.realism.series import one_sided, settled_part
 from paceline.realism.statistics import UNITS, statistics_of
 from paceline.realism.threads import on_all
 
@@ -81,6 +81,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     events: int
+    one_sided: float
+    """Share of its time during which a side of the book shows nothing."""
     tape_id: str
 
 
@@ -220,7 +222,10 @@ def compare_days(
 def _period(tape: Tape) -> Period:
     part = settled_part(tape)
     return Period(
-        name=periods.named(tape), events=part.stop - part.first, tape_id=tape.manifest.tape_id
+        name=periods.named(tape),
+        events=part.stop - part.first,
+        one_sided=one_sided(tape),
+        tape_id=tape.manifest.tape_id,
     )
 
 

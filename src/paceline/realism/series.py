@@ -89,6 +89,17 @@ def volumes(tape: Tape, step_s: float) -> Floats:
     return np.diff(np.concatenate([[0], tape.events.volume])[at]).astype(np.float64)
 
 
+def one_sided(tape: Tape) -> float:
+    """Share of the settled part during which a side of the book shows nothing; NaN without one."""
+    part, ts = settled_part(tape), tape.events.ts
+    if part.stop == part.first:
+        return float("nan")
+    ends = np.append(ts[part.first + 1 : part.stop], part.end_ns)
+    ns = np.maximum(ends - ts[part.first : part.stop], 0)
+    alone = np.isnan(tape.mid_ticks()[part.first : part.stop])
+    return float(ns[alone].sum() / max(ns.sum(), 1))
+
+
 class MarketOrders(NamedTuple):
     """What took liquidity, in order of time. Limit orders that crossed at once count by the part
     that did."""
