@@ -26,7 +26,7 @@ from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 from paceline.errors import InputError
 from paceline.ingest import load
-from paceline.market.events import ADD, EXECUTE, HIDDEN
+from paceline.market.events import ADD, ASK, BID, DELETE, EXECUTE, HIDDEN, Rows
 from paceline.market.tape import Tape
 from tests.engine import flows
 
@@ -229,10 +229,24 @@ def test_bins_are_joined_until_they_say_something():
     assert joined_bins(np.array([1, 1]), 5).tolist() == [0, 0]
 
 
+def one_level() -> Tape:
+    """A bid and an offer, of which nothing is ever behind the touch."""
+    steps = [(ADD, BID, 100, 0), (ADD, ASK, 105, 1)] + 150 * [
+        (EXECUTE, ASK, 105, 1), (ADD, ASK, 106, 1), (DELETE, BID, 100, 0), (ADD, BID, 101, 0),
+        (DELETE, ASK, 106, 1), (ADD, ASK, 105, 1), (DELETE, BID, 101, 0), (ADD, BID, 100, 0),
+    ]  # fmt: skip
+    kind, side, ticks, slot = (np.array(column) for column in zip(*steps, strict=True))
+    ts = 10**8 * (1 + np.arange(len(steps), dtype=np.int64))
+    lots = np.full(len(steps), 5)
+    columns = kind.astype(np.uint8), side.astype(np.int8), ticks, lots, slot.astype(np.int32)
+    return tape_of(Rows(ts, *columns), int(ts[-1]) + 10**9)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda days: [], "of 0 symbols"),
+        (lambda days: [one_level()], "the best level of each side and nothing behind it"),
         (
             lambda days: [tape_of(flows.market(flows.random_steps(1, 50), "L2"))],
             "names no orders; calibration needs L3 tapes",

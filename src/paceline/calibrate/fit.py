@@ -75,6 +75,9 @@ _ROUND_SHARE = 0.9
 _REACH = 0.3
 """Of the price: orders further from the touch are left out."""
 
+_BEHIND = 0.01
+"""Share of orders that must stand behind the touch."""
+
 _DOUBT = 10.0
 """Orders that a width of the spread must have met before it is believed half."""
 
@@ -118,7 +121,8 @@ def fit(
     `excited` are the kinds of arrivals (`LIMIT`, `MARKET`, `CANCEL`) whose excitation is fitted; of
     the others nothing is brought about.
 
-    Raises `InputError` for tapes of several symbols, without orders, or with too few of them.
+    Raises `InputError` for tapes of several symbols, without orders, with too few of them, or of
+    books of one level.
     """
     _check(tapes)
     step = grid_step(tapes)
@@ -139,6 +143,7 @@ def fit(
     _check_counts(counts)
     progress("rates", 0, 3)
     seen = seen_in(logs)
+    _check_depth(seen)
     plain = rates = fit_rates(seen)
     excitation, found = Excitation(), None
     if excited:
@@ -210,6 +215,15 @@ def _check_counts(counts: Counts) -> None:
         found = int(counts.streams[2 * what : 2 * what + 2].sum())
         if found < FEWEST:
             raise InputError(f"tapes: have {found} {name}; need {FEWEST}, so give more days")
+
+
+def _check_depth(seen: Seen) -> None:
+    stood = seen.seconds @ seen.orders
+    if stood[SPREADS:].sum() < _BEHIND * stood.sum():
+        raise InputError(
+            "tapes: show the best level of each side and nothing behind it, which says nothing of "
+            "where orders wait; give tapes of deeper books"
+        )
 
 
 def _settled(tape: Tape, values: NDArray[np.float64]) -> float:
