@@ -77,3 +77,24 @@ def test_waves_are_found_again() -> None:
     assert found.tempo.sd == pytest.approx(0.4, abs=0.08)
     assert 600.0 <= found.tempo.half_life_s <= 2400.0
     assert tuning._in_waves(replace(market, tempo=Tempo(sd=1.0)), recorded) == found
+
+
+@many_events
+def test_where_too_many_are_brought_about_fewer_are(recorded: tuning.Moments) -> None:
+    """Market orders of which nearly twice as many are brought about, and none come by
+    themselves: no base rate helps."""
+    wild = TRUTH.excitation.scaled((0.9, 1.8, 0.9))
+    start = replace(TRUTH, excitation=wild, market_buy_per_s=1e-6, market_sell_per_s=1e-6)
+    before = tuning.simulated(start, recorded).per_s / recorded.per_s
+    assert before[1] > 1.3
+    found = tuning._less_brought(start, recorded)
+    after = tuning.simulated(found, recorded).per_s / recorded.per_s
+    assert abs(np.log(after[1])) < 0.5 * np.log(before[1])
+    assert found.excitation.branching() < wild.branching()
+    same = tuning._less_brought(TRUTH, recorded)
+    assert same.excitation == TRUTH.excitation
+
+
+def test_scaled_excitation_is_what_times_make_of_it() -> None:
+    times = (1.0, 0.5, 2.0)
+    assert EXCITED.scaled(times).branching() == pytest.approx(EXCITED.branching(times), rel=1e-5)

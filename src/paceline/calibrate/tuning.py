@@ -3,7 +3,8 @@
 The parts of a market are fitted one by one, each as if the others were as recorded. Put together
 they miss a little, and where arrivals bring about arrivals a little grows. So
 
-* base rates are scaled until as many come as were seen, in the day and in each part of it;
+* base rates are scaled until as many come as were seen, in the day and in each part of it; where
+  too many come whatever they are, fewer are brought about (of which too many are estimated);
 * what the touch does to go back to where it was a moment ago (`recoil`, limit orders and cancels)
   is raised to the power with which the price moves as far in ten seconds, a minute and five as it
   did: what holds a recorded price is more than its own book, and here the book must do it all;
@@ -48,6 +49,9 @@ _SEED = 1
 _TURNS = 3
 _MOST = 1.25
 """By which a rate is scaled in one turn."""
+
+_ENOUGH_FEW = 0.93
+"""Arrivals recorded, by those simulated, from which on there are not too many."""
 
 WINDOWS = (4, 16, 64, 256)
 """Market orders over which signs are summed."""
@@ -138,6 +142,7 @@ def tuned(
     settings = _at_pace(_taking(settings, recorded), recorded)
     if settings.excitation.half_lives_s:
         settings = _steady(settings, recorded, progress)
+        settings = _less_brought(settings, recorded)
         settings = _remembering(settings, recorded, progress)
         settings = _at_pace(_taking(settings, recorded), recorded)
     # Last, for a clock that is right on average changes none of these moments, but on a few days
@@ -169,6 +174,19 @@ def _at_pace(settings: MarketSettings, recorded: Moments, turns: int = _TURNS) -
             market_sell_per_s=_short(settings.market_sell_per_s * market),
             cancel_per_s=_short(settings.cancel_per_s * cancel),
         )
+    return settings
+
+
+def _less_brought(settings: MarketSettings, recorded: Moments) -> MarketSettings:
+    """With fewer arrivals brought about of those kinds of which, however few come by themselves,
+    more come than did."""
+    for _ in range(_TURNS):
+        ratio = recorded.per_s / np.maximum(simulated(settings, recorded).per_s, 1e-9)
+        if np.all(ratio >= _ENOUGH_FEW):
+            break
+        fewer = np.where(ratio < _ENOUGH_FEW, np.maximum(ratio, 1 / _MOST), 1.0)
+        settings = msgspec.structs.replace(settings, excitation=settings.excitation.scaled(fewer))
+        settings = _at_pace(settings, recorded, 2)
     return settings
 
 

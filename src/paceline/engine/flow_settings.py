@@ -11,6 +11,7 @@ import math
 from statistics import NormalDist
 from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import ArrayLike, NDArray
@@ -256,6 +257,14 @@ class Excitation(Settings, frozen=True, kw_only=True):
                         at[2 * brought + row] = self.same[m][what][brought]
                         at[2 * brought + 1 - row] = self.other[m][what][brought]
         return found
+
+    def scaled(self, times: ArrayLike) -> Excitation:
+        """With `times` `[3]` as many limit orders, market orders and cancels brought about."""
+        same, other = (
+            tuple(tuple(map(tuple, block)) for block in np.round(np.array(of) * times, 7).tolist())
+            for of in (self.same, self.other)
+        )
+        return msgspec.structs.replace(self, same=same, other=other)
 
     def branching(self, times: ArrayLike = 1.0) -> float:
         """Spectral radius of the matrix of arrivals brought about; below 1 the flow is stable.
