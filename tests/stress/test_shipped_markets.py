@@ -18,11 +18,6 @@ from paceline.stress.scenario import scenario
 from paceline.units import NS_PER_S
 
 MARKETS = pytest.mark.parametrize("name", shipped_markets())
-TWO_SIDED = pytest.mark.parametrize(
-    "name", [name for name in shipped_markets() if name != "amzn-2012"]
-)
-"""The market like AMZN shows one side only for a part of the day: there a gap finds no price to
-start from, and fewer market orders find the side that a scenario wants (docs/assumptions.md)."""
 DAYS = ("2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11")
 
 
@@ -81,7 +76,7 @@ def test_twice_the_volatility_is_a_clock_four_times_as_fast(name: str) -> None:
 
 
 @many_events
-@TWO_SIDED
+@MARKETS
 def test_market_orders_come_from_one_side(name: str) -> None:
     sells = np.mean([facts_of(tape).sell_share for tape in days(name, "one-sided")])
     assert sells == pytest.approx(0.85, abs=0.06)
@@ -106,7 +101,7 @@ def test_a_flash_crash_comes_back(name: str) -> None:
 
 
 @many_events
-@TWO_SIDED
+@MARKETS
 def test_trading_resumes_with_a_gap(name: str) -> None:
     for tape in days(name, "halt"):
         assert facts_of(tape).halted_s == 300.0
