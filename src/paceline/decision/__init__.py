@@ -1,0 +1,1 @@
+"""The decision: state, features, mask, choice, child order; the same live and in training."""
