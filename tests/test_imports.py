@@ -31,9 +31,12 @@ MAY_IMPORT = {
     "page": set(),
     "calibrate": GROUND | {"orders", "market", "cost", "engine", "realism", "page"},
     "guard": GROUND | {"orders", "market"},
+    "decision": GROUND | {"orders", "market", "cost", "schedule", "guard"},
+    "env": GROUND | {"orders", "market", "cost", "schedule", "engine", "guard", "decision"},
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
-    "evaluate": GROUND | {"orders", "market", "cost", "schedule", "engine", "stress", "page"},
+    "evaluate": GROUND
+    | {"orders", "market", "cost", "schedule", "engine", "env", "stress", "page"},
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),
     "cli": GROUND

@@ -11,7 +11,7 @@ from engine import flows
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.evaluate.backtest import work_all
-from paceline.evaluate.working import PARENT_RECORD, Log, Plan
+from paceline.env.working import PARENT_RECORD, Log, Plan
 from paceline.market.session import Session
 from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument

@@ -12,7 +12,7 @@ from engine import flows
 from paceline.errors import ConfigError, OrderError
 from paceline.evaluate.history import History
 from paceline.evaluate.parents import draw_parents, given_parents, set_limits
-from paceline.evaluate.working import PARENT_RECORD
+from paceline.env.working import PARENT_RECORD
 from paceline.market import events as ev
 from paceline.market.settled import settled_ts
 from paceline.orders.order import ParentOrder

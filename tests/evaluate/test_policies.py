@@ -19,7 +19,7 @@ from paceline.evaluate.policies import (
     make_plan,
     parse_policy,
 )
-from paceline.evaluate.working import PARENT_RECORD
+from paceline.env.working import PARENT_RECORD
 from paceline.schedule.almgren_chriss import kappa
 from paceline.schedule.tactic import Placement
 from paceline.schedule.twap import target as twap

@@ -33,7 +33,7 @@ from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.stressing import UnderStress, scenario_dict, stressed_day
 from paceline.evaluate.venues import fees_of, fill_models
-from paceline.evaluate.working import Log, Plan, joined, new_log, used_part, work
+from paceline.env.working import Log, Plan, joined, new_log, used_part, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.stress.scenario import Scenario

@@ -17,7 +17,7 @@ from paceline.evaluate.per_order import (
     order_columns,
     prices_of,
 )
-from paceline.evaluate.working import Log, joined, new_log, used_part
+from paceline.env.working import Log, joined, new_log, used_part
 from paceline.market.tape import Tape
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from paceline.errors import ConfigError
 from paceline.evaluate.history import Lesson
-from paceline.evaluate.working import PARENT_RECORD
+from paceline.env.working import PARENT_RECORD
 from paceline.market.session import clock, midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape

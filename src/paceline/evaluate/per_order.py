@@ -32,7 +32,7 @@ from paceline.engine.venue import Fees
 from paceline.evaluate.history import Lesson, trades_of
 from paceline.evaluate.on_schedule import ac_px
 from paceline.evaluate.policies import Policy, Urgency
-from paceline.evaluate.working import Log, Plan
+from paceline.env.working import Log, Plan
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
 

@@ -21,7 +21,7 @@ from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
-from paceline.evaluate.working import Plan
+from paceline.env.working import Plan
 from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder

@@ -187,7 +187,9 @@ def _work_one(
                 learn(account, again)
                 result["replaces"] += _repeg(floor, parent, plan, bid, ask, again)
                 again += plan.repeg_ns
-    _end(floor, parent, plan, result)
+    look(floor, parent["end_ts"])
+    learn(account, parent["end_ts"])
+    result["replaces"] += end_parent(floor, parent, plan, n_slices)
     start, end = parent["start_ts"], parent["end_ts"]
     result["market_lots"] = volume_by(floor, end) - volume_by(floor, start)
     while next_arrival(account) != NEVER:
@@ -222,17 +224,25 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     """`due`, cut to what the participation limit of the parent order allows now."""
     if parent["share_ppm"] == 0 or due <= 0:
         return due
+    return min(due, room_for(floor, parent, working)[0])
+
+
+@inner
+def room_for(floor: Floor, parent: np.void, working: int) -> tuple[int, int, int]:
+    """Lots that the participation limit allows now, the market's in the window, and ours in it;
+    `working` lots of ours count as if they were filled."""
     clock = floor.account.clock[0]
     since = clock["last_seen"] - parent["window_ns"]
     market = volume_by(floor, clock["last_seen"]) - volume_by(floor, since)
-    own: int = working
+    own: int = 0
     displaced: int = 0
     at = clock["n_told"] - 1  # a fill we were not told of still counts as working
     while at >= 0 and floor.account.fills[at]["ts"] > since:
         own += floor.account.fills[at]["lots"]
         displaced += floor.account.fills[at]["lots"] * floor.account.fills[at]["displaced"]
         at -= 1
-    return min(due, allowed_lots(parent["share_ppm"], max(market - displaced, 0)) - own)
+    others = max(market - displaced, 0)
+    return allowed_lots(parent["share_ppm"], others) - own - working, others + own, own
 
 
 @inner
@@ -329,28 +339,27 @@ def _repeg(floor: Floor, parent: np.void, plan: Plan, bid: int, ask: int, ts: in
 
 
 @spliced
-def _end(floor: Floor, parent: np.void, plan: Plan, result: np.void) -> None:
-    """The horizon is over: what rests and what is left takes the visible book, level by
-    level inside the band and past any collar; or everything is called back."""
+def end_parent(floor: Floor, parent: np.void, plan: Plan, tag: int) -> int:
+    """The horizon of `parent` is over, and we have looked: what rests and what is left takes the
+    visible book, level by level inside the band and past any collar; or everything is called back.
+    Returns how many child orders were turned."""
     ts, side = parent["end_ts"], parent["side"]
     clock = floor.account.clock[0]
-    look(floor, ts)
-    learn(floor.account, ts)
     if plan.finish == 0:
         for k in range(clock["n_orders"]):
             if open_lots(floor.account, k, ts) > 0:
                 cancel(floor, k, ts)
-        return
+        return 0
     bound = _bound(parent)
-    result["replaces"] += _turn(floor, parent, bound, ts)
-    n_slices = plan.bounds.shape[1] - 1
+    turned: int = _turn(floor, parent, bound, ts)
     while clock["full"] == 0:
         working = _working(floor, ts)
         left = parent["lots"] - clock["told_lots"] - working
         lots = min(_allowed(floor, parent, left, working), parent["child_max"])
         if lots <= 0:
             break
-        submit(floor, side, IOC, bound, lots, 0, n_slices, ts)
+        submit(floor, side, IOC, bound, lots, 0, tag, ts)
+    return turned
 
 
 @spliced

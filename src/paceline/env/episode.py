@@ -1,0 +1,252 @@
+"""One episode: a parent order worked decision by decision, in kernels that all environments call.
+
+    begin_episode    jump to the start, let the watch listen, look
+    step_episode     carry the chosen child order out, run to the next decision, look; at the end of
+                     the horizon what is left takes the visible book, and the sum is drawn
+
+A decision is taken at `progress.ts` on what was seen then. After an action with a wait of 0 the
+next one comes when the market has moved and our message has arrived, but no later than
+`_LATEST_NS`, and no more than a few times in a row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.cost.marking import marked_bps
+from paceline.decision.actions import HOLD, child_lots, child_ticks, child_type
+from paceline.decision.state import NOWHERE, State
+from paceline.engine import replay
+from paceline.engine.account import NEVER
+from paceline.engine.clockwork import advance, volume_by
+from paceline.engine.messages import next_arrival
+from paceline.engine.replay import seek
+from paceline.env.acting import carry_out
+from paceline.env.seeing import hear, see
+from paceline.env.working import Plan, end_parent, first_sight
+from paceline.jit import inlined, inner
+from paceline.market.book import rank
+from paceline.market.compiler import Images
+from paceline.market.watch import SQUARES, WINDOWS_S, begin
+from paceline.units import BPS, NS_PER_MS, NS_PER_S
+
+LISTEN_NS = (WINDOWS_S[-1] + 5) * NS_PER_S
+"""Before the start, for windows to be full."""
+
+_LATEST_NS = 10 * NS_PER_S
+_SOONEST_NS = NS_PER_MS
+MOST_AT_ONCE = 5
+"""Decisions in a row that may wait for the next event."""
+
+EPISODE_RECORD = np.dtype(
+    [
+        ("tape", np.int64),
+        ("side", np.int64),
+        ("lots", np.int64),
+        ("start_ts", np.int64),
+        ("end_ts", np.int64),
+        ("band_low", np.int64),  # these as in `working.PARENT_RECORD`
+        ("band_high", np.int64),
+        ("child_max", np.int64),
+        ("share_ppm", np.int64),
+        ("window_ns", np.int64),
+        ("seed", np.int64),
+        ("steepness", np.float64),  # kappa T of the trajectory it is compared with
+    ]
+)
+
+IS_STEP, RISK, TEMPORARY, PERMANENT, VIOLATION, IS_TOTAL, VARIANCE = range(7)
+"""Terms of the reward, see `reward`."""
+
+TERMS = 7
+
+PROGRESS_RECORD = np.dtype(
+    [
+        ("episode", np.int64),
+        ("ts", np.int64),  # of the decision that is due
+        ("start_lots", np.int64),  # traded in the market when it began
+        ("in_a_row", np.int64),  # decisions that waited for the next event
+        ("twice_mid", np.int64),  # last known
+        ("marked_bps", np.float64),  # shortfall marked at the mid, as of the last decision
+        ("over", np.int64),  # 1: terminated, 2: truncated
+        ("illegal", np.int64),  # actions that were masked
+    ]
+)
+
+RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+
+
+@inner
+def begin_episode(
+    floor: replay.Floor,
+    images: Images,
+    episode: np.void,
+    progress: np.void,
+    state: State,
+    heard: np.void,
+    fees: np.void,
+) -> None:
+    """Stand at the start of `episode`, and look. Where no mid is known then, it is truncated."""
+    start = episode["start_ts"]
+    listen = max(start - LISTEN_NS, floor.rules.open_ns)
+    heard["rows"] = rank(floor.events.ts, listen)
+    heard["fills"] = heard["first"] = 0
+    heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
+    begin(state.watch, listen)
+    seek(floor, images, first_sight(floor, start), episode["seed"])
+    order = state.order[0]
+    order["side"], order["lots"] = episode["side"], episode["lots"]
+    order["start_ts"], order["end_ts"] = start, episode["end_ts"]
+    order["steepness"] = episode["steepness"]
+    order["paid"] = 0.0
+    for field in ("maker_lots", "posted_lots", "decisions", "cancels", "messages"):
+        order[field] = 0
+    order["arrival_twice_mid"] = 0
+    progress["ts"], progress["in_a_row"] = start, 0
+    progress["over"], progress["illegal"] = RUNNING, 0
+    progress["start_lots"] = volume_by(floor, start)
+    see(floor, state, heard, fees, progress["start_lots"], start)
+    hear(floor, state, heard)
+    progress["twice_mid"] = 0
+    _mark(floor, progress, start)
+    order["arrival_twice_mid"] = progress["twice_mid"]
+    progress["marked_bps"] = 0.0
+    if progress["twice_mid"] == 0:
+        progress["over"] = TRUNCATED
+
+
+@inner
+def step_episode(
+    floor: replay.Floor,
+    episode: np.void,
+    progress: np.void,
+    state: State,
+    heard: np.void,
+    fees: np.void,
+    plan: Plan,
+    action: np.void,
+    rewards: NDArray[np.float64],
+) -> None:
+    """Carry out `action`, run to the next decision or the end, and write the terms of the reward
+    `[TERMS]`."""
+    order, ts = state.order[0], progress["ts"]
+    rewards[:] = 0.0
+    if action["does"] != HOLD:
+        _send(floor, episode, state, heard, action, ts)
+    order["decisions"] += 1
+    until = _next_decision(floor, progress, action, ts)
+    held, shifted = order["left"], heard["taken_shift"]
+    if until >= episode["end_ts"]:
+        _end(floor, episode, progress, state, heard, fees, plan)
+    else:
+        see(floor, state, heard, fees, progress["start_lots"], until)
+        hear(floor, state, heard)
+        _mark(floor, progress, until)
+        progress["ts"] = until
+        if order["left"] == 0:
+            progress["over"] = TERMINATED
+    _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+
+
+@inlined
+def _send(
+    floor: replay.Floor, episode: np.void, state: State, heard: np.void, action: np.void, ts: int
+) -> None:
+    order, clock = state.order[0], floor.account.clock[0]
+    ticks, lots = child_ticks(state, action), child_lots(state, action)
+    if ticks == NOWHERE or lots == 0:
+        return
+    sent, orders = clock["inbox_tail"], clock["n_orders"]
+    order["cancels"] += carry_out(
+        floor, heard["first"], order["side"], order["left"], child_type(action), ticks, lots, ts
+    )
+    order["messages"] += clock["inbox_tail"] - sent
+    for k in range(orders, clock["n_orders"]):
+        if floor.account.orders[k]["type"] == 0:
+            order["posted_lots"] += floor.account.orders[k]["lots"]
+
+
+@inlined
+def _next_decision(floor: replay.Floor, progress: np.void, action: np.void, ts: int) -> int:
+    """When the next decision is due."""
+    if action["wait_ns"] > 0:
+        progress["in_a_row"] = 0
+        return ts + action["wait_ns"]
+    progress["in_a_row"] += 1
+    rules, events = floor.rules, floor.events
+    arrived = ts + rules.submit_ns[-1]
+    at = rank(events.ts, arrived + 1)
+    happens = events.ts[at] if at < len(events.ts) else arrived + _LATEST_NS
+    return max(ts + _SOONEST_NS, min(happens + rules.market_ns[-1], ts + _LATEST_NS))
+
+
+@inlined
+def _end(
+    floor: replay.Floor,
+    episode: np.void,
+    progress: np.void,
+    state: State,
+    heard: np.void,
+    fees: np.void,
+    plan: Plan,
+) -> None:
+    """The horizon is over: what is left takes the visible book, as the plan says."""
+    end = episode["end_ts"]
+    see(floor, state, heard, fees, progress["start_lots"], end)
+    _mark(floor, progress, end)
+    end_parent(floor, episode, plan, 0)
+    late = end
+    while next_arrival(floor.account) != NEVER:
+        late = max(late, next_arrival(floor.account))
+        advance(floor, next_arrival(floor.account))
+    # Once all answers have come, what we know is what there is.
+    see(floor, state, heard, fees, progress["start_lots"], late + floor.rules.ack_ns[-1])
+    progress["ts"] = end
+    progress["over"] = TERMINATED
+
+
+@inlined
+def _mark(floor: replay.Floor, progress: np.void, ts: int) -> None:
+    """The mid at `ts`, where it is known; cost is measured against it, whatever we see of it."""
+    events, levels = floor.events, floor.book.level_ticks
+    at = rank(events.ts, ts + 1) - 1
+    if at >= 0 and events.bid[at] >= 0 and events.ask[at] < len(levels):
+        progress["twice_mid"] = levels[events.bid[at]] + levels[events.ask[at]]
+
+
+@inlined
+def _reward(
+    floor: replay.Floor,
+    progress: np.void,
+    state: State,
+    heard: np.void,
+    held: int,
+    shifted: float,
+    ns: int,
+    rewards: NDArray[np.float64],
+) -> None:
+    """Terms of the reward; see `reward` for what they mean."""
+    order = state.order[0]
+    arrival2 = order["arrival_twice_mid"]
+    per_bps = BPS / (0.5 * arrival2 * order["lots"])
+    marked = marked_bps(
+        order["side"], order["lots"], arrival2, order["paid"], order["left"], progress["twice_mid"]
+    )
+    rewards[IS_STEP] = progress["marked_bps"] - marked
+    progress["marked_bps"] = marked
+    share = held / order["lots"]
+    watch = state.watch
+    variance = watch.sums[2, SQUARES] / WINDOWS_S[2] / (progress["twice_mid"] ** 2) * BPS**2
+    rewards[RISK] = -(share**2) * np.sqrt(variance) * ns / NS_PER_S
+    rewards[TEMPORARY] = -(heard["taken_shift"] - shifted) * per_bps
+    lasting = floor.rules.permanent_ticks * (held - order["left"])
+    rewards[PERMANENT] = -lasting * order["left"] * per_bps
+    if progress["over"] == TERMINATED:
+        rewards[IS_TOTAL] = -marked
+        filled = order["lots"] - order["left"]
+        if filled > 0:
+            mean = heard["slip"] / filled
+            square = heard["slip_square"] / filled
+            scale = BPS / (0.5 * arrival2)
+            rewards[VARIANCE] = -max(square - mean * mean, 0.0) * scale * scale

@@ -1,0 +1,222 @@
+"""Many episodes side by side on recorded days: their arrays, and the kernels that move them on.
+
+Episodes on one tape are moved on in one call; the tape is shared and nothing of it is copied. What
+an episode has of its own is its book, its account, its watch and its state: `nbytes` says how much.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.decision.features import features
+from paceline.decision.state import NOWHERE, State, new_state
+from paceline.engine.account import Account, new_account
+from paceline.engine.replay import Floor
+from paceline.engine.venue import Rules
+from paceline.env.episode import (
+    PROGRESS_RECORD,
+    begin_episode,
+    step_episode,
+)
+from paceline.env.seeing import HEARD_RECORD
+from paceline.env.working import Plan, room_for
+from paceline.jit import inlined, kernel
+from paceline.market.book import Book, new_book
+from paceline.market.compiler import Images
+from paceline.market.events import Events
+from paceline.market.tape import Tape
+from paceline.market.watch import Watch
+from paceline.schedule.pov import PPM
+
+FACTS_RECORD = np.dtype(
+    [
+        ("adv_lots", np.float64),
+        ("touch_lots", np.float64),
+        ("curve_ns", np.int64),  # length of a bin of the volume curve
+    ]
+)
+
+
+class Day(NamedTuple):
+    """A recorded day, and what earlier days taught of it."""
+
+    events: Events
+    images: Images
+    level_ticks: NDArray[np.int64]
+    rules: Rules
+    facts: NDArray[np.void]  # [1] of FACTS_RECORD
+    curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
+    fees: NDArray[np.void]  # [1] of FEES_RECORD
+
+
+class Lives(NamedTuple):
+    """`n` episodes under way. All arrays have a leading axis `[n]`."""
+
+    levels: NDArray[np.void]  # of books; room for the widest day
+    slots: NDArray[np.void]
+    best: NDArray[np.int64]
+    account: Account
+    watch: Watch
+    ticks: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    order: NDArray[np.void]
+    context: NDArray[np.void]
+    heard: NDArray[np.void]
+    progress: NDArray[np.void]  # [n] of PROGRESS_RECORD
+
+
+def new_lives(n: int, days: list[Tape], max_orders: int, max_fills: int) -> Lives:
+    """Room for `n` episodes on any of `days`."""
+    n_levels = max(len(tape.level_ticks) for tape in days)
+    n_slots = max(tape.manifest.n_slots for tape in days)
+    book = new_book(np.zeros(n_levels, np.int64), n_slots)
+    account, state = new_account(n_levels, max_orders, max_fills), new_state()
+
+    def many(array: NDArray[np.generic]) -> NDArray[np.generic]:
+        return np.repeat(array[None], n, axis=0)
+
+    return Lives(
+        levels=many(book.levels),
+        slots=many(book.slots),
+        best=many(book.best),
+        account=Account._make(many(column) for column in account),
+        watch=Watch._make(many(column) for column in state.watch),
+        ticks=many(state.ticks),
+        sizes=many(state.sizes),
+        order=many(state.order),
+        context=many(state.context),
+        heard=np.zeros((n, 1), HEARD_RECORD),
+        progress=np.zeros(n, PROGRESS_RECORD),
+    )
+
+
+def nbytes(lives: Lives) -> int:
+    """Memory of all episodes together, bytes."""
+    parts = [*lives.account, *lives.watch]
+    parts += [column for column in lives if isinstance(column, np.ndarray)]
+    return sum(part.nbytes for part in parts)
+
+
+@inlined
+def _floor(day: Day, lives: Lives, i: int) -> Floor:
+    """Where episode `i` trades."""
+    levels, account, n = lives.levels, lives.account, len(day.level_ticks)
+    return Floor(
+        day.events,
+        Book(day.level_ticks, levels[i, :, :n], lives.slots[i], lives.best[i]),
+        day.rules,
+        Account(
+            account.clock[i],
+            account.orders[i],
+            account.live[i],
+            account.fills[i],
+            account.inbox[i],
+            account.taken[i, :, :n],
+            account.dice[i],
+        ),
+    )
+
+
+@inlined
+def _state(lives: Lives, i: int) -> State:
+    watch = lives.watch
+    return State(
+        lives.ticks[i],
+        lives.sizes[i],
+        Watch(watch.clock[i], watch.cells[i], watch.sums[i], watch.prints[i]),
+        lives.order[i],
+        lives.context[i],
+    )
+
+
+@kernel
+def begin_some(
+    day: Day,
+    lives: Lives,
+    which: NDArray[np.int64],
+    episodes: NDArray[np.void],
+    seen: NDArray[np.float32],
+) -> None:
+    """Begin the episodes that `which` of the lives have been given, all on `day`, and write what is
+    seen `[n, N_FEATURES]`."""
+    for at in range(len(which)):
+        i = which[at]
+        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        episode = episodes[progress["episode"]]
+        begin_episode(floor, day.images, episode, progress, state, lives.heard[i, 0], day.fees[0])
+        _set_context(floor, day, state, episode)
+        _update_context(floor, day, state, episode)
+        features(state, seen[i])
+
+
+@kernel
+def step_some(
+    day: Day,
+    lives: Lives,
+    which: NDArray[np.int64],
+    episodes: NDArray[np.void],
+    table: NDArray[np.void],
+    actions: NDArray[np.int64],
+    plan: Plan,
+    terms: NDArray[np.float64],
+    seen: NDArray[np.float32],
+) -> None:
+    """Carry out `actions` `[n]` of `which` of the lives, all on `day`, and write the terms of their
+    rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`."""
+    for at in range(len(which)):
+        i = which[at]
+        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        episode = episodes[progress["episode"]]
+        step_episode(
+            floor,
+            episode,
+            progress,
+            state,
+            lives.heard[i, 0],
+            day.fees[0],
+            plan,
+            table[actions[i]],
+            terms[i],
+        )
+        _update_context(floor, day, state, episode)
+        features(state, seen[i])
+
+
+@inlined
+def _set_context(floor: Floor, day: Day, state: State, episode: np.void) -> None:
+    """What does not change in an episode."""
+    context, rules, facts = state.context[0], floor.rules, day.facts[0]
+    context["order_step"] = rules.order_step
+    context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
+    context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
+    bound = episode["band_high"] if episode["side"] > 0 else episode["band_low"]
+    banded = 0 < bound < rules.band_high
+    context["band_ticks"] = bound if banded else NOWHERE
+    context["child_max"] = episode["child_max"]
+    share = episode["share_ppm"]
+    context["participation_cap"] = share / PPM if share > 0 else np.nan
+
+
+@inlined
+def _update_context(floor: Floor, day: Day, state: State, episode: np.void) -> None:
+    """What changes from one decision to the next."""
+    context, order = state.context[0], state.order[0]
+    done = _volume_share(day, floor.rules, order["now_ts"])
+    until = _volume_share(day, floor.rules, order["end_ts"])
+    context["volume_left"] = 1.0 - done
+    context["horizon_lots"] = max(context["adv_lots"] * (until - done), 1.0)
+    room, market, own = room_for(floor, episode, order["working"])
+    order["window_market_lots"], order["window_own_lots"] = market, own
+    context["room_lots"] = room if episode["share_ppm"] > 0 else np.nan
+
+
+@inlined
+def _volume_share(day: Day, rules: Rules, ts: int) -> float:
+    """Share of a day's volume that usually has traded by `ts`."""
+    at = (ts - rules.open_ns) / day.facts[0]["curve_ns"]
+    k = min(max(int(at), 0), len(day.curve) - 2)
+    part = min(max(at - k, 0.0), 1.0)
+    return day.curve[k] + part * (day.curve[k + 1] - day.curve[k])
