@@ -1,0 +1,1 @@
+"""The guard: limits that no child order passes unchecked, whoever sends it."""
