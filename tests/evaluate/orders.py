@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from engine import flows
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
-from paceline.evaluate.backtest import work_all
 from paceline.env.working import PARENT_RECORD, Log, Plan
+from paceline.evaluate.backtest import work_all
 from paceline.market.session import Session
 from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument

@@ -9,26 +9,26 @@ import msgspec
 import numpy as np
 import pytest
 
+from env.test_parents import order
 from paceline.cost.impact_fit import Estimate, ImpactFit
 from paceline.engine import account as acc
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
+from paceline.env.history import History
+from paceline.env.parents import draw_parents, set_limits
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
 from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
-from paceline.evaluate.history import History
-from paceline.evaluate.parents import draw_parents, set_limits
 from paceline.evaluate.policies import Urgency, make_plan, parse_policy
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
 from paceline.market.session import midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
+from tests.env.market_days import DAYS, changed, random_day, random_rows, tape_of
 
-from .market_days import DAYS, changed, random_day, random_rows, tape_of
 from .orders import no_delay, same_logs
-from .test_parents import order
 
 POLICIES = ("ac", "vwap/mid+2s", "pov/inside/7", "twap/cross")
 VARIED = {"submit_ms": 300.0, "ack_ms": 200.0, "market_data_ms": 400.0, "latency_p99_ms": 2500.0}

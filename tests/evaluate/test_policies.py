@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.cost.impact import Impact
+from paceline.env.history import History
+from paceline.env.parents import draw_parents
+from paceline.env.working import PARENT_RECORD
 from paceline.errors import ConfigError, InputError
-from paceline.evaluate.history import History
-from paceline.evaluate.parents import draw_parents
 from paceline.evaluate.policies import (
     SCHEDULES,
     Urgency,
@@ -19,13 +20,11 @@ from paceline.evaluate.policies import (
     make_plan,
     parse_policy,
 )
-from paceline.env.working import PARENT_RECORD
 from paceline.schedule.almgren_chriss import kappa
 from paceline.schedule.tactic import Placement
 from paceline.schedule.twap import target as twap
 from paceline.units import NS_PER_S
-
-from .market_days import DAYS, random_day, session_of
+from tests.env.market_days import DAYS, random_day, session_of
 
 CALM = Urgency(None, None)
 

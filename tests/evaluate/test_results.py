@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine import flows
+from env.test_parents import order
 from paceline.evaluate.backtest import backtest
 from paceline.evaluate.notes import merged
 from paceline.evaluate.settings import BacktestSettings
 from paceline.market import events as ev
 from paceline.units import NS_PER_S
-
-from .market_days import DAYS, random_day, tape_of
-from .test_parents import order
+from tests.env.market_days import DAYS, random_day, tape_of
 
 POLICIES = ("ac/mid", "twap/cross", "pov/inside")
 PARTS = ("delay_bps", "trading_bps", "opportunity_bps", "fees_bps")

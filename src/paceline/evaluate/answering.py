@@ -31,8 +31,8 @@ from paceline.engine.simulated_exchange import (
 )
 from paceline.engine.simulator import simulate_day, standing_rows
 from paceline.engine.venue import Venue
-from paceline.errors import CapacityError, ConfigError
 from paceline.env.working import Log, Plan, first_sight, new_log, work_one
+from paceline.errors import CapacityError, ConfigError
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 

@@ -23,6 +23,7 @@ from paceline.engine.account import Account, new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Venue
+from paceline.env.working import Log, Plan, joined, new_log, used_part, work
 from paceline.errors import CapacityError, ConfigError
 from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.own_markets import run_in_own_markets
@@ -33,7 +34,6 @@ from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.stressing import UnderStress, scenario_dict, stressed_day
 from paceline.evaluate.venues import fees_of, fill_models
-from paceline.env.working import Log, Plan, joined, new_log, used_part, work
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.stress.scenario import Scenario

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.impact_fit import Estimate, ImpactFit
+from paceline.env.history import Lesson
 from paceline.errors import InputError
-from paceline.evaluate.history import Lesson
 from paceline.evaluate.per_order import TapeRuns
 from paceline.evaluate.policies import aversion_for
 from paceline.evaluate.results import BacktestResult

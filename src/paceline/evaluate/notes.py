@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.engine.venue import Venue
-from paceline.evaluate.history import cancel_exponent
+from paceline.env.history import cancel_exponent
 from paceline.page.cells import listed
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.measures import trajectory_px
+from paceline.env.history import Lesson
 from paceline.errors import InputError
-from paceline.evaluate.history import Lesson
 from paceline.evaluate.policies import Urgency, ac_targets
 from paceline.market.tape import Tape
 from paceline.schedule.trajectory import slice_bounds

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from paceline.engine.venue import Venue
+from paceline.env.working import Log, joined, new_log, used_part
 from paceline.evaluate.answering import AnsweringDay, Worked, work_each
 from paceline.evaluate.per_order import (
     Columns,
@@ -17,7 +18,6 @@ from paceline.evaluate.per_order import (
     order_columns,
     prices_of,
 )
-from paceline.env.working import Log, joined, new_log, used_part
 from paceline.market.tape import Tape
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.impact import Impact
-from paceline.errors import ConfigError
-from paceline.evaluate.history import Lesson
+from paceline.env.history import Lesson
 from paceline.env.working import Plan
+from paceline.errors import ConfigError
 from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.schedule import almgren_chriss, pov, twap, vwap

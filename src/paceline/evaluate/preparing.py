@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.venue import Venue
+from paceline.env.history import History, Lesson
+from paceline.env.parents import draw_parents, given_parents, set_limits
+from paceline.env.working import Plan
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.answering import AnsweringDay
-from paceline.evaluate.history import History, Lesson
-from paceline.evaluate.parents import draw_parents, given_parents, set_limits
 from paceline.evaluate.policies import Policy, Urgency, make_plan
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
-from paceline.env.working import Plan
 from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder

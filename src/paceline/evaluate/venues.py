@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
+from paceline.env.history import Lesson, cancel_exponent
 from paceline.errors import ConfigError
-from paceline.evaluate.history import Lesson, cancel_exponent
 from paceline.evaluate.settings import LONGEST_MS, BacktestSettings
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape

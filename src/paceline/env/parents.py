@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import ConfigError
-from paceline.evaluate.history import Lesson
+from paceline.env.history import Lesson
 from paceline.env.working import PARENT_RECORD
+from paceline.errors import ConfigError
 from paceline.market.session import clock, midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape

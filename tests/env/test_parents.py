@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import flows
-from paceline.errors import ConfigError, OrderError
-from paceline.evaluate.history import History
-from paceline.evaluate.parents import draw_parents, given_parents, set_limits
+from paceline.env.history import History
+from paceline.env.parents import draw_parents, given_parents, set_limits
 from paceline.env.working import PARENT_RECORD
+from paceline.errors import ConfigError, OrderError
 from paceline.market import events as ev
 from paceline.market.settled import settled_ts
 from paceline.orders.order import ParentOrder

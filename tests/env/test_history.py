@@ -10,8 +10,8 @@ import pytest
 
 from engine import flows
 from paceline.engine.queue import cancel_positions, fit_exponent
+from paceline.env.history import History, bars_of, cancel_exponent, trades_of
 from paceline.errors import InputError
-from paceline.evaluate.history import History, bars_of, cancel_exponent, trades_of
 from paceline.market import events as ev
 from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
