@@ -100,8 +100,8 @@ def begin_episode(
     order["start_ts"], order["end_ts"] = start, episode["end_ts"]
     order["steepness"] = episode["steepness"]
     order["paid"] = 0.0
-    for field in ("maker_lots", "posted_lots", "decisions", "cancels", "messages"):
-        order[field] = 0
+    order["maker_lots"] = order["posted_lots"] = order["decisions"] = 0
+    order["cancels"] = order["messages"] = 0
     order["arrival_twice_mid"] = 0
     progress["ts"], progress["in_a_row"] = start, 0
     progress["over"], progress["illegal"] = RUNNING, 0

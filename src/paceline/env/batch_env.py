@@ -1,0 +1,211 @@
+"""Thousands of parent orders at once: Gymnasium's vector environment over recorded days.
+
+    env = BatchExecutionEnv(Pool(tapes, seed=7), 1024)
+    seen, info = env.reset()
+    seen, reward, terminated, truncated, info = env.step(env.random_actions())
+
+An episode that is over begins anew, with another parent order, in the same step: what is returned
+is what the new one sees, and `info` says how the old one ended (`final_bps`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import gymnasium as gym
+import msgspec
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from paceline.config import Field, Settings
+from paceline.decision.actions import ActionGrid
+from paceline.decision.schema import N_FEATURES
+from paceline.engine.venue import Venue
+from paceline.env.episode import (
+    EPISODE_RECORD,
+    RUNNING,
+    TERMINATED,
+    TERMS,
+    TRUNCATED,
+)
+from paceline.env.episodes import Pool
+from paceline.env.lives import (
+    FACTS_RECORD,
+    Day,
+    begin_some,
+    nbytes,
+    new_lives,
+    step_some,
+)
+from paceline.env.seeing import FEES_RECORD
+from paceline.env.working import Plan
+from paceline.errors import CapacityError, InputError
+from paceline.schedule.tactic import CROSS
+
+Weight = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class RewardSettings(Settings, frozen=True, kw_only=True):
+    """What each term of the reward weighs. All are in bps of arrival notional, and never positive
+    but the first: shortfall can fall. What fills cost is in the price already, so that steps of
+    shortfall and the total are two ways to say the same, and the rest is shaping."""
+
+    is_step: Annotated[Weight, Field("Rise of shortfall marked at the mid, a step.", "")] = 1.0
+    risk: Annotated[
+        Weight, Field("Inventory squared x volatility x time: what is left may move.", "")
+    ] = 0.0
+    temporary: Annotated[Weight, Field("Modelled impact that fills paid, once more.", "")] = 0.0
+    permanent: Annotated[
+        Weight, Field("What fills moved the price for good, on what is left.", "")
+    ] = 0.0
+    violation: Annotated[Weight, Field("An action that was masked.", "")] = 0.0
+    is_total: Annotated[Weight, Field("Shortfall at the end.", "")] = 0.0
+    variance: Annotated[Weight, Field("Variance of slippage over fills, at the end.", "")] = 0.0
+
+    def weights(self) -> NDArray[np.float64]:
+        """`[TERMS]` in the order of `episode`'s terms."""
+        return np.array(msgspec.structs.astuple(self), dtype=np.float64)
+
+
+TERM_NAMES = tuple(field.name for field in msgspec.structs.fields(RewardSettings))
+
+
+class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
+    """`num_envs` parent orders on the days of a pool."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  (Gymnasium's own form)
+
+    def __init__(
+        self,
+        pool: Pool,
+        num_envs: int,
+        *,
+        grid: ActionGrid | None = None,
+        venue: Venue | None = None,
+        reward: RewardSettings | None = None,
+        max_orders: int = 512,
+        max_fills: int = 1024,
+    ) -> None:
+        """Raises `InputError` for a number of environments that is none."""
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise InputError(f"num_envs: {num_envs!r} is no count; give 1 or more")
+        self.num_envs = num_envs
+        self.pool, self.grid = pool, grid or ActionGrid()
+        self.venue = venue or Venue()
+        self.weights = (reward or RewardSettings()).weights()
+        self.single_action_space = gym.spaces.Discrete(len(self.grid))
+        self.single_observation_space = gym.spaces.Box(-400.0, 400.0, (N_FEATURES,), np.float32)
+        self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
+        self.observation_space = gym.vector.utils.batch_space(
+            self.single_observation_space, num_envs
+        )
+        self.days = [_day(pool, k, self.venue) for k in range(len(pool.tapes))]
+        self.lives = new_lives(num_envs, pool.tapes, max_orders, max_fills)
+        self.episodes = np.zeros(num_envs, EPISODE_RECORD)
+        self.terms = np.zeros((num_envs, TERMS))
+        self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
+        self._table = self.grid.table()
+        self._plan = Plan(
+            targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
+            placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
+        )  # fmt: skip
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all episodes together, bytes; tapes are shared and not counted."""
+        return nbytes(self.lives) + self.terms.nbytes + self.seen.nbytes
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin an episode in each. `seed` begins the pool anew; `options["episodes"]` gives them
+        (`[num_envs]` of EPISODE_RECORD) instead of drawing."""
+        if seed is not None:
+            self.pool.reseed(seed)
+        given = (options or {}).get("episodes")
+        everywhere = np.arange(self.num_envs)
+        self._begin(everywhere, self.pool.draw(self.num_envs) if given is None else given)
+        return self.seen, {}
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[
+        NDArray[np.float32],
+        NDArray[np.float64],
+        NDArray[np.bool_],
+        NDArray[np.bool_],
+        dict[str, Any],
+    ]:
+        """Carry out one action in each. Raises `InputError` for actions that are none."""
+        actions = np.ascontiguousarray(actions, np.int64)
+        wrong = (actions < 0) | (actions >= len(self.grid))
+        if actions.shape != (self.num_envs,) or wrong.any():
+            raise InputError(
+                f"actions: give [{self.num_envs}] numbers from 0 to {len(self.grid) - 1}"
+            )
+        for day, which in self._by_day(np.arange(self.num_envs)):
+            step_some(
+                self.days[day], self.lives, which, self.episodes, self._table, actions,
+                self._plan, self.terms, self.seen,
+            )  # fmt: skip
+        if np.any(self.lives.account.clock["full"]):
+            raise CapacityError("account: full; make the environment with a larger max_orders")
+        reward = self.terms @ self.weights
+        over = self.lives.progress["over"]
+        terminated, truncated = over == TERMINATED, over == TRUNCATED
+        info: dict[str, Any] = {}
+        done = np.flatnonzero(over != RUNNING)
+        if len(done):
+            info["done"] = done
+            info["final_bps"] = self.lives.progress["marked_bps"][done].copy()
+            info["final_obs"] = self.seen[done].copy()
+            info["final_order"] = self.lives.order[done, 0].copy()
+            info["final_episode"] = self.episodes[done].copy()
+            self._begin(done, self.pool.draw(len(done)))
+        return self.seen, reward, terminated, truncated, info
+
+    def random_actions(self) -> NDArray[np.int64]:
+        """`[num_envs]` legal actions, each as likely as another."""
+        return self.np_random.integers(len(self.grid), size=self.num_envs)
+
+    def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
+        """Begin `episodes` in these; those in which the market shows no mid are drawn again."""
+        while len(which):
+            self.episodes[which] = episodes
+            self.lives.progress["episode"][which] = which
+            for day, some in self._by_day(which):
+                begin_some(self.days[day], self.lives, some, self.episodes, self.seen)
+            which = which[self.lives.progress["over"][which] != RUNNING]
+            episodes = self.pool.draw(len(which))
+
+    def _by_day(self, which: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+        """`which`, by the day that their episodes are on."""
+        days = self.episodes["tape"][which]
+        order = np.argsort(days, kind="stable")
+        found, starts = np.unique(days[order], return_index=True)
+        groups: Sequence[NDArray[np.int64]] = np.split(which[order], starts[1:])
+        return list(zip(found.tolist(), groups, strict=True))
+
+
+def _day(pool: Pool, k: int, venue: Venue) -> Day:
+    tape, lesson = pool.tapes[k], pool.lessons[k]
+    facts = np.zeros(1, FACTS_RECORD)
+    facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
+    edges = np.asarray(lesson.curve.edges_ns)
+    facts["curve_ns"] = edges[1] - edges[0]
+    fees, charged = np.zeros(1, FEES_RECORD), venue.fees
+    tick = float(tape.instrument.book_tick)
+    fees["per_lot"] = [charged.taker_per_share / tick, charged.maker_per_share / tick]
+    fees["of_value"] = [charged.taker_bps / 1e4, charged.maker_bps / 1e4]
+    return Day(
+        events=tape.events,
+        images=tape.images,
+        level_ticks=tape.level_ticks,
+        rules=venue.rules(tape.instrument, tape.session),
+        facts=facts,
+        curve=np.asarray(lesson.curve.traded, dtype=np.float64),
+        fees=fees,
+    )

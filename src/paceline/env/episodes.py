@@ -1,0 +1,183 @@
+"""Which parent orders an environment works: drawn from recorded days, as curriculum and split say.
+
+    pool = Pool(tapes, EpisodeSettings(horizon_s=1800, qty_volume=(0.02, 0.1)), seed=7)
+    episodes = pool.draw(1024)
+
+Every day is taught by the days before it and by no other. Days for training, validation and test
+are told apart by date (`split`), and a pool holds days of one part only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from paceline.config import Field, Settings
+from paceline.env.episode import EPISODE_RECORD
+from paceline.env.history import History
+from paceline.env.parents import draw_parents
+from paceline.errors import ConfigError
+from paceline.market.portrait import touch_lots
+from paceline.market.tape import Tape
+from paceline.units import BPS, NS_PER_S
+
+_FAR = 1 << 40
+"""Lots or ticks that no order reaches: no limit."""
+
+_PER_DAY = 64
+"""Parent orders that are drawn of a day at a time."""
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class EpisodeSettings(Settings, frozen=True, kw_only=True):
+    """What parent orders of episodes are like."""
+
+    horizon_s: Annotated[
+        tuple[Annotated[float, Meta(ge=10, le=86_400)], ...],
+        Field("Horizons, one of which is drawn.", "s"),
+    ] = (1800.0,)
+    qty_volume: Annotated[
+        tuple[Positive, Positive],
+        Field("Least and most size, drawn between as a share of the horizon's usual volume.", ""),
+    ] = (0.02, 0.10)
+    urgency: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=10)], Annotated[float, Meta(ge=0, le=10)]],
+        Field("Least and most kappa T of the Almgren-Chriss path it is compared with.", ""),
+    ] = (0.5, 2.0)
+    participation: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Field("Most participation over the window; left out, none.", "share"),
+    ] = 0.25
+    participation_window_s: Annotated[
+        Annotated[float, Meta(ge=1, le=86_400)], Field("Length of the window.", "s")
+    ] = 300.0
+    price_band_bps: Annotated[
+        Annotated[float, Meta(gt=0, le=5000)] | None,
+        Field("Worst price, from arrival; left out, none.", "bps"),
+    ] = 200.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("qty_volume", "urgency"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ConfigError(f"{name}: {low:g} is above {high:g}; give least and most")
+        if not self.horizon_s:
+            raise ConfigError("horizon_s: none is given; give one or more")
+
+
+class Pool:
+    """Days to draw episodes from."""
+
+    def __init__(
+        self,
+        tapes: Sequence[Tape],
+        settings: EpisodeSettings | None = None,
+        *,
+        seed: int = 0,
+        taught_by: Sequence[Tape] = (),
+    ) -> None:
+        """Episodes on `tapes`; days before them in `tapes` or `taught_by` teach.
+
+        Raises `ConfigError` where there is none.
+        """
+        if not tapes:
+            raise ConfigError("tapes: none is given; give one or more days")
+        self.tapes = list(tapes)
+        self.settings = settings or EpisodeSettings()
+        everything = {tape.manifest.tape_id: tape for tape in [*taught_by, *tapes]}
+        symbols = {tape.instrument.symbol for tape in everything.values()}
+        histories = {
+            symbol: History([t for t in everything.values() if t.instrument.symbol == symbol])
+            for symbol in symbols
+        }
+        self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
+        self.touch_lots = [_usual_touch(tape, histories) for tape in self.tapes]
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from here on what a new pool of this seed would."""
+        self._rng = np.random.default_rng(seed)
+        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+
+    def draw(self, n: int) -> NDArray[np.void]:
+        """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it."""
+        days = self._rng.integers(len(self.tapes), size=n)
+        found = np.zeros(n, EPISODE_RECORD)
+        for day in np.unique(days):
+            at = np.flatnonzero(days == day)
+            found[at] = self._of_day(int(day), len(at))
+        return found
+
+    def _of_day(self, day: int, n: int) -> NDArray[np.void]:
+        while len(self._drawn[day]) < n:
+            more = self._fresh(day, max(n, _PER_DAY))
+            self._drawn[day] = np.concatenate([self._drawn[day], more])
+        taken, self._drawn[day] = self._drawn[day][:n], self._drawn[day][n:]
+        return taken
+
+    def _fresh(self, day: int, n: int) -> NDArray[np.void]:
+        tape, lesson, settings, rng = (
+            self.tapes[day], self.lessons[day], self.settings, self._rng,
+        )  # fmt: skip
+        horizon = settings.horizon_s[int(rng.integers(len(settings.horizon_s)))]
+        parents = draw_parents(
+            tape, lesson, n, horizon, qty=None, qty_adv=None,
+            qty_volume=settings.qty_volume[1], seed=int(rng.integers(2**32)),
+        )  # fmt: skip
+        found = np.zeros(n, EPISODE_RECORD)
+        for name in ("side", "start_ts", "end_ts", "seed"):
+            found[name] = parents[name]
+        low, high = settings.qty_volume
+        share = rng.uniform(low / high, 1.0, n)
+        found["lots"] = np.maximum(np.round(parents["lots"] * share), 1)
+        found["tape"] = day
+        found["steepness"] = rng.uniform(*settings.urgency, n)
+        found["child_max"] = _FAR
+        found["band_high"], found["band_low"] = _FAR, -_FAR
+        found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
+        if settings.participation is not None:
+            found["share_ppm"] = round(settings.participation * 1e6)
+        if settings.price_band_bps is not None:
+            at = np.searchsorted(tape.events.ts, found["start_ts"], side="right") - 1
+            mid = tape.mid_ticks()[at]
+            found["band_low"] = np.floor(mid * (1.0 - settings.price_band_bps / BPS))
+            found["band_high"] = np.ceil(mid * (1.0 + settings.price_band_bps / BPS))
+        rng.shuffle(found)
+        return found
+
+
+def _usual_touch(tape: Tape, histories: dict[str, History]) -> float:
+    """Median lots at the touch on the day before, or on the day itself if there is none."""
+    earlier = [
+        other
+        for other in histories[tape.instrument.symbol].tapes
+        if other.session.day < tape.session.day
+    ]
+    lots = np.concatenate(touch_lots(earlier[-1] if earlier else tape))
+    return float(np.median(lots[lots > 0])) if np.any(lots > 0) else 1.0
+
+
+def split(
+    tapes: Sequence[Tape], validation: str, test: str
+) -> tuple[list[Tape], list[Tape], list[Tape]]:
+    """Days for training, validation and test: before the first day of `validation` (YYYY-MM-DD),
+    from there to before the first of `test`, and from there on. No day is in two of them.
+
+    Raises `ConfigError` if the dates do not rise, or a part is empty.
+    """
+    if not validation < test:
+        raise ConfigError(f"test: {test} is not after validation {validation}; give a later day")
+    parts: tuple[list[Tape], list[Tape], list[Tape]] = ([], [], [])
+    for tape in tapes:
+        day = tape.session.day
+        parts[(day >= validation) + (day >= test)].append(tape)
+    for part, name in zip(parts, ("training", "validation", "test"), strict=True):
+        if not part:
+            raise ConfigError(f"{name}: has no day; choose other dates or give more tapes")
+    return parts
