@@ -88,8 +88,11 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         reward: RewardSettings | None = None,
         max_orders: int = 512,
         max_fills: int = 1024,
+        keep_fills: bool = False,
     ) -> None:
-        """Raises `InputError` for a number of environments that is none."""
+        """`keep_fills` hands out the fills of an episode that is over (`info["final_fills"]`).
+
+        Raises `InputError` for a number of environments that is none."""
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise InputError(f"num_envs: {num_envs!r} is no count; give 1 or more")
         self.num_envs = num_envs
@@ -107,7 +110,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.episodes = np.zeros(num_envs, EPISODE_RECORD)
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
-        self._table = self.grid.table()
+        self._table, self._keeps_fills = self.grid.table(), keep_fills
         self._plan = Plan(
             targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
             placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
@@ -164,6 +167,11 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             info["final_obs"] = self.seen[done].copy()
             info["final_order"] = self.lives.order[done, 0].copy()
             info["final_episode"] = self.episodes[done].copy()
+            if self._keeps_fills:
+                account = self.lives.account
+                info["final_fills"] = [
+                    account.fills[i, : account.clock[i, 0]["n_fills"]].copy() for i in done
+                ]
             self._begin(done, self.pool.draw(len(done)))
         return self.seen, reward, terminated, truncated, info
 

@@ -1,0 +1,255 @@
+"""Many episodes at once: cost, determinism, what may be known, and what is never exceeded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from paceline.cost.shortfall import shortfall
+from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
+from paceline.engine.shipped import load_market
+from paceline.engine.simulator import simulate_day
+from paceline.engine.venue import Fees, Latency, Venue
+from paceline.env.batch_env import TERM_NAMES, BatchExecutionEnv, RewardSettings
+from paceline.env.episodes import EpisodeSettings, Pool, split
+from paceline.errors import ConfigError, InputError
+from paceline.market.events import HIDDEN, NO_SLOT, Rows
+from paceline.market.tape import Tape
+from paceline.units import NS_PER_S
+
+SHORT = EpisodeSettings(horizon_s=(120.0, 300.0), participation=None)
+VENUE = Venue(
+    submit=Latency.constant(5.0), ack=Latency.constant(3.0), market_data=Latency.constant(2.0),
+    fees=Fees(maker_per_share=-0.002, taker_per_share=0.003, taker_bps=0.1),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tapes() -> list[Tape]:
+    market = load_market("yhoo-2003")
+    return [simulate_day(market, f"2024-01-{day:02d}", 4) for day in (8, 9)]
+
+
+def played(
+    tapes: list[Tape], n: int, steps: int, seed: int = 3, **options: Any
+) -> tuple[BatchExecutionEnv, list[dict[str, Any]], NDArray[np.float64]]:
+    """An environment after random actions, the infos, and all rewards `[steps, n]`."""
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=seed), n, venue=VENUE, **options)
+    env.reset()
+    dice = np.random.default_rng(seed)
+    infos, rewards = [], []
+    for _ in range(steps):
+        _, reward, _, _, info = env.step(dice.integers(len(env.grid), size=n))
+        infos.append(info)
+        rewards.append(reward.copy())
+    return env, [info for info in infos if "done" in info], np.array(rewards)
+
+
+def test_cost_is_shortfall(tapes: list[Tape]) -> None:
+    """The figure of the kernels and that of `cost.shortfall`, from the fills, to the last digits;
+    and what is left is worth the mid at the end."""
+    env, infos, _ = played(tapes, 16, 300, keep_fills=True)
+    seen = 0
+    for info in infos:
+        columns = (info[f"final_{name}"] for name in ("episode", "order", "bps", "fills"))
+        for episode, order, bps, fills in zip(*columns, strict=True):
+            tape = env.pool.tapes[episode["tape"]]
+            start, end = np.searchsorted(
+                tape.events.ts, (episode["start_ts"], episode["end_ts"]), side="right"
+            )
+            mid = tape.mid_ticks()
+            paid = fills["ticks"] + episode["side"] * fills["shift"]
+            fee = VENUE.fees.charge(paid, fills["lots"], fills["maker"] == 1, tape.instrument)
+            arrival = mid[start - 1 : start]
+            cost = shortfall(
+                [episode["side"]], [episode["lots"]], arrival, arrival, mid[end - 1 : end],
+                np.zeros(len(fills), np.int64), paid, fills["lots"], fee,
+            )  # fmt: skip
+            assert bps == pytest.approx(cost.shortfall_bps[0], abs=1e-9)
+            assert cost.filled_lots[0] == order["lots"] - order["left"]
+            seen += 1
+    assert seen > 20
+
+
+def test_rewards_add_up_to_the_shortfall(tapes: list[Tape]) -> None:
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=3), 4, venue=VENUE)
+    env.reset()
+    dice, total = np.random.default_rng(3), np.zeros(4)
+    for _ in range(200):
+        _, reward, _, _, info = env.step(dice.integers(len(env.grid), size=4))
+        total += reward
+        for i, bps in zip(info.get("done", ()), info.get("final_bps", ()), strict=True):
+            assert -total[i] == pytest.approx(bps, abs=1e-9)
+            total[i] = 0.0
+
+
+def test_reward_terms_are_named_weighed_and_shaped(tapes: list[Tape]) -> None:
+    assert TERM_NAMES == (
+        "is_step", "risk", "temporary", "permanent", "violation", "is_total", "variance",
+    )  # fmt: skip
+    env = BatchExecutionEnv(
+        Pool(tapes, SHORT, seed=1), 8, reward=RewardSettings(risk=0.5, is_total=2.0)
+    )
+    env.reset()
+    dice = np.random.default_rng(0)
+    for _ in range(100):
+        _, reward, over, _, _ = env.step(dice.integers(len(env.grid), size=8))
+        terms = env.terms
+        np.testing.assert_allclose(reward, terms[:, 0] + 0.5 * terms[:, 1] + 2.0 * terms[:, 5])
+        assert np.all(terms[:, 1:5] <= 0.0)
+        assert np.all(terms[~over, 5] == 0.0)
+
+
+def test_the_same_seed_plays_the_same_game(tapes: list[Tape]) -> None:
+    first, second = played(tapes, 8, 80), played(tapes, 8, 80)
+    np.testing.assert_array_equal(first[2], second[2])
+    np.testing.assert_array_equal(first[0].seen, second[0].seen)
+    other = played(tapes, 8, 80, seed=4)
+    assert not np.array_equal(first[2], other[2])
+
+
+def test_many_are_as_many_alone(tapes: list[Tape]) -> None:
+    """Bit for bit: each of eight, and eight environments of one."""
+    pool = Pool(tapes, SHORT, seed=9)
+    episodes = pool.draw(8)
+    actions = np.random.default_rng(9).integers(97, size=(25, 8))
+    together = BatchExecutionEnv(pool, 8, venue=VENUE)
+    together.reset(options={"episodes": episodes})
+    alone = [BatchExecutionEnv(pool, 1, venue=VENUE) for _ in range(8)]
+    for i, env in enumerate(alone):
+        env.reset(options={"episodes": episodes[i : i + 1]})
+    going = np.ones(8, bool)
+    for row in actions:
+        seen, reward, over, _, _ = together.step(row)
+        for i in np.flatnonzero(going):
+            mine = alone[i].step(row[i : i + 1])
+            assert mine[1][0] == reward[i]
+            assert mine[2][0] == over[i]
+            if not over[i]:
+                np.testing.assert_array_equal(mine[0][0], seen[i])
+        going &= ~over
+    assert going.any()
+
+
+def test_nothing_is_known_of_the_future(tapes: list[Tape]) -> None:
+    """Where the market is another one from some time on, all that was seen and paid before stays
+    the same to the last bit."""
+    tape = tapes[0]
+    pool = Pool([tape], SHORT, seed=2)
+    episodes = pool.draw(64)
+    cut = int(np.median(episodes["start_ts"])) + 60 * 10**9
+    other = _with_another_future(tape, cut)
+    env, changed = (
+        BatchExecutionEnv(pool_of, 64, venue=VENUE)
+        for pool_of in (pool, _same_lessons(pool, other))
+    )
+    seen, _ = env.reset(options={"episodes": episodes})
+    theirs, _ = changed.reset(options={"episodes": episodes})
+    dice, compared, moved = np.random.default_rng(1), 0, 0
+    going = np.ones(64, bool)
+    for _ in range(40):
+        past = going & (env.lives.progress["ts"] < cut)
+        np.testing.assert_array_equal(seen[past], theirs[past])
+        compared += int(past.sum())
+        moved += int(np.any(seen[going & ~past] != theirs[going & ~past]))
+        actions = dice.integers(len(env.grid), size=64)
+        seen, _, over, cut_off, _ = env.step(actions)
+        theirs, _, also_over, _, _ = changed.step(actions)
+        going &= ~(over | cut_off | also_over)
+    assert compared > 200
+    assert moved > 0, "the future did change"
+
+
+def _with_another_future(tape: Tape, cut: int) -> Tape:
+    """From `cut` on nothing but prints that no book has to hold."""
+    events, late = tape.events, tape.events.ts >= cut
+    ticks = np.where(late, int(tape.level_ticks[0]), tape.level_ticks[np.maximum(events.level, 0)])
+    rows = Rows(
+        np.array(events.ts),
+        np.where(late, HIDDEN, events.kind).astype(np.uint8),
+        np.where(late, 1, events.side).astype(np.int8),
+        ticks,
+        np.where(late, 977, events.qty).astype(np.int64),
+        np.where(late, NO_SLOT, events.slot).astype(np.int32),
+    )
+    return Tape.compile(rows, tape.instrument, tape.session)
+
+
+def _same_lessons(pool: Pool, tape: Tape) -> Pool:
+    """A pool of `tape` that was taught what `pool` was."""
+    other = Pool([tape], SHORT, seed=2)
+    other.lessons, other.touch_lots = pool.lessons, pool.touch_lots
+    return other
+
+
+def test_no_more_is_ever_traded_than_was_ordered(tapes: list[Tape]) -> None:
+    _, infos, _ = played(tapes, 32, 200, keep_fills=True)
+    for info in infos:
+        for episode, fills in zip(info["final_episode"], info["final_fills"], strict=True):
+            assert fills["lots"].sum() <= episode["lots"]
+
+
+def test_features_are_within_their_ranges_and_flagged(tapes: list[Tape]) -> None:
+    env, _, _ = played(tapes, 64, 60)
+    seen = env.seen
+    low, high = ranges().T
+    assert seen.shape == (64, N_FEATURES) == (64, len(NAMES))
+    assert np.isfinite(seen).all()
+    assert np.all(seen[:, :N_VALUES] >= low.astype(np.float32))
+    assert np.all(seen[:, :N_VALUES] <= high.astype(np.float32))
+    assert set(np.unique(seen[:, N_VALUES:])) <= {0.0, 1.0}
+    named = dict(zip(NAMES, seen.T, strict=True))
+    assert np.all(named["no regime_0"] == 1.0)
+    assert np.mean(named["no spread"]) < 0.1
+    assert named["inventory"].std() > 0.0
+    opened = [env.pool.tapes[day].session.open_ns for day in env.episodes["tape"]]
+    late = env.episodes["start_ts"] - opened > 306 * NS_PER_S
+    assert late.any()
+    for name in ("volatility_300s", "volume_300s", "near_adds_60s"):
+        assert np.all(named[f"no {name}"][late] == 0.0), "five minutes were listened to"
+
+
+def test_a_watch_in_an_episode_is_one_that_listened_to_all(tapes: list[Tape]) -> None:
+    """What a live feed would have: every row since the open, one by one."""
+    from paceline.market.watch import begin, look_back, new_watch, note_rows
+
+    env, _, _ = played(tapes, 16, 30)
+    for i in range(16):
+        tape = env.pool.tapes[env.episodes[i]["tape"]]
+        watch = new_watch()
+        begin(watch, tape.session.open_ns)
+        seen_ts = int(env.lives.account.clock[i, 0]["last_seen"])
+        stop = int(np.searchsorted(tape.events.ts, seen_ts, side="right"))
+        for row in range(stop):
+            note_rows(watch, tape.events, tape.level_ticks, row, row + 1)
+        look_back(watch, seen_ts)
+        np.testing.assert_array_equal(watch.sums, env.lives.watch.sums[i])
+
+
+def test_bad_input_is_one_line(tapes: list[Tape]) -> None:
+    env = BatchExecutionEnv(Pool(tapes, SHORT), 2)
+    env.reset()
+    with pytest.raises(InputError, match=r"actions: give \[2\] numbers from 0 to 96"):
+        env.step(np.array([0, 97]))
+    with pytest.raises(InputError, match="num_envs: 0 is no count"):
+        BatchExecutionEnv(Pool(tapes, SHORT), 0)
+    with pytest.raises(ConfigError, match=r"qty_volume: 0\.2 is above 0\.1"):
+        EpisodeSettings(qty_volume=(0.2, 0.1))
+    with pytest.raises(ConfigError, match="tapes: none is given"):
+        Pool([])
+
+
+def test_days_of_training_validation_and_test_never_mix(tapes: list[Tape]) -> None:
+    market = load_market("yhoo-2003")
+    days = [*tapes, simulate_day(market, "2024-01-10", 4)]
+    parts = split(days, "2024-01-09", "2024-01-10")
+    assert [[tape.session.day for tape in part] for part in parts] == [
+        ["2024-01-08"], ["2024-01-09"], ["2024-01-10"]
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="validation: has no day"):
+        split(days, "2024-01-11", "2024-01-12")
+    with pytest.raises(ConfigError, match="is not after validation"):
+        split(days, "2024-01-10", "2024-01-09")
