@@ -259,18 +259,20 @@ def _sent(counters: Counters, parent: int, child: int, order: np.void, ts: int) 
 
 
 @kernel
-def filled(counters: Counters, symbol: int, child: int, lots: int, ts: int) -> bool:
-    """`lots` of a child order traded, as we hear at `ts`; False when none such works."""
+def filled(counters: Counters, parent: int, child: int, lots: int, ts: int) -> bool:
+    """`lots` of a child order traded, as we hear at `ts`. They count in any case; False when the
+    order was thought to be over, or never sent."""
+    own = counters.parents[parent]
+    symbol = own["symbol"]
+    own["filled_lots"] += lots
+    count(counters.parent_fills[parent], ts, lots)
+    count(counters.fills[symbol], ts, lots)
+    if counters.symbols[symbol]["position_lots"] != MISSING:
+        counters.symbols[symbol]["position_lots"] += own["side"] * lots
     row = find(counters, symbol, child)
     if child == FREE or row < 0:
         return False
     working = counters.working[symbol, row]
-    parent = working["parent"]
-    counters.parents[parent]["filled_lots"] += lots
-    count(counters.parent_fills[parent], ts, lots)
-    count(counters.fills[symbol], ts, lots)
-    if counters.symbols[symbol]["position_lots"] != MISSING:
-        counters.symbols[symbol]["position_lots"] += working["side"] * lots
     working["lots"] -= lots
     working["asked_lots"] -= lots
     if working["lots"] <= 0:
@@ -279,8 +281,9 @@ def filled(counters: Counters, symbol: int, child: int, lots: int, ts: int) -> b
 
 
 @kernel
-def replaced(counters: Counters, symbol: int, child: int) -> bool:
+def replaced(counters: Counters, parent: int, child: int) -> bool:
     """The exchange confirmed a replace; False when none was on its way."""
+    symbol = counters.parents[parent]["symbol"]
     row = find(counters, symbol, child)
     if child == FREE or row < 0 or counters.working[symbol, row]["replaces"] == 0:
         return False
@@ -294,8 +297,9 @@ def replaced(counters: Counters, symbol: int, child: int) -> bool:
 
 
 @kernel
-def over(counters: Counters, symbol: int, child: int) -> bool:
+def over(counters: Counters, parent: int, child: int) -> bool:
     """Nothing of a child order works any more: cancelled, expired or rejected."""
+    symbol = counters.parents[parent]["symbol"]
     row = find(counters, symbol, child)
     if child == FREE or row < 0:
         return False
