@@ -10,7 +10,8 @@ is what the new one sees, and `info` says how the old one ended (`final_bps`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -89,8 +90,10 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         max_orders: int = 512,
         max_fills: int = 1024,
         keep_fills: bool = False,
+        threads: int = 1,
     ) -> None:
-        """`keep_fills` hands out the fills of an episode that is over (`info["final_fills"]`).
+        """`threads` share the work of a step; what comes out does not depend on them. `keep_fills`
+        hands out the fills of an episode that is over (`info["final_fills"]`).
 
         Raises `InputError` for a number of environments that is none."""
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
@@ -111,6 +114,8 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
         self._table, self._keeps_fills = self.grid.table(), keep_fills
+        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._n_threads = threads
         self._plan = Plan(
             targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
             placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
@@ -143,37 +148,56 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         dict[str, Any],
     ]:
         """Carry out one action in each. Raises `InputError` for actions that are none."""
+        reward, over = self.advance(actions)
+        terminated, truncated = over == TERMINATED, over == TRUNCATED
+        info: dict[str, Any] = {}
+        done = np.flatnonzero(over != RUNNING)
+        if len(done):
+            info = self._ended(done)
+            self._begin(done, self.pool.draw(len(done)))
+        return self.seen, reward, terminated, truncated, info
+
+    def advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Carry out one action in each, and begin nothing anew: rewards, and what is over."""
         actions = np.ascontiguousarray(actions, np.int64)
         wrong = (actions < 0) | (actions >= len(self.grid))
         if actions.shape != (self.num_envs,) or wrong.any():
             raise InputError(
                 f"actions: give [{self.num_envs}] numbers from 0 to {len(self.grid) - 1}"
             )
-        for day, which in self._by_day(np.arange(self.num_envs)):
-            step_some(
-                self.days[day], self.lives, which, self.episodes, self._table, actions,
-                self._plan, self.terms, self.seen,
-            )  # fmt: skip
+        self._each_day(
+            np.arange(self.num_envs),
+            lambda day, which: step_some(
+                day, self.lives, which, self.episodes, self._table, actions, self._plan,
+                self.terms, self.seen,
+            ),
+        )  # fmt: skip
         if np.any(self.lives.account.clock["full"]):
             raise CapacityError("account: full; make the environment with a larger max_orders")
-        reward = self.terms @ self.weights
-        over = self.lives.progress["over"]
-        terminated, truncated = over == TERMINATED, over == TRUNCATED
-        info: dict[str, Any] = {}
-        done = np.flatnonzero(over != RUNNING)
-        if len(done):
-            info["done"] = done
-            info["final_bps"] = self.lives.progress["marked_bps"][done].copy()
-            info["final_obs"] = self.seen[done].copy()
-            info["final_order"] = self.lives.order[done, 0].copy()
-            info["final_episode"] = self.episodes[done].copy()
-            if self._keeps_fills:
-                account = self.lives.account
-                info["final_fills"] = [
-                    account.fills[i, : account.clock[i, 0]["n_fills"]].copy() for i in done
-                ]
-            self._begin(done, self.pool.draw(len(done)))
-        return self.seen, reward, terminated, truncated, info
+        return self.terms @ self.weights, self.lives.progress["over"].copy()
+
+    def fills(self, i: int) -> NDArray[np.void]:
+        """Fills so far of the order in environment `i`, `[m]` of FILL_RECORD."""
+        account = self.lives.account
+        return account.fills[i, : account.clock[i, 0]["n_fills"]].copy()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let the threads go."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def _ended(self, done: NDArray[np.int64]) -> dict[str, Any]:
+        """How the episodes in `done` ended, before others begin there."""
+        info: dict[str, Any] = {
+            "done": done,
+            "final_bps": self.lives.progress["marked_bps"][done].copy(),
+            "final_obs": self.seen[done].copy(),
+            "final_order": self.lives.order[done, 0].copy(),
+            "final_episode": self.episodes[done].copy(),
+        }
+        if self._keeps_fills:
+            info["final_fills"] = [self.fills(i) for i in done]
+        return info
 
     def random_actions(self) -> NDArray[np.int64]:
         """`[num_envs]` legal actions, each as likely as another."""
@@ -184,10 +208,29 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         while len(which):
             self.episodes[which] = episodes
             self.lives.progress["episode"][which] = which
-            for day, some in self._by_day(which):
-                begin_some(self.days[day], self.lives, some, self.episodes, self.seen)
+            self._each_day(
+                which,
+                lambda day, some: begin_some(day, self.lives, some, self.episodes, self.seen),
+            )
             which = which[self.lives.progress["over"][which] != RUNNING]
             episodes = self.pool.draw(len(which))
+
+    def _each_day(
+        self, which: NDArray[np.int64], do: Callable[[Day, NDArray[np.int64]], None]
+    ) -> None:
+        """Do it for `which`, day by day, on all threads."""
+        groups = self._by_day(which)
+        if self._threads is None:
+            for day, some in groups:
+                do(self.days[day], some)
+            return
+        parts = [
+            (day, part)
+            for day, some in groups
+            for part in np.array_split(some, self._n_threads)
+            if len(part)
+        ]
+        list(self._threads.map(lambda part: do(self.days[part[0]], part[1]), parts))
 
     def _by_day(self, which: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
         """`which`, by the day that their episodes are on."""
