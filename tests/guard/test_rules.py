@@ -292,9 +292,11 @@ def test_a_cancel_is_bound_by_rates_and_rest_alone() -> None:
     assert why(bad, cancel) == ()
     busy = {"symbol_messages": 10, "symbol_cancels": 4, "messages": 1000, "cancels": 500}
     counts = ("message_rate", "max_messages", "cancel_rate", "max_cancels")
-    assert why({**bad, **busy}, {**cancel, "replaced_age_ns": 0}) == (*counts, "min_resting")
+    busy["last_sent_ts"] = NOW + 1
+    young = {**cancel, "replaced_age_ns": 0}
+    assert why({**bad, **busy}, young) == ("clock_back", *counts, "min_resting")
     for mode in (REDUCE_ONLY, HALT, CANCEL_ALL):
-        assert why({**bad, **busy, "kill_mode": mode}, {**cancel, "replaced_age_ns": 0}) == ()
+        assert why({**bad, **busy, "kill_mode": mode}, young) == ()
 
 
 def test_a_replace_counts_by_what_is_left_of_it() -> None:

@@ -88,6 +88,7 @@ def not_sending(
     messages = count(s["symbol_messages"]) if window else None
     cancels = count(s["symbol_cancels"]) if window else None
     ok = {
+        "clock_back": s["now_ts"] >= s["last_sent_ts"],
         "message_rate": within(total(messages, 1), limit(lim["message_rate"])),
         "max_messages": within(total(count(s["messages"]), 1), limit(lim["max_messages"])),
     }
@@ -116,7 +117,6 @@ def about_state(lim: Mapping[str, int], s: Mapping[str, Any], o: Mapping[str, in
         "no_market_data": two_sided,
         "crossed": not two_sided or s["bid_ticks"] < s["ask_ticks"],
         "stale": within(count(age), limit(lim["max_data_age_ns"])),
-        "clock_back": s["now_ts"] >= s["last_sent_ts"],
     }
     return {name for name, fine in ok.items() if not fine}
 

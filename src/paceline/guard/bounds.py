@@ -155,8 +155,6 @@ def _state(limits: np.void, snapshot: np.void) -> int:
     age_ns = now - snapshot["data_ts"] if snapshot["data_ts"] >= 0 else MISSING
     if _room(limits["max_data_age_ns"], age_ns) < 0:
         bits |= bit.STALE
-    if now < snapshot["last_sent_ts"]:
-        bits |= bit.CLOCK_BACK
     if limits["order_step"] < 1:
         bits |= bit.OFF_TICK
     return bits
@@ -166,6 +164,9 @@ def _state(limits: np.void, snapshot: np.void) -> int:
 def _sending(limits: np.void, snapshot: np.void) -> tuple[int, int]:
     """Bits of counts and rates: for new orders, and for replaces."""
     submit, replace = 0, 0
+    # Rates are counted up to the last message; before it nothing is known of them.
+    if snapshot["now_ts"] < snapshot["last_sent_ts"]:
+        submit |= bit.CLOCK_BACK
     rated = limits["rate_window_ns"] > 0
     if _room(limits["message_rate"], snapshot["symbol_messages"] if rated else MISSING) < 1:
         submit |= bit.MESSAGE_RATE

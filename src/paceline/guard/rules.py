@@ -9,8 +9,8 @@ tabulate: `sending_reasons`, `price_reasons`, `lots_reasons` and `pair_reasons`,
 
     hold      always legal
     protect   a cancel by the guard, the kill switch or a person: legal while something works
-    cancel    as long as rates, counts and the resting time allow; always once the kill switch
-              has been thrown; never a matter of prices, sizes, or market data
+    cancel    as long as rates, counts, the resting time and the order of time allow; always once
+              the kill switch has been thrown; never a matter of prices, sizes, or market data
     replace   a cancel and an order in one message: all rules of both
 
 What works counts as filled, and counts when it is sent: no sequence of fills carries us beyond a
