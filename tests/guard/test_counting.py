@@ -1,0 +1,187 @@
+"""What is counted, against exact counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from guard.states import NOW, limits, order, state
+from paceline.guard import counting
+from paceline.guard.counting import (
+    BUCKETS,
+    PARENT_RECORD,
+    ROLLING_RECORD,
+    Counters,
+    admit,
+    count,
+    counted,
+    new_counters,
+)  # fmt: skip
+from paceline.guard.reasons import names
+from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE
+from paceline.guard.snapshot import CANCEL_ALL, MISSING, NO_OFFER, blank_snapshots
+from paceline.jit import kernel
+from paceline.units import NS_PER_S
+
+
+@kernel
+def rolled(
+    rolling: NDArray[np.void], ts: NDArray[np.int64], n: NDArray[np.int64],
+    found: NDArray[np.int64],
+) -> None:  # fmt: skip
+    for k in range(len(ts)):
+        count(rolling[0], ts[k], n[k])
+        found[k] = counted(rolling[0], ts[k])
+
+
+@given(
+    st.integers(1, 5000),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(0, 9)), min_size=1, max_size=80),
+    st.integers(0, 10**18),
+)
+def test_never_too_few_and_hardly_too_many(
+    window: int, steps: list[tuple[int, int]], start: int
+) -> None:
+    gaps, n = np.array(steps, np.int64).T
+    ts = start + np.cumsum(gaps)
+    rolling = np.zeros(1, ROLLING_RECORD)
+    rolling["bucket_ns"] = -(-window // (BUCKETS - 1))
+    found = np.zeros(len(ts), np.int64)
+    rolled(rolling, ts, np.ascontiguousarray(n), found)
+    longest = BUCKETS * rolling[0]["bucket_ns"]
+    for k, now in enumerate(ts):
+        before = ts[: k + 1]
+        assert found[k] >= n[: k + 1][before > now - window].sum()
+        assert found[k] <= n[: k + 1][before > now - longest].sum()
+
+
+def test_without_a_window_nothing_is_known() -> None:
+    found = np.zeros(1, np.int64)
+    rolled(np.zeros(1, ROLLING_RECORD), np.array([NOW]), np.array([3]), found)
+    assert found[0] == MISSING
+
+
+class Desk:
+    """Parents on one symbol, for tests by hand."""
+
+    def __init__(self, sides: list[int], room: int = 4, **changed: Any) -> None:
+        parents = np.zeros(len(sides), PARENT_RECORD)
+        parents["side"], parents["lots"] = sides, 2500
+        parents["start_ts"], parents["end_ts"] = NOW, NOW + 10**12
+        self.limits = np.concatenate([limits(**changed)] * len(sides))
+        self.counters: Counters = new_counters(parents, self.limits, room)
+        self.counters.symbols["position_lots"] = 0
+        self.snapshots = np.concatenate([state()] * len(sides))
+        self.orders = np.concatenate([order()] * len(sides))
+
+    def send(
+        self, parent: int, child: int, after_s: float = 1.0, **changed: Any
+    ) -> tuple[str, ...]:
+        side = int(self.counters.parents[parent]["side"])
+        given = {"side": side, "ticks": 2085 - side, **changed}
+        self.orders[parent] = order(**given)[0]
+        now = NOW + NS_PER_S
+        mode = self.snapshots[parent]["kill_mode"]
+        self.snapshots[parent] = state(now_ts=now, data_ts=now, kill_mode=mode)[0]
+        return names(admit(self.limits, self.counters, self.snapshots, self.orders, parent, child))
+
+    def seen(self, parent: int, *fields: str) -> list[int]:
+        self.send(parent, 0, kind=HOLD)
+        return [int(self.snapshots[parent][field]) for field in fields]
+
+
+def test_counting_is_at_send() -> None:
+    desk = Desk([1, 1, -1])
+    assert desk.send(0, 1) == ()
+    assert desk.send(1, 2, lots=30) == ()
+    assert desk.send(2, 3, lots=5, ticks=2087) == ()
+    assert desk.seen(0, "working_lots", "symbol_working_lots", "symbol_side_lots") == [
+        100,
+        135,
+        130,
+    ]
+    assert desk.seen(2, "working_lots", "symbol_side_lots", "symbol_orders") == [5, 5, 3]
+    assert desk.seen(1, "own_bid_ticks", "own_ask_ticks") == [2084, 2087]
+    assert desk.seen(1, "messages", "symbol_messages", "inventory_lots") == [1, 3, 2500]
+    assert desk.send(1, 4, lots=7, ticks=2087) == ("self_match",)
+    assert desk.seen(1, "messages", "symbol_messages") == [1, 3]
+
+
+def test_fills_turn_what_works_into_what_is_held() -> None:
+    desk = Desk([1, 1])
+    desk.send(0, 1)
+    assert counting.filled(desk.counters, 0, 1, 40, NOW + NS_PER_S)
+    shown = ("working_lots", "filled_lots", "symbol_filled_lots", "inventory_lots", "position_lots")
+    assert desk.seen(0, *shown) == [60, 40, 40, 2460, 40]
+    assert desk.seen(1, *shown) == [0, 0, 40, 2500, 40]
+    assert counting.filled(desk.counters, 0, 1, 60, NOW + NS_PER_S)
+    assert desk.seen(0, "symbol_orders", "own_bid_ticks", "own_ask_ticks") == [0, 0, NO_OFFER]
+    assert not counting.filled(desk.counters, 0, 1, 5, NOW + NS_PER_S)
+    assert desk.seen(0, *shown) == [0, 105, 105, 2395, 105]
+
+
+def test_until_a_replace_is_confirmed_both_count() -> None:
+    desk = Desk([1])
+    desk.send(0, 1)
+    desk.counters.working["sent_ts"] -= NS_PER_S
+    assert desk.send(0, 1, kind=REPLACE, lots=30, ticks=2080) == ()
+    assert desk.seen(0, "working_lots", "own_bid_ticks", "messages", "cancels") == [100, 2084, 2, 1]
+    counting.filled(desk.counters, 0, 1, 10, NOW + NS_PER_S)
+    assert counting.replaced(desk.counters, 0, 1)
+    assert desk.seen(0, "working_lots", "own_bid_ticks") == [20, 2080]
+    assert not counting.replaced(desk.counters, 0, 1)
+    assert counting.over(desk.counters, 0, 1)
+    assert not counting.over(desk.counters, 0, 1)
+    assert desk.seen(0, "working_lots") == [0]
+
+
+def test_a_replace_that_fills_overtake_is_over() -> None:
+    desk = Desk([1], min_resting_s=0)
+    desk.send(0, 1)
+    assert desk.send(0, 1, kind=REPLACE, lots=30) == ()
+    counting.filled(desk.counters, 0, 1, 50, NOW + NS_PER_S)
+    assert counting.replaced(desk.counters, 0, 1)
+    assert desk.seen(0, "symbol_orders", "working_lots") == [0, 0]
+
+
+def test_orders_of_others_cannot_be_touched() -> None:
+    desk = Desk([1, 1], min_resting_s=0)
+    desk.send(0, 1)
+    for kind in (CANCEL, REPLACE, PROTECT):
+        for child in (1, 0, 9, -1):
+            assert desk.send(1, child, kind=kind) == ("malformed",)
+    assert desk.send(1, 1) == ("duplicate",)
+    assert desk.send(1, 0, lots=1) == ("malformed",)
+    # What an order says of itself is not believed.
+    assert desk.send(1, 5, kind=CANCEL, replaced_lots=10, replaced_age_ns=10**12) == ("malformed",)
+
+
+def test_a_table_that_is_full_takes_no_order() -> None:
+    desk = Desk([1], room=2, max_working_orders="unlimited")
+    assert desk.send(0, 1, lots=1) == desk.send(0, 2, lots=2) == ()
+    assert desk.send(0, 3, lots=3) == ("working_orders",)
+
+
+def test_protecting_counts_and_is_never_bound() -> None:
+    desk = Desk([1], max_messages=1, max_cancels=0)
+    desk.send(0, 1)
+    assert desk.send(0, 1, kind=CANCEL) == ("max_messages", "max_cancels", "min_resting")
+    assert desk.send(0, 1, kind=PROTECT) == ()
+    desk.snapshots["kill_mode"] = CANCEL_ALL
+    assert desk.send(0, 1, kind=CANCEL) == ()
+    assert desk.seen(0, "messages", "cancels") == [3, 2]
+
+
+@pytest.mark.parametrize("field", ["window_s", "rate_window_s"])
+def test_the_longest_window_counts_for_a_symbol(field: str) -> None:
+    parents = np.zeros(2, PARENT_RECORD)
+    both = np.concatenate([limits(**{field: 31}), limits(**{field: 62})])
+    counters = new_counters(parents, both)
+    rolling = counters.fills if field == "window_s" else counters.messages
+    assert rolling["bucket_ns"].tolist() == [2 * NS_PER_S]
+    assert len(blank_snapshots(2)) == 2

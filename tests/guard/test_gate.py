@@ -1,0 +1,188 @@
+"""The last door: one order at a time, counted at send, refused with reasons in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.states import ACME, LIMITS, NOW, STATE, bits, limits, order, state
+from guard.twin import NUMBERS
+from paceline.errors import ConfigError, InputError, OrderError
+from paceline.guard.gate import SEEN, Gate, Mandate, Request
+from paceline.guard.kill_switch import KillSwitch, Mode, Scope
+from paceline.guard.limits import Limits
+from paceline.guard.reasons import names
+from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE, SUBMIT
+from paceline.guard.words import SHOWN, explain
+from paceline.orders.order import ParentOrder
+from paceline.units import NS_PER_S
+
+ANN: dict[str, Any] = {"who": "ann", "why": "test", "ts": 1}
+
+
+def mandate(order_id: str, side: str = "buy", **changed: Any) -> Mandate:
+    parent = ParentOrder(
+        order_id=order_id, symbol="ACME", side=side, qty=250_000, arrival_px=20.85,  # type: ignore[arg-type]
+        start_ts=NOW - NS_PER_S, end_ts=NOW + 60 * NS_PER_S,
+        constraints={"participation": 0.1, "price_band_bps": 100, "child_max": 20_000},  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Mandate(parent, ACME, Limits(**{**LIMITS, **changed}), "p1", "d1")
+
+
+@pytest.fixture
+def switch(tmp_path: Path) -> KillSwitch:
+    return KillSwitch.create(tmp_path / "kill.json")
+
+
+@pytest.fixture
+def gate(switch: KillSwitch) -> Gate:
+    gate = Gate(switch)
+    for name, side in (("b1", "buy"), ("b2", "buy"), ("s1", "sell")):
+        gate.add(mandate(name, side))
+        gate.see(name, **{field: STATE[field] for field in SEEN})
+    gate.holds("ACME", 0)
+    return gate
+
+
+def submit(parent: str, child: str, **changed: Any) -> Request:
+    side = -1 if parent == "s1" else 1
+    return Request(parent, child, SUBMIT, side, 0, 2085 - side, 100)._replace(**changed)
+
+
+def test_a_good_order_goes_and_counts(gate: Gate) -> None:
+    assert gate.check(submit("b1", "c1"), NOW) == (True, 0, ())
+    decision = gate.check(submit("b2", "c2"), NOW)
+    assert names(decision.bits) == ("duplicate",)
+    assert gate.check(submit("b2", "c2", lots=99), NOW).allowed
+    assert names(gate.check(submit("s1", "c3", ticks=2084), NOW).bits) == ("self_match",)
+
+
+def test_limits_hold_for_the_sum_of_parents(gate: Gate) -> None:
+    sent = [gate.check(submit(f"b{k % 2 + 1}", f"c{k}", lots=160 - k), NOW) for k in range(4)]
+    assert [d.allowed for d in sent] == [True, True, True, False]
+    assert "working_lots: Too much would work at once (symbol_working_lots could become 634, " \
+        "limit 600); send less, or cancel" in sent[3].reasons  # fmt: skip
+
+
+def test_the_life_of_an_order(gate: Gate) -> None:
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+    replace = submit("b1", "c1", kind=REPLACE, lots=50)
+    assert names(gate.check(replace, NOW + 1).bits) == ("min_resting",)
+    later = NOW + NS_PER_S
+    assert gate.check(replace, later).allowed
+    gate.filled("c1", 20, later)
+    gate.replaced("c1")
+    gate.filled("c1", 30, later)
+    with pytest.raises(OrderError, match="reconcile"):
+        gate.over("c1")
+    with pytest.raises(OrderError, match="reconcile"):
+        gate.filled("c1", 1, later)  # a late fill counts all the same
+    with pytest.raises(OrderError, match="no fill"):
+        gate.filled("c1", 0, later)
+    assert names(gate.check(replace, later).bits) == ("malformed",)
+    assert names(gate.check(submit("b1", "c1"), later).bits) == ("duplicate",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"parent_id": "x"}, {"side": 0}, {"lots": 10**30}, {"lots": 1.5}, {"ticks": "2084"},
+        {"kind": True}, {"kind": PROTECT}, {"kind": None}, {"kind": CANCEL}, {"type": -1},
+        {"kind": 9},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nonsense_is_refused_with_a_reason(gate: Gate, wrong: dict[str, Any]) -> None:
+    decision = gate.check(submit("b1", "c1", **wrong), NOW)
+    assert names(decision.bits) == ("malformed",)
+    assert decision.reasons[0].startswith("malformed: ")
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+
+
+def test_holding_is_legal_and_counts_nothing(gate: Gate) -> None:
+    for _ in range(50):
+        assert gate.check(Request("b1", "", HOLD), NOW).allowed
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+
+
+def test_the_kill_switch_reaches_the_next_order(gate: Gate, switch: KillSwitch) -> None:
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+    assert gate.check(submit("s1", "c9"), NOW).allowed
+    assert gate.to_cancel() == ()
+    switch.throw(Scope.ORDER, "b1", Mode.CANCEL_ALL, **ANN)
+    later = NOW + NS_PER_S
+    assert names(gate.check(submit("b1", "c2"), later).bits) == ("killed",)
+    assert gate.check(submit("b2", "c3"), later).allowed
+    assert gate.to_cancel() == ("c1",)
+    assert gate.protect("c1", later).allowed
+    gate.over("c1")
+    assert gate.to_cancel() == ()
+    assert names(gate.protect("c1", later).bits) == ("malformed",)
+    assert names(gate.protect("nobody", later).bits) == ("malformed",)
+
+
+def test_a_lost_kill_file_halts(gate: Gate, tmp_path: Path) -> None:
+    (tmp_path / "kill.json").unlink()
+    assert names(gate.check(submit("b1", "c1"), NOW).bits) == ("killed",)
+
+
+def test_what_nobody_saw_blocks(switch: KillSwitch) -> None:
+    gate = Gate(switch)
+    gate.add(mandate("b1"))
+    decision = gate.check(submit("b1", "c1"), NOW)
+    assert {"restricted", "no_market_data", "price_band", "position"} <= set(names(decision.bits))
+    assert any("not known" in line for line in decision.reasons)
+    gate.see("b1", **{field: STATE[field] for field in SEEN})
+    gate.holds("ACME", 0)
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+
+
+def test_what_the_gate_counts_cannot_be_written(gate: Gate) -> None:
+    for field in ("messages", "kill_mode", "now_ts", "working_lots", "no_such"):
+        with pytest.raises(InputError, match=field):
+            gate.see("b1", **{field: 0})
+    with pytest.raises(OrderError, match="x"):
+        gate.see("x", bid_ticks=1)
+
+
+def test_parents_are_added_once_and_keep_what_was_counted(gate: Gate) -> None:
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+    with pytest.raises(OrderError, match="b1"):
+        gate.add(mandate("b1"))
+    with pytest.raises(ConfigError, match="window_ns"):
+        gate.add(mandate("b3", window_s=10))
+    gate.add(mandate("b3"))
+    gate.see("b3", **{field: STATE[field] for field in SEEN})
+    assert names(gate.check(submit("b3", "c4"), NOW).bits) == ("duplicate",)
+
+
+def test_no_limit_says_so(switch: KillSwitch) -> None:
+    gate = Gate(switch)
+    gate.add(mandate("b1", child_max=None))
+    gate.see("b1", **{field: STATE[field] for field in SEEN})
+    gate.holds("ACME", 0)
+    assert gate.check(submit("b1", "c1"), NOW).reasons == (
+        "child_max: The child order is too large (lots 100, limit not set); send less",
+    )
+
+
+def test_every_rule_has_words() -> None:
+    assert tuple(SHOWN) == NUMBERS
+    every = (1 << len(NUMBERS)) - 1
+    for limit in (limits(), limits(**dict.fromkeys(LIMITS)), limits(band_reference="mid")):
+        lines = explain(every, limit[0], state()[0], order()[0])
+        assert [line.split(":")[0] for line in lines] == list(NUMBERS)
+    missing = state()
+    for field in STATE:
+        missing[field] = -(2**62)
+    assert len(explain(every, limits()[0], missing[0], order()[0])) == len(NUMBERS)
+    assert explain(0, limits()[0], state()[0], order()[0]) == ()
+
+
+def test_the_gate_judges_like_the_mask(gate: Gate) -> None:
+    for ticks in range(2060, 2110, 3):
+        decision = gate.check(submit("b1", f"c{ticks}", ticks=ticks, lots=201), NOW)
+        expected = bits(limits(), state(), order(ticks=ticks, lots=201))[0]
+        assert decision.bits == expected != 0
