@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from engine.test_flow import EXCITED
 from paceline.config import from_dict
-from paceline.engine.flow_settings import Halts, Jumps, Metaorders, Placement, Tempo
+from paceline.engine.flow_settings import Halts, Histogram, Jumps, Metaorders, Placement, Tempo
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.markets import Markets
 from paceline.engine.regimes import NAMED, Regime, draw_sequence, sequence_table, together
+from paceline.engine.simulated_exchange import SimulatedExchange
 from paceline.engine.simulator import Simulator, simulate_day
 from paceline.errors import ConfigError
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, REDUCE, RESUME
@@ -338,6 +340,75 @@ def test_a_week_in_every_regime(name: str) -> None:
             most = max(most, int(joins[-1]) if n == 1 else most)
             assert np.all(rows.lots[rows.kind != HALT] >= 0)
         assert len(simulator.market.flow.slots) <= max(room, 2 * most)
+
+
+# --- the ends of the price table -------------------------------------------------------------
+
+NARROW = MarketSettings(**HOURS, price_range=1.02, excitation=EXCITED, placement=OWN)
+
+
+@many_events
+@pytest.mark.parametrize("drift", [-0.1, 0.1])
+@pytest.mark.parametrize("gap", [-100_000, 0, 100_000])
+def test_a_price_that_is_pulled_beyond_the_table_stays_at_its_end(drift: float, gap: int) -> None:
+    mood = Regime(name="away", drift_ticks_per_s=drift, gap_ticks=gap)
+    market = replace(NARROW, regimes=(Regime(name="calm"), mood), sequence=((600.0, "away"),))
+    tape = simulate_day(market, DAY, 1)
+    mid = tape.mid_ticks()
+    first, last = np.flatnonzero(np.isfinite(mid))[[0, -1]]
+    assert (mid[last] - mid[first]) * (gap or drift) > 0
+    assert tape.events.ts[-1] > tape.session.close_ns - 60 * NS_PER_S, "it goes on"
+    markets = Markets(market, 2, DAY, 1)
+    markets.advance(markets.session.close_ns)
+    exchange = SimulatedExchange(market, DAY, 1)
+    exchange.advance(exchange.session.open_ns + 500 * NS_PER_S)
+    lowest, highest = market.grid()
+    for side, ticks in ((1, lowest + 2), (-1, highest - 2)):
+        exchange.submit(side, 300, round(ticks * market.tick, 2))
+    exchange.advance(exchange.session.close_ns)
+    assert exchange.now == exchange.session.close_ns
+
+
+@many_events
+def test_a_gap_is_made_once_both_sides_are_shown() -> None:
+    """Whatever comes between: halts, news, the next regime."""
+    sparse = MarketSettings(
+        **HOURS, limit_bid_per_s=0.003, limit_ask_per_s=0.003, market_buy_per_s=0.02,
+        market_sell_per_s=0.02, cancel_per_s=0.02, halts=Halts(per_h=100.0, mean_s=5.0),
+        jumps=Jumps(per_h=20.0), opening_depth=0.0, placement=OWN,
+        regimes=(Regime(name="n"), Regime(name="g", gap_ticks=-300), Regime(name="after")),
+        sequence=((600.0, "g"), (630.0, "after")),
+    )  # fmt: skip
+    fell, waited = [], 0
+    for seed in range(40):
+        tape = simulate_day(sparse, DAY, seed)
+        mid, since = tape.mid_ticks(), (tape.events.ts - tape.session.open_ns) / NS_PER_S
+        before = mid[(since < 600.0) & np.isfinite(mid)]
+        after = mid[(since > 600.0) & np.isfinite(mid)]
+        waited += bool(np.isnan(mid[since < 600.0][-1]))
+        if len(before) and len(after):
+            fell.append(after.min() - before[-1])
+    assert waited > 10, "mostly one side is missing then"
+    assert np.mean(np.array(fell) < -150.0) > 0.8
+
+
+@many_events
+def test_as_many_cancels_come_where_more_orders_are_patient() -> None:
+    """Of those that others bring about: it is the number of arrivals that they follow."""
+    thin, thick = (
+        MarketSettings(
+            **HOURS, excitation=EXCITED, cancel_per_s=1e-4, patience=(1.0, 1e-4),
+            opening_orders=Histogram(edges=(0, 1, 200), weights=(5.0, far)),
+            placement=Placement(anchor="own", law="exponential", scale_ticks=1.0, reach_ticks=4),
+        )
+        for far in (10.0, 3000.0)
+    )  # fmt: skip
+    cancels = [
+        sum(np.isin(simulate_day(market, DAY, seed).events.kind, (DELETE, REDUCE)).sum()
+            for seed in range(3))
+        for market in (thin, thick)
+    ]  # fmt: skip
+    assert cancels[1] / cancels[0] == pytest.approx(1.0, abs=0.1)
 
 
 # --- what cannot be ------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ they miss a little, and where arrivals bring about arrivals a little grows. So
 * base rates are scaled until as many come as were seen, in the day and in each part of it; where
   too many come whatever they are, fewer are brought about (of which too many are estimated);
 * what the touch does to go back to where it was a moment ago (`recoil`, limit orders and cancels)
-  is raised to the power with which the price moves as far in ten seconds, a minute and five as it
-  did: what holds a recorded price is more than its own book, and here the book must do it all;
+  is raised to the power with which the price moves as far in ten seconds to half an hour as it did:
+  what holds a recorded price is more than its own book, and here the book must do it all;
 * the market's clock runs as unevenly as makes its waves those that were recorded (`waves`);
 * metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
   are chosen among a few so that signs remember as recorded.
@@ -63,7 +63,7 @@ _AT_WORK = (5, 10, 20)
 _POWERS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 """Of recoil."""
 
-HORIZONS_S = (10, 60, 300)
+HORIZONS_S = (10, 60, 300, 1800)
 """Seconds over which the size of returns is looked at."""
 
 

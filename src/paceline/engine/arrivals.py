@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from paceline.engine.dice import exponential, uniform
-from paceline.engine.flow_state import CHANGE, HALTED, HALTS, JUMP, LONGEST_WAIT, OWING, FlowState
+from paceline.engine.flow_state import CHANGE, HALTS, JUMP, LONGEST_WAIT, FlowState, owes
 from paceline.engine.laws import (
     CANCEL,
     LOOKS,
@@ -163,10 +163,10 @@ def wait(laws: Laws, state: FlowState, book: Book) -> None:
     clock["then"] = clock["now"]
     for m in range(len(state.scale)):
         state.scale_then[m] = state.scale[m]
-    if clock["halted"] == HALTED:
+    if clock["halted"]:
         clock["stream"], clock["due"] = CHANGE, clock["halt_ends"]
         return
-    if clock["halted"] == OWING and is_shown(book, 0) and is_shown(book, 1):
+    if owes(state, book):
         clock["stream"], clock["due"] = JUMP, clock["now"]
         return
     base = _base_rate(laws, state, book)

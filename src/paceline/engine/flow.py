@@ -21,7 +21,6 @@ from paceline.engine.arrivals import brought_by_one, cool, excite, gap_behind, w
 from paceline.engine.dice import below, exponential, pick, uniform
 from paceline.engine.flow_state import (
     CHANGE,
-    HALTED,
     HALTS,
     JUMP,
     LONGEST_WAIT,
@@ -43,7 +42,9 @@ from paceline.market.book import Book, is_shown
 from paceline.market.events import ADD, DELETE, EXECUTE, HALT, HIDDEN, NO_SLOT, REDUCE
 
 _TRIES = 8
-_MOST_PASSED = 256
+_MOST_PASSED = 1 << 14
+"""Orders that a cancel passes over. Were they few, the side with more patient orders would lose
+fewer, grow, and carry the price away."""
 
 
 @inlined
@@ -252,7 +253,7 @@ def next_event(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int,
     if stream == JUMP:
         return jump(laws, state, book)
     if stream == HALTS:
-        clock["halted"] = HALTED
+        clock["halted"] = 1
         ns = exponential(state.dice) * laws.rates[0]["halt_ns"]
         clock["halt_ends"] = clock["now"] + np.int64(min(ns, LONGEST_WAIT))
         return HALT, 0, -1, 0, NO_SLOT

@@ -37,8 +37,8 @@ FLOW_RECORD = np.dtype(
         ("step", np.int64),  # of the sequence of regimes
         ("line", np.float64),  # level from which a drift goes out
         ("line_ts", np.int64),  # when it went out
-        ("owed", np.int64),  # times that a gap may still be tried
-        ("halted", np.int64),  # see HALTED and OWING
+        ("owed", np.int64),  # times that a gap may still be tried; 0: none is owed
+        ("halted", np.int64),  # 1: nothing happens until `halt_ends`
         ("bin", np.int64),  # of the day
         ("bin_ends", np.int64),  # ns
         ("regime_ends", np.int64),
@@ -67,11 +67,6 @@ speed or a halt changes."""
 SURPRISED, FOLLOWED, PULLED, DRAWN = 1, 2, 3, 4
 """Of a jump: orders flee from news, the other side follows; or a drift or gap pulls the orders that
 are in its way, and draws the other side along."""
-
-HALTED = 1
-OWING = 2
-"""Nothing happens until `halt_ends`; or the jump with which a regime begins is due as soon as both
-sides are shown."""
 
 LONGEST_WAIT = 1e18
 """ns; 30 years, so that adding it to a time does not overflow."""
@@ -152,6 +147,12 @@ def is_ours(state: FlowState, slot: int) -> bool:
 def anchor(state: FlowState, book: Book, row: int) -> int:
     """Best level of a side, or where it last was."""
     return book.best[row] if is_shown(book, row) else state.reference[row]
+
+
+@inlined
+def owes(state: FlowState, book: Book) -> bool:
+    """Whether the jump with which a regime begins is due: as soon as both sides are shown."""
+    return state.clock[0]["owed"] > 0 and is_shown(book, 0) and is_shown(book, 1)
 
 
 @inlined

@@ -13,7 +13,6 @@ from paceline.engine.flow_state import (
     FOLLOWED,
     JUMP,
     NOTHING,
-    OWING,
     PULLED,
     SURPRISED,
     FlowState,
@@ -21,6 +20,7 @@ from paceline.engine.flow_state import (
     is_ours,
     next_slot,
     orders_on,
+    owes,
 )
 from paceline.engine.laws import Laws
 from paceline.engine.moods import line_now, middle
@@ -49,16 +49,14 @@ def _lag(laws: Laws, state: FlowState, book: Book) -> tuple[int, int]:
     """The same if the price is pulled: by how many ticks it is behind its line, or has run ahead of
     it by more than the spread."""
     clock = state.clock[0]
-    owing = clock["halted"] == OWING
+    owing = owes(state, book)
     drift = laws.regimes[clock["regime"]]["drift"]
     behind = line_now(laws, state) - middle(state, book)
     spread = anchor(state, book, 1) - anchor(state, book, 0)
     late = owing or drift * behind > 0.0 or abs(behind) > spread
     ticks = behind if late else 0.0
     if owing:
-        clock["owed"] -= 1
-        if clock["owed"] <= 0 or abs(ticks) < 1.0:
-            clock["halted"] = 0
+        clock["owed"] = clock["owed"] - 1 if abs(ticks) >= 1.0 else 0
     return int(ticks > 0.0), int(abs(ticks))
 
 
@@ -67,7 +65,7 @@ def jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, 
     """The price is worth more or less at once: one side flees, then the other follows."""
     clock = state.clock[0]
     pulls = laws.regimes[clock["regime"]]["pulls"] / clock["speed"]
-    pulled = clock["halted"] == OWING
+    pulled = owes(state, book)
     if not pulled and pulls > 0.0:
         pulled = uniform(state.dice) * state.base[JUMP] <= pulls
     row, ticks = _lag(laws, state, book) if pulled else _surprise(laws, state)
@@ -75,6 +73,8 @@ def jump(laws: Laws, state: FlowState, book: Book) -> tuple[int, int, int, int, 
         return NOTHING, 0, 0, 0, NO_SLOT
     best = book.best[row]
     to = min(max(best + (2 * row - 1) * ticks, 0), len(book.level_ticks) - 1)
+    if to == best:  # the end of the price table
+        return NOTHING, 0, 0, 0, NO_SLOT
     clock["fleeing_row"], clock["fleeing_to"] = row, to
     clock["by"], clock["fled"], clock["carried"] = to - best, 0, NO_SLOT
     clock["jump"] = PULLED if pulled else SURPRISED

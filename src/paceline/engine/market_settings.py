@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
@@ -172,10 +173,10 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_session()
-        self._check_arrivals()
         self._check_prices()
         force_setattr(self, "regimes", with_names(self.regimes))
         self._check_day()
+        self._check_arrivals()
         check_patience(self.patience, self.patience_ticks, self.backing)
         tables = (self.reaction, self.tension, self.backing, self.recoil, self.anchoring)
         check_excitation(self.excitation, tables)
@@ -197,6 +198,12 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
 
     def _check_arrivals(self) -> None:
         resting = self.resting_orders()
+        opening = 0.0 if self.opening_orders is None else 2 * sum(self.opening_orders.weights)
+        if opening * self.opening_depth > MAX_RESTING:
+            raise ConfigError(
+                f"opening_orders: are {opening:.3g} on both sides, times opening_depth "
+                f"{self.opening_depth}; at most {MAX_RESTING:,} may stand, so lower its weights"
+            )
         if resting > MAX_RESTING or resting * self.opening_depth > MAX_RESTING:
             raise ConfigError(
                 f"cancel_per_s: {self.cancel_per_s} lets {resting:.3g} orders rest "
@@ -216,7 +223,9 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
             self.limit_bid_per_s + self.limit_ask_per_s
             + self.market_buy_per_s + self.market_sell_per_s
         )  # fmt: skip
-        return per_s / (1 - self.excitation.branching()) * (self.close_s - self.open_s)
+        hours = np.maximum(self.day or (1.0,), self.market_day or self.day or (1.0,)).mean()
+        length = self.close_s - self.open_s
+        return float(hours) * per_s / (1 - self.excitation.branching()) * length
 
     def _check_prices(self) -> None:
         lowest, highest = self.grid()

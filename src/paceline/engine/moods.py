@@ -14,13 +14,11 @@ import numpy as np
 
 from paceline.engine.dice import exponential, normal, uniform
 from paceline.engine.flow_state import (
-    HALTED,
     HALTS,
     JUMP,
     LONGEST_WAIT,
     NEVER,
     NOTHING,
-    OWING,
     FlowState,
     anchor,
 )
@@ -98,8 +96,9 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
     """The next regime, by sequence or by chance; returns HALT if it halts trading."""
     clock = state.clock[0]
     line = line_now(laws, state)
-    if laws.regimes[clock["regime"]]["drift"] == 0.0 or clock["bin"] < 0:
-        line = middle(state, book)  # another drift goes on from where the last should have led
+    drifts = laws.regimes[clock["regime"]]["drift"] != 0.0
+    if clock["bin"] < 0 or not (drifts or clock["owed"] > 0):
+        line = middle(state, book)  # else it goes on from where the last drift or gap should lead
     gap = 0
     if len(laws.sequence) > 0:
         if clock["bin"] < 0:
@@ -124,11 +123,11 @@ def _begin(laws: Laws, state: FlowState, book: Book) -> int:
         gap = laws.regimes[clock["regime"]]["gap"]
     clock["line"], clock["line_ts"] = line, clock["now"]
     if laws.regimes[clock["regime"]]["halted"]:
-        clock["halted"], clock["halt_ends"] = HALTED, clock["regime_ends"]
+        clock["halted"], clock["halt_ends"] = 1, clock["regime_ends"]
         return HALT
     if gap != 0:
         clock["line"] = line + gap
-        clock["halted"], clock["owed"] = OWING, _GAP_TRIES
+        clock["owed"] = _GAP_TRIES
     return NOTHING
 
 
@@ -148,7 +147,7 @@ def _drift(laws: Laws, state: FlowState) -> None:
 def change(laws: Laws, state: FlowState, book: Book) -> int:
     """A new hour, regime or speed, or trading resumes; returns the kind of row, if it is one."""
     clock = state.clock[0]
-    if clock["halted"] == HALTED:
+    if clock["halted"]:
         clock["halted"] = 0
         return RESUME
     kind = NOTHING

@@ -33,7 +33,7 @@ from paceline.engine.account import (
     reset,
 )
 from paceline.engine.arrivals import brought_by_one, excite, step_in, wait
-from paceline.engine.flow_state import HALTED, NOTHING, FlowState, free, is_full, is_ours
+from paceline.engine.flow_state import NOTHING, FlowState, free, is_full, is_ours
 from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
 from paceline.engine.laws import MARKET as TAKERS
@@ -98,7 +98,7 @@ def enter(pit: Pit, ts: int, seed: int) -> None:
     """
     account, flow = pit.account, pit.market.flow
     reset(account, seed)
-    account.clock[0]["stopped"] = flow.clock[0]["halted"] == HALTED
+    account.clock[0]["stopped"] = flow.clock[0]["halted"] != 0
     advance(pit, ts)
     account.clock[0]["last_arrival"] = ts
 

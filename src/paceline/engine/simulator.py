@@ -31,10 +31,14 @@ from paceline.engine.market_settings import MarketSettings
 from paceline.engine.moods import first_regime, warm_up
 from paceline.engine.proportions import limit_lots
 from paceline.engine.saved import Saved
+from paceline.errors import CapacityError
 from paceline.jit import inlined, kernel
 from paceline.market.book import NOBODY, Book, join, leave, new_book, row_of
 from paceline.market.events import ADD, Rows
 from paceline.market.tape import Finding, Quality, Tape
+
+MOST_ROWS = 50_000_000
+"""Of a session."""
 
 CHUNK = 1 << 16
 """Rows that a kernel writes before it comes back for more room."""
@@ -62,7 +66,11 @@ class Simulator:
         self.market = new_market(settings, self.session.open_ns, dice)
 
     def advance(self, until_ns: int) -> Rows:
-        """All that happens up to and including `until_ns`; where one stops changes nothing."""
+        """All that happens up to and including `until_ns`; where one stops changes nothing.
+
+        Raises `CapacityError` for more rows than a session may have: what the book, the hour or
+        the tempo multiply is not known before it is tried.
+        """
         parts = []
         if self.market.flow.clock[0]["n_events"] == 0 and until_ns >= self.session.open_ns:
             parts.append(open_rows(self.market, self.settings))
@@ -77,6 +85,11 @@ class Simulator:
                     self.market = with_more_room(self.market)
                 elif n < CHUNK:
                     break
+                if clock["n_events"] > MOST_ROWS:
+                    raise CapacityError(
+                        f"market: more than {MOST_ROWS:.0e} rows in a session; lower its rates, or "
+                        "what reaction, tension, backing, recoil or anchoring make of them"
+                    )
         return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def save(self) -> Saved[Market]:
