@@ -323,6 +323,10 @@ def test_a_duplicate_is_an_order_like_one_just_sent() -> None:
     assert why({**recent, **SELL}, {"side": -1}) == ()
     recent["recent_ts"][3] -= 1
     assert why(recent) == ()
+    recent["recent_ts"][:] = NOW
+    assert why(recent, {"lots": 99}) == ("duplicate",)
+    recent["recent_ts"][0] = MISSING
+    assert why(recent, {"lots": 99}) == ()
 
 
 # --- against the twin ----------------------------------------------------------------------------
@@ -377,7 +381,7 @@ def cases(draw: st.DrawFn) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[
     for field in draw(st.lists(st.sampled_from(sorted(AROUND)), max_size=6)):
         changed[field] = draw(st.sampled_from(AROUND[field]))
     known = state(**changed)
-    for i in range(draw(st.integers(0, 2))):
+    for i in range(draw(st.sampled_from([0, 0, 1, 2, RECENT]))):
         known[0]["recent_ts"][i] = NOW - draw(st.sampled_from([0, S // 10 - 1, S // 10]))
         known[0]["recent_ticks"][i] = side * draw(st.sampled_from(ORDERS["ticks"]))
         known[0]["recent_lots"][i] = draw(st.sampled_from(ORDERS["lots"]))

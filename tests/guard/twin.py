@@ -183,10 +183,12 @@ def about_size(
     ahead_ppm = limit(lim["max_ahead_ppm"])
     may_be_ahead = None if parent is None or ahead_ppm is None else (
         inf if ahead_ppm == inf else ahead_ppm * Fraction(parent, 1_000_000))  # fmt: skip
-    same = any(
-        s["now_ts"] - ts < lim["duplicate_ns"] and ticks == side * o["ticks"] and old == lots
+    fresh = [
+        (ticks, old)
         for ts, ticks, old in zip(s["recent_ts"], s["recent_ticks"], s["recent_lots"], strict=True)
-    )
+        if s["now_ts"] - ts < lim["duplicate_ns"]
+    ]
+    same = (side * o["ticks"], lots) in fresh or len(fresh) == len(s["recent_ts"])
     ppm = Fraction(1_000_000)
 
     def kept(part: Number, most_ppm: Number) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paceline.guard import reasons as bit
-from paceline.guard.limits import MID, MOST_TICKS, UNLIMITED, UNSET
+from paceline.guard.limits import MID, MOST_TICKS, UNLIMITED
 from paceline.guard.participation import MOST_VOLUME, PPM, room_lots
 from paceline.guard.snapshot import MISSING, RECENT, REDUCE_ONLY, RUNNING
 from paceline.jit import inlined
@@ -75,6 +75,8 @@ def bounds(limits: np.void, snapshot: np.void) -> Bounds:
     fresh_ts, fresh = snapshot["now_ts"] - limits["duplicate_ns"], 0
     for i in range(RECENT):
         fresh += snapshot["recent_ts"][i] > fresh_ts
+    if fresh == RECENT:  # there may be more that we have forgotten
+        submit |= bit.DUPLICATE
     cancel, cancel_age_ns = (replace, resting_ns) if running else (0, NOTHING)
     taking = 0 if calm else bit.PASSIVE_ONLY
     touch = ask if side > 0 else -bid
@@ -95,7 +97,7 @@ def bounds(limits: np.void, snapshot: np.void) -> Bounds:
         child=limits["child_max_lots"],
         quantity=limits["max_order_lots"],
         value=limits["max_order_value"],
-        inventory=_room(max(snapshot["inventory_lots"], UNSET), working),
+        inventory=_room(snapshot["inventory_lots"], working),
         participation=room_lots(
             limits["participation_ppm"], window_ns, others, _sum(snapshot["filled_lots"], working)
         ),

@@ -80,6 +80,7 @@ class Gate:
         self._rows: dict[str, int] = {}
         self._symbols: dict[str, int] = {}
         self._children: dict[str, _Child] = {}
+        self._names: list[str] = []  # of children, by their number
         self._limits = np.zeros(0, LIMITS_RECORD)
         self._snapshots = blank_snapshots(0)
         self._orders = np.zeros(0, ORDER_RECORD)
@@ -152,16 +153,12 @@ class Gate:
     def to_cancel(self) -> tuple[str, ...]:
         """Child orders that work and that the kill switch wants cancelled."""
         with self._lock:
-            stopped = {
+            stopped = [
                 row for row in range(len(self._mandates)) if self._mode(row) == Mode.CANCEL_ALL
-            }
+            ]
             working = self._counters.working
-            numbers = set(working["child"][working["child"] != FREE].tolist())
-            return tuple(
-                name
-                for name, child in self._children.items()
-                if child.parent in stopped and child.number in numbers
-            )
+            wanted = (working["child"] != FREE) & np.isin(working["parent"], stopped)
+            return tuple(self._names[number - 1] for number in working["child"][wanted])
 
     def filled(self, child_id: str, lots: int, ts: int) -> None:
         """`lots` of a child order traded; they count in any case. Raises `OrderError` when it was
@@ -187,10 +184,11 @@ class Gate:
             order[field] = getattr(request, field)
         number = child.number if child else FREE
         if request.kind == SUBMIT:
-            number = len(self._children) + 1
+            number = len(self._names) + 1
         bits = int(admit(self._limits, self._counters, self._snapshots, self._orders, row, number))
         if bits == 0 and request.kind == SUBMIT:
             self._children[request.child_id] = _Child(number, row)
+            self._names.append(request.child_id)
         return Decision(bits == 0, bits, explain(bits, self._limits[row], snapshot, order))
 
     def _mode(self, row: int) -> Mode:

@@ -15,7 +15,8 @@ MISSING = -(2**62)
 NO_OFFER = 2**62
 """`own_ask_ticks` when no order of ours offers; `own_bid_ticks` is 0 when none bids."""
 RECENT = 8
-"""Orders sent last that a duplicate is looked for among."""
+"""Orders sent last that a duplicate is looked for among. More than that in the time in which they
+count, and every order is taken for one."""
 
 RUNNING, REDUCE_ONLY, HALT, CANCEL_ALL = 1, 2, 3, 4
 """Modes of the kill switch, by strictness; anything else halts."""
