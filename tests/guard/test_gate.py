@@ -145,6 +145,8 @@ def test_what_the_gate_counts_cannot_be_written(gate: Gate) -> None:
             gate.see("b1", **{field: 0})
     with pytest.raises(OrderError, match="x"):
         gate.see("x", bid_ticks=1)
+    with pytest.raises(OrderError, match="OTHER"):
+        gate.holds("OTHER", 0)
 
 
 def test_parents_are_added_once_and_keep_what_was_counted(gate: Gate) -> None:
@@ -158,13 +160,22 @@ def test_parents_are_added_once_and_keep_what_was_counted(gate: Gate) -> None:
     assert names(gate.check(submit("b3", "c4"), NOW).bits) == ("duplicate",)
 
 
+def test_a_parent_order_s_own_limits_tighten(switch: KillSwitch) -> None:
+    gate = Gate(switch)
+    gate.add(mandate("b1", child_max="unlimited", max_order_quantity="unlimited"))
+    gate.see("b1", **{field: STATE[field] for field in SEEN})
+    gate.holds("ACME", 0)
+    assert names(gate.check(submit("b1", "c1", lots=201), NOW).bits) == ("child_max",)
+
+
 def test_no_limit_says_so(switch: KillSwitch) -> None:
     gate = Gate(switch)
-    gate.add(mandate("b1", child_max=None))
+    gate.add(mandate("b1", max_position=None))
     gate.see("b1", **{field: STATE[field] for field in SEEN})
     gate.holds("ACME", 0)
     assert gate.check(submit("b1", "c1"), NOW).reasons == (
-        "child_max: The child order is too large (lots 100, limit not set); send less",
+        "position: The position could become too large (position_lots could become 100, "
+        "limit not set); send less",
     )
 
 

@@ -19,7 +19,7 @@ from paceline.guard import counting
 from paceline.guard import reasons as bit
 from paceline.guard.counting import FREE, PARENT_RECORD, Counters, admit, new_counters
 from paceline.guard.kill_switch import KillSwitch, Mode
-from paceline.guard.limits import LIMITS_RECORD, Limits, limits_record
+from paceline.guard.limits import LIMITS_RECORD, Limits, limits_record, tightened
 from paceline.guard.reasons import REASONS
 from paceline.guard.rules import ORDER_RECORD, PROTECT, SUBMIT
 from paceline.guard.snapshot import SNAPSHOT_RECORD, blank_snapshots
@@ -30,7 +30,7 @@ from paceline.units import INT64_MAX
 
 
 class Mandate(NamedTuple):
-    """A parent order, and under what limits who works it."""
+    """A parent order, and who works it under what limits of the desk; its own tighten them."""
 
     parent: ParentOrder
     instrument: Instrument
@@ -90,11 +90,11 @@ class Gate:
         """Let a parent order through from now on.
 
         Raises `OrderError` when it is there already or is off the instrument's grids, and
-        `ConfigError` when its windows are not those of the symbol's other parents, whose counts
-        it shares.
+        `ConfigError` when the desk's band is not measured from the arrival price, or the windows
+        are not those of the symbol's other parents, whose counts it shares.
         """
         parent, instrument = mandate.parent.check(mandate.instrument), mandate.instrument
-        limits = limits_record(mandate.limits, instrument)
+        limits = limits_record(tightened(mandate.limits, parent.constraints), instrument)
         with self._lock:
             if parent.order_id in self._rows:
                 raise OrderError(f"parent.order_id: {parent.order_id!r} is there; give a new one")
@@ -126,6 +126,8 @@ class Gate:
     def holds(self, symbol: str, position_lots: int) -> None:
         """The account's position in a symbol, short is negative. Fills are added from now on."""
         with self._lock:
+            if symbol not in self._symbols:
+                raise OrderError(f"symbol: {symbol!r} has no parent order; add one")
             self._counters.symbols[self._symbols[symbol]]["position_lots"] = position_lots
 
     def check(self, request: Request, now_ts: int) -> Decision:
