@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.test_flow import many_events
 from paceline.calibrate.writing import market_yaml
 from paceline.engine import shipped
 from paceline.engine.market_settings import MarketSettings
@@ -15,6 +16,7 @@ from paceline.engine.shipped import load_market, shipped_markets
 from paceline.engine.simulator import Simulator, simulate_day
 from paceline.errors import ConfigError
 from paceline.realism.facts import facts_of
+from paceline.realism.series import returns
 
 FILES = sorted((Path(shipped.__file__).parent / "shipped_markets").glob("*.yaml"))
 
@@ -51,6 +53,17 @@ def test_a_shipped_market_behaves_like_one():
     days = [simulate_day(market, f"2024-01-{day:02d}", 1) for day in (8, 9, 10, 11, 12, 16)]
     facts = facts_of(days)
     assert sum(fact.ok for fact in facts) >= 8, [fact.name for fact in facts if not fact.ok]
+
+
+@many_events
+@pytest.mark.parametrize("name", shipped_markets())
+def test_a_day_goes_as_far_as_its_half_hours_let_expect(name):
+    """Else something in the book grows all day and carries the price away."""
+    days = [simulate_day(load_market(name), f"2024-01-{day:02d}", 1) for day in range(1, 25)]
+    half_hours = [returns(day, 1800.0) for day in days]
+    moved = np.array([np.nansum(day) for day in half_hours])
+    steps = np.array([np.nansum(day**2) for day in half_hours])
+    assert np.mean(moved**2) / np.mean(steps) < 2.0  # 1 for independent ones; +- 0.3
 
 
 def test_a_name_that_is_not_known_is_one_line_that_lists_them(tmp_path):

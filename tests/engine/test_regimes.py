@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.test_flow import EXCITED
 from paceline.config import from_dict
-from paceline.engine.flow_settings import Halts, Histogram, Jumps, Metaorders, Placement, Tempo
+from paceline.engine.flow_settings import Halts, Jumps, Metaorders, Placement, Tempo
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.markets import Markets
 from paceline.engine.regimes import NAMED, Regime, draw_sequence, sequence_table, together
@@ -390,25 +390,6 @@ def test_a_gap_is_made_once_both_sides_are_shown() -> None:
             fell.append(after.min() - before[-1])
     assert waited > 10, "mostly one side is missing then"
     assert np.mean(np.array(fell) < -150.0) > 0.8
-
-
-@many_events
-def test_as_many_cancels_come_where_more_orders_are_patient() -> None:
-    """Of those that others bring about: it is the number of arrivals that they follow."""
-    thin, thick = (
-        MarketSettings(
-            **HOURS, excitation=EXCITED, cancel_per_s=1e-4, patience=(1.0, 1e-4),
-            opening_orders=Histogram(edges=(0, 1, 200), weights=(5.0, far)),
-            placement=Placement(anchor="own", law="exponential", scale_ticks=1.0, reach_ticks=4),
-        )
-        for far in (10.0, 3000.0)
-    )  # fmt: skip
-    cancels = [
-        sum(np.isin(simulate_day(market, DAY, seed).events.kind, (DELETE, REDUCE)).sum()
-            for seed in range(3))
-        for market in (thin, thick)
-    ]  # fmt: skip
-    assert cancels[1] / cancels[0] == pytest.approx(1.0, abs=0.1)
 
 
 # --- what cannot be ------------------------------------------------------------------------------

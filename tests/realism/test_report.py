@@ -125,6 +125,13 @@ def test_a_rough_yardstick_is_called_so(card: Scorecard):
     assert "Only one day was recorded" in notes(halved)[0]
 
 
+def test_a_price_that_runs_away_is_called_so(card: Scorecard):
+    assert not any("runs away" in note for note in notes(card))
+    wild = [msgspec.structs.replace(one, moved=0.5) for one in card.simulated]
+    said = notes(msgspec.structs.replace(card, simulated=wild))
+    assert any(note.startswith("A simulated day ends 50.0 % from where it began") for note in said)
+
+
 def test_a_book_that_shows_one_side_only_is_called_so(card: Scorecard):
     assert not any("one side only" in note for note in notes(card))
     half = [msgspec.structs.replace(one, one_sided=0.12) for one in card.simulated]

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.engine.market_settings import MarketSettings
+from paceline.engine.regimes import Regime
 from paceline.engine.simulator import simulate_day
 from paceline.errors import InputError
 from paceline.ingest import load
@@ -302,3 +303,9 @@ def test_recorded_days_against_one_another_and_against_poisson(recorded: Path):
     assert {fact.name for fact in poisson.facts if not fact.simulated.ok} >= POISSON_FAILS
     for earlier, later in pairwise(one.name for one in same.recorded):
         assert earlier < later
+
+
+def test_a_market_that_never_trades_is_one_line():
+    halted = MarketSettings(regimes=(Regime(name="a", halted=True),))
+    with pytest.raises(InputError, match="^market: SIM shows no two sides on "):
+        score(halted, [simulate_day(MarketSettings(), "2024-01-02", 1)], markets=0)

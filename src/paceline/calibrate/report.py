@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from paceline.calibrate import plots
 from paceline.calibrate.days import Day, days_of
-from paceline.calibrate.doubt import Number, branching_ratio, direct_numbers
+from paceline.calibrate.doubt import NAN, Number, branching_ratio, direct_numbers
 from paceline.calibrate.fit import Fit
 from paceline.engine.simulator import simulate_day
 from paceline.market.tape import Tape
@@ -55,7 +55,9 @@ def _contents(
         ),
         "headline": _headline(fit),
         "notes": [BIAS] if fit.excitation is not None else [],
-        "numbers": number_table({**counted, "branching ratio": branching_ratio(fit)}),
+        "numbers": number_table(
+            {**counted, **tempo_numbers(fit), "branching ratio": branching_ratio(fit)}
+        ),
         "reactions": plots.reactions(fit),
         "places": plots.places(fit),
         "laws": plots.laws([day.tape for day in days[:_MOST_DAYS]], simulated),
@@ -64,6 +66,17 @@ def _contents(
         "ticks": _ticks(fit),
         "norms": norm_table(fit),
         "left_over": left_over_table(fit),
+    }
+
+
+def tempo_numbers(fit: Fit) -> dict[str, Number]:
+    """How unevenly the market's clock runs; nothing if it runs evenly."""
+    tempo = fit.settings.tempo
+    if tempo.sd == 0.0:
+        return {}
+    return {
+        "standard deviation of the clock's log speed": Number("waves", tempo.sd, NAN),
+        "half-life of its speed, s": Number("waves", tempo.half_life_s, NAN),
     }
 
 

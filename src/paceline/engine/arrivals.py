@@ -61,7 +61,7 @@ def gap_behind(laws: Laws, state: FlowState, book: Book, row: int) -> int:
 
 
 @inner
-def _get_used(laws: Laws, state: FlowState, book: Book) -> None:
+def get_used(laws: Laws, state: FlowState, book: Book) -> None:
     """Each touch has been where it was until now, and is where it is."""
     clock = state.clock[0]
     for k in range(2):
@@ -125,7 +125,7 @@ def _base_rate(laws: Laws, state: FlowState, book: Book) -> float:
     bids, asks = state.base[4] * clock["n_bids"], state.base[5] * clock["n_asks"]
     if laws.rates[0]["reacts"]:
         if laws.rates[0]["anchored"]:
-            _get_used(laws, state, book)
+            get_used(laws, state, book)
         total += _reacting(laws, state, book)
         bids *= state.reaction[CANCEL, 0]
         asks *= state.reaction[CANCEL, 1]

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from paceline.engine.arrivals import get_used
 from paceline.engine.dice import exponential, normal, uniform
 from paceline.engine.flow_state import (
     HALTS,
@@ -151,6 +152,8 @@ def change(laws: Laws, state: FlowState, book: Book) -> int:
         clock["halted"] = 0
         return RESUME
     kind = NOTHING
+    if laws.rates[0]["anchored"]:
+        get_used(laws, state, book)  # until now by the speed that there was
     _drift(laws, state)
     if clock["bin"] < 0 or clock["regime_ends"] <= clock["now"]:
         kind = _begin(laws, state, book)

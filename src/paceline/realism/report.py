@@ -35,6 +35,9 @@ from paceline.realism.shape_plots import shapes
 if TYPE_CHECKING:
     from rich.console import Group
 
+_FAR = 2.0
+"""Times as far as recorded, above which it is said."""
+
 _SOME_ONE_SIDED = 1.0
 """Percent of the time beyond the recorded, above which it is said."""
 
@@ -193,6 +196,15 @@ def notes(card: Scorecard) -> list[str]:
     if card.unit == "day" and pairs < _FEW_PAIRS:
         said.append(
             f"The yardstick rests on {plural(pairs, 'pair')} of recorded days: it is rough."
+        )
+    far, goes = (
+        100.0 * float(np.sqrt(np.mean([one.moved**2 for one in some] or [np.nan])))
+        for some in (card.recorded, card.simulated)
+    )
+    if goes > _FAR * far:
+        said.append(
+            f"A simulated {card.unit} ends {plain(goes, 1)} % from where it began (root mean "
+            f"square), a recorded one {plain(far, 1)} %: a price that runs away is no market's."
         )
     real, made = (
         100.0 * float(np.nanmean([one.one_sided for one in some] or [np.nan]))

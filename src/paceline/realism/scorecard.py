@@ -28,7 +28,7 @@ from paceline.realism.doubt import day_errors, with_errors
 from paceline.realism.facts import Fact, facts_of
 from paceline.realism.metaorders import FEWEST_MARKETS, Impact, measure_impact
 from paceline.realism.responses import KINDS, Responses, responses
-from paceline.realism.series import one_sided, settled_part
+from paceline.realism.series import mids, one_sided, returns, settled_part
 from paceline.realism.statistics import UNITS, statistics_of
 from paceline.realism.threads import on_all
 
@@ -83,6 +83,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     one_sided: float
     """Share of its time during which a side of the book shows nothing."""
+    moved: float
+    """How far the mid ended from where it began, once settled, as a logarithm."""
     tape_id: str
 
 
@@ -147,6 +149,12 @@ def score(
         lambda day: simulate_day(settings, day, seed), dates, jobs,
         lambda done: tell("days simulated", done, wanted),
     )  # fmt: skip
+    for tape in simulated:
+        if np.isfinite(mids(tape, 60.0)).sum() < 2:
+            raise InputError(
+                f"market: {market or settings.symbol} shows no two sides on {tape.session.day}; "
+                "nothing of it can be held against the record"
+            )
     impact = None
     if markets:
         impact = measure_impact(
@@ -225,6 +233,7 @@ def _period(tape: Tape) -> Period:
         name=periods.named(tape),
         events=part.stop - part.first,
         one_sided=one_sided(tape),
+        moved=float(np.nansum(returns(tape, 60.0))),
         tape_id=tape.manifest.tape_id,
     )
 
