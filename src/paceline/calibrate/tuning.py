@@ -5,8 +5,9 @@ they miss a little, and where arrivals bring about arrivals a little grows. So
 
 * base rates are scaled until as many come as were seen, in the day and in each part of it; where
   too many come whatever they are, fewer are brought about (of which too many are estimated);
-* what the touch does to go back to where it was a moment ago (`recoil`, limit orders and cancels)
-  is raised to the power with which the price moves as far in ten seconds to half an hour as it did:
+* what the touch does to go back to where it was a second and a minute ago (`recoil`, `anchoring`:
+  limit orders and cancels) is raised to the powers with which the price moves as far in ten seconds
+  to half an hour as it did:
   what holds a recorded price is more than its own book, and here the book must do it all;
 * the market's clock runs as unevenly as makes its waves those that were recorded (`waves`);
 * metaorders have a theory (`signs`) only where signs remember nothing else: beside excitation they
@@ -60,8 +61,7 @@ _SHARES = (0.2, 0.35, 0.5, 0.7, 1.0)
 _TAILS = (1.2, 1.4, 1.6)
 _AT_WORK = (5, 10, 20)
 
-_POWERS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
-"""Of recoil."""
+_POWERS = {"recoil": (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0), "anchoring": (1.0, 1.25, 1.5, 2.0)}
 
 HORIZONS_S = (10, 60, 300, 1800)
 """Seconds over which the size of returns is looked at."""
@@ -210,23 +210,26 @@ def _steady(
     recorded: Moments,
     progress: Callable[[str, float, float], None],
 ) -> MarketSettings:
-    """With a recoil that lets the price move as far as it did."""
-    best, closest = settings, np.inf
-    for k, power in enumerate(_POWERS):
-        progress("recoil", k, len(_POWERS))
-        tried = msgspec.structs.replace(settings, recoil=raised(settings, power))
-        tried = _at_pace(tried, recorded, 2)
-        apart = np.log(simulated(tried, recorded).moves / recorded.moves)
-        if float(apart @ apart) < closest:
-            best, closest = tried, float(apart @ apart)
-    return best
+    """With a recoil, and then an anchoring, that let the price move as far as it did."""
+    for name, powers in _POWERS.items():
+        best, closest = settings, np.inf
+        for k, power in enumerate(powers):
+            progress(name, k, len(powers))
+            tried = msgspec.structs.replace(settings, **{name: raised(settings, name, power)})
+            tried = _at_pace(tried, recorded, 2)
+            apart = np.log(simulated(tried, recorded).moves / recorded.moves)
+            if float(apart @ apart) < closest:
+                best, closest = tried, float(apart @ apart)
+        settings = best
+    return settings
 
 
-def raised(settings: MarketSettings, power: float) -> Anchoring:
-    """The recoil of a market, limit orders and cancels to a power; to less wherever a touch that
-    stands so would bring about arrivals without end, as it does where cancels come ever faster."""
-    recoil = settings.recoil
-    table = recoil.table()
+def raised(settings: MarketSettings, name: str, power: float) -> Anchoring:
+    """The recoil or anchoring of a market, limit orders and cancels to a power; to less wherever a
+    touch that stands so would bring about arrivals without end, as it does where cancels come ever
+    faster."""
+    held: Anchoring = getattr(settings, name)
+    table = held.table()
     for at in range(table.shape[1]):
         for less in np.arange(power, 1.0, -0.25):
             tried = table[:, at] ** (less, 1.0, less)
@@ -234,9 +237,7 @@ def raised(settings: MarketSettings, power: float) -> Anchoring:
                 table[:, at] = tried
                 break
     limit, _, cancel = table
-    return msgspec.structs.replace(
-        recoil, limit=tuple(rounded(limit)), cancel=tuple(rounded(cancel))
-    )
+    return msgspec.structs.replace(held, limit=tuple(rounded(limit)), cancel=tuple(rounded(cancel)))
 
 
 def _in_waves(settings: MarketSettings, recorded: Moments) -> MarketSettings:
