@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
 from paceline.decision.actions import ActionGrid
+from paceline.decision.mask import reasons_of
 from paceline.decision.schema import N_FEATURES
 from paceline.engine.venue import Venue
 from paceline.env.episode import (
@@ -44,7 +45,20 @@ from paceline.env.lives import (
 from paceline.env.seeing import FEES_RECORD
 from paceline.env.working import Plan
 from paceline.errors import CapacityError, InputError
+from paceline.guard.limits import Limits, limits_record
+from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
+
+OPEN_LIMITS = Limits(
+    participation="unlimited", symbol_participation="unlimited", window_s=300.0,
+    band_bps="unlimited", band_ticks="unlimited", move_bps="unlimited", move_window_s=300.0,
+    child_max="unlimited", max_order_quantity="unlimited", max_order_value="unlimited",
+    max_position="unlimited", max_working="unlimited", max_working_orders="unlimited",
+    max_ahead="unlimited", message_rate="unlimited", cancel_rate="unlimited", rate_window_s=1.0,
+    max_messages="unlimited", max_cancels="unlimited", min_resting_s=0.0, duplicate_s=0.0,
+    max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
+)  # fmt: skip
+"""Whatever a desk does not forbid; a parent order brings its own."""
 
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
@@ -87,6 +101,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         grid: ActionGrid | None = None,
         venue: Venue | None = None,
         reward: RewardSettings | None = None,
+        limits: Limits | None = None,
         max_orders: int = 512,
         max_fills: int = 1024,
         keep_fills: bool = False,
@@ -108,8 +123,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = gym.vector.utils.batch_space(
             self.single_observation_space, num_envs
         )
-        self.days = [_day(pool, k, self.venue) for k in range(len(pool.tapes))]
-        self.lives = new_lives(num_envs, pool.tapes, max_orders, max_fills)
+        limits = limits or OPEN_LIMITS
+        self.days = [_day(pool, k, self.venue, limits) for k in range(len(pool.tapes))]
+        self.lives = new_lives(num_envs, pool.tapes, len(self.grid), max_orders, max_fills)
         self.episodes = np.zeros(num_envs, EPISODE_RECORD)
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
@@ -136,7 +152,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         given = (options or {}).get("episodes")
         everywhere = np.arange(self.num_envs)
         self._begin(everywhere, self.pool.draw(self.num_envs) if given is None else given)
-        return self.seen, {}
+        return self.seen, {"action_mask": self.action_masks()}
 
     def step(
         self, actions: NDArray[np.int64]
@@ -155,6 +171,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if len(done):
             info = self._ended(done)
             self._begin(done, self.pool.draw(len(done)))
+        info["action_mask"] = self.action_masks()
         return self.seen, reward, terminated, truncated, info
 
     def advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -199,9 +216,19 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             info["final_fills"] = [self.fills(i) for i in done]
         return info
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """`[num_envs, n_actions]` whether each action is legal."""
+        return self.lives.bits == 0
+
+    def reasons(self, i: int, action: int) -> list[Reason]:
+        """Why an action of environment `i` is masked; empty if it is not."""
+        return reasons_of(int(self.lives.bits[i, action]))
+
     def random_actions(self) -> NDArray[np.int64]:
         """`[num_envs]` legal actions, each as likely as another."""
-        return self.np_random.integers(len(self.grid), size=self.num_envs)
+        legal = self.lives.bits == 0
+        nth = (self.np_random.random(self.num_envs) * legal.sum(axis=1)).astype(np.int64)
+        return np.argmax(np.cumsum(legal, axis=1) > nth[:, None], axis=1)
 
     def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
         """Begin `episodes` in these; those in which the market shows no mid are drawn again."""
@@ -210,7 +237,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             self.lives.progress["episode"][which] = which
             self._each_day(
                 which,
-                lambda day, some: begin_some(day, self.lives, some, self.episodes, self.seen),
+                lambda day, some: begin_some(
+                    day, self.lives, some, self.episodes, self._table, self.seen
+                ),
             )
             which = which[self.lives.progress["over"][which] != RUNNING]
             episodes = self.pool.draw(len(which))
@@ -241,7 +270,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         return list(zip(found.tolist(), groups, strict=True))
 
 
-def _day(pool: Pool, k: int, venue: Venue) -> Day:
+def _day(pool: Pool, k: int, venue: Venue, limits: Limits) -> Day:
     tape, lesson = pool.tapes[k], pool.lessons[k]
     facts = np.zeros(1, FACTS_RECORD)
     facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
@@ -259,4 +288,5 @@ def _day(pool: Pool, k: int, venue: Venue) -> Day:
         facts=facts,
         curve=np.asarray(lesson.curve.traded, dtype=np.float64),
         fees=fees,
+        limits=limits_record(limits, tape.instrument),
     )

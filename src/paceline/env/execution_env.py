@@ -80,6 +80,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         return {
             "shortfall_bps": float(self.batch.lives.progress["marked_bps"][0]),
             "reward_terms": dict(zip(TERM_NAMES, terms.tolist(), strict=True)),
+            "action_mask": self.batch.action_masks()[0],
             "ts": int(self.batch.lives.progress["ts"][0]),
         }
 

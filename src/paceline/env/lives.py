@@ -12,17 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.features import features
+from paceline.decision.mask import MOST_CHOICES, mask
 from paceline.decision.state import NOWHERE, State, new_state
 from paceline.engine.account import Account, new_account
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Rules
 from paceline.env.episode import (
+    MOST_AT_ONCE,
     PROGRESS_RECORD,
+    VIOLATION,
     begin_episode,
     step_episode,
 )
+from paceline.env.guarding import note_sent, tell
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, room_for
+from paceline.guard.counting import BUCKETS, ROLLING_RECORD
+from paceline.guard.limits import LIMITS_RECORD
+from paceline.guard.snapshot import blank_snapshots
 from paceline.jit import inlined, kernel
 from paceline.market.book import Book, new_book
 from paceline.market.compiler import Images
@@ -50,6 +57,7 @@ class Day(NamedTuple):
     facts: NDArray[np.void]  # [1] of FACTS_RECORD
     curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
     fees: NDArray[np.void]  # [1] of FEES_RECORD
+    limits: NDArray[np.void]  # [1] of the guard's LIMITS_RECORD
 
 
 class Lives(NamedTuple):
@@ -66,9 +74,15 @@ class Lives(NamedTuple):
     context: NDArray[np.void]
     heard: NDArray[np.void]
     progress: NDArray[np.void]  # [n] of PROGRESS_RECORD
+    limits: NDArray[np.void]  # [n] the guard's: those of the day, tightened by the order's own
+    snapshot: NDArray[np.void]  # [n] the guard's
+    sent: NDArray[np.void]  # [n] messages, and
+    moved: NDArray[np.void]  # [n] cancels, over the guard's window
+    bits: NDArray[np.int64]  # [n, n_actions] why each action is masked; 0 if it is not
+    edges: NDArray[np.int64]  # [n, 4, MOST_CHOICES] room to work in
 
 
-def new_lives(n: int, days: list[Tape], max_orders: int, max_fills: int) -> Lives:
+def new_lives(n: int, days: list[Tape], n_actions: int, max_orders: int, max_fills: int) -> Lives:
     """Room for `n` episodes on any of `days`."""
     n_levels = max(len(tape.level_ticks) for tape in days)
     n_slots = max(tape.manifest.n_slots for tape in days)
@@ -90,6 +104,12 @@ def new_lives(n: int, days: list[Tape], max_orders: int, max_fills: int) -> Live
         context=many(state.context),
         heard=np.zeros((n, 1), HEARD_RECORD),
         progress=np.zeros(n, PROGRESS_RECORD),
+        limits=np.zeros(n, LIMITS_RECORD),
+        snapshot=blank_snapshots(n),
+        sent=np.zeros(n, ROLLING_RECORD),
+        moved=np.zeros(n, ROLLING_RECORD),
+        bits=np.zeros((n, n_actions), np.int64),
+        edges=np.zeros((n, 4, MOST_CHOICES), np.int64),
     )
 
 
@@ -138,6 +158,7 @@ def begin_some(
     lives: Lives,
     which: NDArray[np.int64],
     episodes: NDArray[np.void],
+    table: NDArray[np.void],
     seen: NDArray[np.float32],
 ) -> None:
     """Begin the episodes that `which` of the lives have been given, all on `day`, and write what is
@@ -148,8 +169,8 @@ def begin_some(
         episode = episodes[progress["episode"]]
         begin_episode(floor, day.images, episode, progress, state, lives.heard[i, 0], day.fees[0])
         _set_context(floor, day, state, episode)
-        _update_context(floor, day, state, episode)
-        features(state, seen[i])
+        _set_limits(day, episode, lives, i)
+        _look_round(floor, day, state, episode, lives, i, table, seen)
 
 
 @kernel
@@ -170,6 +191,9 @@ def step_some(
         i = which[at]
         floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
+        action, order = actions[i], state.order[0]
+        illegal = lives.bits[i, action] != 0
+        messages, cancels, ts = order["messages"], order["cancels"], progress["ts"]
         step_episode(
             floor,
             episode,
@@ -178,11 +202,58 @@ def step_some(
             lives.heard[i, 0],
             day.fees[0],
             plan,
-            table[actions[i]],
+            table[0 if illegal else action],
             terms[i],
         )
-        _update_context(floor, day, state, episode)
-        features(state, seen[i])
+        if illegal:
+            progress["illegal"] += 1
+            terms[i, VIOLATION] = -1.0
+        sent, moved = order["messages"] - messages, order["cancels"] - cancels
+        note_sent(lives.sent[i], lives.moved[i], sent, moved, ts)
+        _look_round(floor, day, state, episode, lives, i, table, seen)
+
+
+@inlined
+def _look_round(
+    floor: Floor,
+    day: Day,
+    state: State,
+    episode: np.void,
+    lives: Lives,
+    i: int,
+    table: NDArray[np.void],
+    seen: NDArray[np.float32],
+) -> None:
+    """What the next decision looks at, and what it may choose."""
+    _update_context(floor, day, state, episode)
+    features(state, seen[i])
+    tell(floor, state, lives.limits[i], lives.sent[i], lives.moved[i], lives.snapshot[i])
+    clock = floor.account.clock[0]
+    roomy = (
+        clock["n_orders"] < len(floor.account.orders) - 1
+        and clock["inbox_tail"] - clock["inbox_head"] < len(floor.account.inbox) // 2
+    )
+    in_a_row = int(lives.progress[i]["in_a_row"] >= MOST_AT_ONCE)
+    mask(
+        state, lives.limits[i], lives.snapshot[i], table, in_a_row, roomy, lives.bits[i],
+        lives.edges[i],
+    )  # fmt: skip
+
+
+@inlined
+def _set_limits(day: Day, episode: np.void, lives: Lives, i: int) -> None:
+    """The day's limits, tightened by those of the parent order."""
+    lives.limits[i] = day.limits[0]
+    limits = lives.limits[i]
+    limits["child_max_lots"] = min(limits["child_max_lots"], episode["child_max"])
+    share = episode["share_ppm"]
+    if share > 0:
+        limits["participation_ppm"] = min(limits["participation_ppm"], share)
+        limits["window_ns"] = episode["window_ns"]
+    for rolling in (lives.sent[i], lives.moved[i]):
+        rolling["bucket_ns"] = max(-(-limits["rate_window_ns"] // (BUCKETS - 1)), 0)
+        rolling["last"] = 0
+        rolling["counts"][:] = 0
 
 
 @inlined
