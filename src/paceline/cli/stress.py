@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(f"tape: {args.tape} holds {len(tapes)} tapes; give one")
         shown = on_tape(tapes[0], chosen)
     else:
-        shown = on_market(load_market(args.market), chosen, args.day, args.seed)
+        shown = on_market(
+            load_market(args.market), chosen, args.day, args.seed, Path(args.market).stem
+        )
     page = write_shown(shown, args.out)
     Console().print(facts_text(shown))
     print(f"facts:  {args.out / 'facts.json'}\nreport: {page}")

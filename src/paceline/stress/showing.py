@@ -52,11 +52,14 @@ def on_tape(tape: Tape, scenario: Scenario) -> Shown:
     return Shown(scenario, tape.name, tape, stress_tape(tape, scenario))
 
 
-def on_market(settings: MarketSettings, scenario: Scenario, day: str, seed: int) -> Shown:
-    """A simulated day, of one seed."""
+def on_market(
+    settings: MarketSettings, scenario: Scenario, day: str, seed: int, name: str = ""
+) -> Shown:
+    """A simulated day, of one seed; `name` is what the market goes by."""
     calm = simulate_day(settings, day, seed)
     stressed = simulate_day(stress_market(settings, scenario), day, seed)
-    return Shown(scenario, f"simulated market {settings.symbol}", calm, stressed)
+    market = f"the simulated market {name or settings.symbol}, seed {seed}"
+    return Shown(scenario, market, calm, stressed)
 
 
 def write_shown(shown: Shown, folder: str | Path) -> Path:
