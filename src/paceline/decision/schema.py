@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.state import DEPTH, REGIMES
+from paceline.errors import InputError
 from paceline.market.watch import WINDOWS_S
 
 VERSION = 1
@@ -187,3 +188,12 @@ def schema_hash() -> str:
     """SHA-256 of the schema: version, names, units, ranges, order."""
     text = json.dumps([VERSION, [one[:6] for one in FEATURES]])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_schema(made_for: str, what: str) -> None:
+    """Raises `InputError` if `what` was made for features of another schema."""
+    if made_for != schema_hash():
+        raise InputError(
+            f"{what}: was made for features of schema {made_for[:12]}, and these are of "
+            f"{schema_hash()[:12]}; make it again, or use the paceline that made it"
+        )
