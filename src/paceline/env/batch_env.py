@@ -218,7 +218,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """`[num_envs, n_actions]` whether each action is legal."""
-        return self.lives.bits == 0
+        return np.asarray(self.lives.bits == 0)
 
     def reasons(self, i: int, action: int) -> list[Reason]:
         """Why an action of environment `i` is masked; empty if it is not."""
@@ -228,7 +228,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """`[num_envs]` legal actions, each as likely as another."""
         legal = self.lives.bits == 0
         nth = (self.np_random.random(self.num_envs) * legal.sum(axis=1)).astype(np.int64)
-        return np.argmax(np.cumsum(legal, axis=1) > nth[:, None], axis=1)
+        return np.asarray(np.argmax(np.cumsum(legal, axis=1) > nth[:, None], axis=1))
 
     def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
         """Begin `episodes` in these; those in which the market shows no mid are drawn again."""

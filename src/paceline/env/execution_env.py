@@ -62,7 +62,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         terminated, truncated = self._over == TERMINATED, self._over == TRUNCATED
         return self.batch.seen[0].copy(), float(reward[0]), terminated, truncated, self._info()
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The order so far as a picture `[height, width, 3]`; None without a render mode."""
         if self.render_mode is None:
             return None
@@ -70,7 +70,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(8, 4.5), dpi=100, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         self._draw(figure)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -6,7 +6,7 @@ an episode has of its own is its book, its account, its watch and its state: `nb
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def new_lives(n: int, days: list[Tape], n_actions: int, max_orders: int, max_fil
     book = new_book(np.zeros(n_levels, np.int64), n_slots)
     account, state = new_account(n_levels, max_orders, max_fills), new_state()
 
-    def many(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def many(array: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(array[None], n, axis=0)
 
     return Lives(
