@@ -23,7 +23,9 @@ from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
-VERBS = ("demo", "ingest", "inspect", "backtest", "calibrate", "realism", "stress", "schema")
+VERBS = (
+    "demo", "ingest", "inspect", "backtest", "calibrate", "realism", "stress", "features", "schema",
+)  # fmt: skip
 DAYS = ("2024-03-04", "2024-03-05")
 
 

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "progress": set(),
     "cli": GROUND
     | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism"}
-    | {"calibrate", "stress", "evaluate"}
+    | {"calibrate", "stress", "decision", "env", "evaluate"}
     | {"demo", "progress"},
     "__main__": {"cli"},
 }
@@ -49,7 +49,18 @@ MAY_IMPORT = {
 
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "base", "impl", "manager"}
 MOST_LINES = 420
-HEAVY = {"numba", "llvmlite", "pyarrow", "matplotlib", "jinja2", "rich", "yaml", "scipy", "pandas"}
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "rich",
+    "yaml",
+    "scipy",
+    "pandas",
+    "sklearn",
+}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

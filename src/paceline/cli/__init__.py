@@ -12,7 +12,17 @@ import sys
 from collections.abc import Sequence
 
 from paceline import __version__
-from paceline.cli import backtest, calibrate, demo, ingest, inspect, realism, schema, stress
+from paceline.cli import (
+    backtest,
+    calibrate,
+    demo,
+    features,
+    ingest,
+    inspect,
+    realism,
+    schema,
+    stress,
+)
 from paceline.cli.parser import Parser
 from paceline.errors import PacelineError
 
@@ -51,6 +61,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"paceline {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (demo, ingest, inspect, backtest, calibrate, realism, stress, schema):
+    for verb in (demo, ingest, inspect, backtest, calibrate, realism, stress, features, schema):
         verb.add(verbs)
     return parser

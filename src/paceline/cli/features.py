@@ -1,0 +1,248 @@
+"""paceline features: what decisions look at, and sets of it on disk."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from paceline.cli.parser import add_verb
+from paceline.cli.tapes import open_tapes
+from paceline.errors import ConfigError
+from paceline.progress import progress_bar
+
+_EXAMPLES = """\
+examples:
+  paceline features list
+  paceline features materialise --tape tapes/ -o out/features/yhoo --orders 64 --policy random
+  paceline features show --set out/features/yhoo
+  paceline features show spread --set out/features/yhoo
+
+A set that is cut off goes on where it was when the same command is given again.
+"""
+
+_STORE = Path("out/features")
+_BARS, _BAR_WIDTH = 16, 40
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "features",
+        _list,
+        "List the features of a decision, make sets of them on tapes, and look into those.",
+        _EXAMPLES,
+    )
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    listed = add_verb(what, "list", _list, "The features, and the sets in a folder.")
+    listed.add_argument(
+        "folder", type=Path, nargs="?", default=_STORE, help="of the sets [%(default)s]"
+    )
+
+    shown = add_verb(what, "show", _show, "A set, or a feature, alone or in a set.")
+    shown.add_argument("feature", nargs="?", help="its name; none: all features of the set")
+    shown.add_argument("--set", type=Path, help="folder of the set")
+
+    made = add_verb(
+        what, "materialise", _materialise, "Work orders on tapes and keep what is seen."
+    )
+    made.add_argument(
+        "--tape", type=Path, nargs="+", required=True, help="tape folders, or folders of them"
+    )
+    made.add_argument("-o", "--out", type=Path, required=True, help="folder of the set")
+    made.add_argument("--orders", type=int, default=64, help="parent orders of a day [%(default)s]")
+    made.add_argument(
+        "--policy", choices=("random", "hold"), default="random",
+        help="any legal action, or always to hold [%(default)s]",
+    )  # fmt: skip
+    made.add_argument("--config", type=Path, help="YAML of what parent orders are like")
+    made.add_argument("--seed", type=int, default=1, help="of orders and actions [%(default)s]")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from paceline.decision.schema import FEATURES, VERSION, schema_hash
+    from paceline.decision.store import sets_in
+
+    print(f"schema {VERSION}, {schema_hash()[:12]}: {len(FEATURES)} features")
+    table = _table("group", "feature", "unit", "from", "to", "missing", "what it is")
+    last = ""
+    for one in FEATURES:
+        group = "" if one.group == last else one.group
+        last = one.group
+        missing = "may be" if one.may_miss else ""
+        table.add_row(group, one.name, one.unit, f"{one.low:g}", f"{one.high:g}", missing, one.says)
+    Console().print(table)
+    found = sets_in(args.folder)
+    if not found:
+        print(f"{args.folder}: holds no set; `paceline features materialise` makes one")
+        return
+    sets = _table("set", "schema", "symbols", "days", "decisions")
+    for name, kept in found.items():
+        mine = "this" if kept.schema == schema_hash() else f"another, {kept.schema[:12]}"
+        symbols = sorted({day.symbol for day in kept.days})
+        sets.add_row(name, mine, ", ".join(symbols), f"{len(kept.days)}", f"{kept.rows:,}")
+    Console().print(sets)
+
+
+def _show(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from paceline.decision.schema import FEATURES
+    from paceline.decision.store import FeatureSet, summary
+
+    if args.feature is None and args.set is None:
+        raise ConfigError("feature: neither a feature nor --set is given; give one or both")
+    if args.feature is not None:
+        known = {one.name: one for one in FEATURES}
+        if args.feature not in known:
+            raise ConfigError(_unknown(args.feature, list(known)))
+        one = known[args.feature]
+        unit = f", {one.unit}" if one.unit else ""
+        print(f"{one.name} ({one.group}{unit}, {one.low:g} to {one.high:g}): {one.says}")
+    if args.set is None:
+        return
+    kept = FeatureSet.open(args.set)
+    days = [day.day for day in kept.manifest.days]
+    print(
+        f"{args.set}: {kept.manifest.rows:,} decisions, "
+        + (f"{min(days)} to {max(days)}" if days else "no day is finished")
+    )
+    if args.feature is None:
+        for name, value in kept.manifest.settings.items():
+            print(f"  {name}: {value}")
+    table = _table("feature", "missing", "mean", "5 %", "median", "95 %")
+    for one in FEATURES:
+        if args.feature in (None, one.name):
+            facts = summary(kept.column(one.name))
+            cells = map(_number, (facts.mean, facts.low, facts.median, facts.high))
+            table.add_row(one.name, f"{100 * facts.missing:.1f} %", *cells)
+    Console().print(table)
+    if args.feature is not None:
+        _print_histogram(kept.column(args.feature))
+
+
+def _print_histogram(values: Any) -> None:
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return
+    counts, edges = np.histogram(known.astype(float), bins=_BARS)
+    for count, low, high in zip(counts, edges, edges[1:], strict=False):
+        bar = "█" * math.ceil(_BAR_WIDTH * count / counts.max())
+        print(f"{low:>10.4g} to {high:<10.4g} {bar:<{_BAR_WIDTH}} {count:,}")
+
+
+def _materialise(args: argparse.Namespace) -> None:
+    import msgspec
+
+    from paceline.config import load_yaml
+    from paceline.decision.actions import ActionGrid
+    from paceline.decision.store import FeatureSet
+    from paceline.env.episodes import EpisodeSettings
+
+    if args.orders < 1:
+        raise ConfigError(f"orders: {args.orders} is no count; give 1 or more")
+    if args.seed < 0:
+        raise ConfigError(f"seed: {args.seed} is below 0; give 0 or more")
+    tapes = open_tapes(args.tape)
+    names = [tape.name for tape in tapes]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    episodes = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()
+    grid = ActionGrid()
+    settings = {
+        "policy": args.policy, "orders": args.orders, "seed": args.seed,
+        "tapes": {tape.name: tape.manifest.tape_id for tape in tapes},
+        "episodes": msgspec.to_builtins(episodes), "grid": msgspec.to_builtins(grid),
+    }  # fmt: skip
+    kept = FeatureSet.create(args.out, len(grid), settings)
+    with progress_bar() as bar:
+        for tape in tapes:
+            symbol, day = tape.instrument.symbol, tape.session.day
+            if kept.holds(symbol, day):
+                bar.on("orders", args.orders, args.orders * len(tapes))
+                continue
+            found = decided(
+                tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
+                lambda n: bar.on("orders", n, args.orders * len(tapes)),
+            )  # fmt: skip
+            kept.add(symbol, day, found)
+    print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
+
+
+def decided(
+    tape: Any,
+    tapes: Sequence[Any],
+    episodes: Any,
+    grid: Any,
+    orders: int,
+    policy: str,
+    seed: int,
+    progress: Callable[[int], None],
+) -> Any:
+    """The decisions of `orders` parent orders on `tape`, taught by `tapes`, each to its end."""
+    import numpy as np
+
+    from paceline.decision.store import Decisions
+    from paceline.env.batch_env import BatchExecutionEnv
+    from paceline.env.episodes import Pool
+
+    # Of the tape alone: what else is made does not change it.
+    rng = np.random.default_rng([seed, int(tape.manifest.tape_id[:8], 16)])
+    pool = Pool([tape], episodes, seed=int(rng.integers(2**32)), taught_by=tapes)
+    env = BatchExecutionEnv(pool, orders, grid=grid, max_orders=4096, max_fills=8192)
+    seen, info = env.reset()
+    parts: list[Decisions] = []
+    going = np.ones(orders, bool)
+    while going.any():
+        legal = info["action_mask"]
+        if policy == "hold":
+            actions = np.zeros(orders, np.int64)
+        else:
+            actions = np.where(legal, rng.random(legal.shape), -1.0).argmax(axis=1)
+        parts.append(
+            Decisions(
+                ts=env.lives.progress["ts"][going],
+                episode=np.flatnonzero(going),
+                features=seen[going],
+                mask=legal[going],
+                action=actions[going],
+            )
+        )
+        seen, _, terminated, truncated, info = env.step(actions)
+        over = going & (terminated | truncated)
+        going &= ~over
+        progress(int(over.sum()))
+    found = Decisions._make(np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((found.ts, found.episode))
+    return Decisions._make(column[order] for column in found)
+
+
+def _table(*columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:  # in a narrow window the last one may break, and nothing else
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    return table
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]}?" if near else "`paceline features list` names them"
+    return f"feature: there is no {name!r}; {remedy}"
