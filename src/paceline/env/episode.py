@@ -91,6 +91,7 @@ def begin_episode(
     start = episode["start_ts"]
     listen = max(start - LISTEN_NS, floor.rules.open_ns)
     heard["rows"] = rank(floor.events.ts, listen)
+    heard["window_rows"] = rank(floor.events.ts, start - episode["window_ns"])
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
     begin(state.watch, listen)
@@ -176,7 +177,7 @@ def _next_decision(floor: replay.Floor, progress: np.void, action: np.void, ts: 
     progress["in_a_row"] += 1
     rules, events = floor.rules, floor.events
     arrived = ts + rules.submit_ns[-1]
-    at = rank(events.ts, arrived + 1)
+    at = _row_after(floor, arrived)
     happens = events.ts[at] if at < len(events.ts) else arrived + _LATEST_NS
     return max(ts + _SOONEST_NS, min(happens + rules.market_ns[-1], ts + _LATEST_NS))
 
@@ -207,10 +208,19 @@ def _end(
 
 
 @inlined
+def _row_after(floor: replay.Floor, ts: int) -> int:
+    """The first row of the tape after `ts`, which is soon after what has happened."""
+    at, times = floor.account.clock[0]["cursor"], floor.events.ts
+    while at < len(times) and times[at] <= ts:
+        at += 1
+    return int(at)
+
+
+@inlined
 def _mark(floor: replay.Floor, progress: np.void, ts: int) -> None:
     """The mid at `ts`, where it is known; cost is measured against it, whatever we see of it."""
     events, levels = floor.events, floor.book.level_ticks
-    at = rank(events.ts, ts + 1) - 1
+    at = _row_after(floor, ts) - 1
     if at >= 0 and events.bid[at] >= 0 and events.ask[at] < len(levels):
         progress["twice_mid"] = levels[events.bid[at]] + levels[events.ask[at]]
 

@@ -25,8 +25,8 @@ from paceline.env.episode import (
     step_episode,
 )
 from paceline.env.guarding import note_sent, tell
-from paceline.env.seeing import HEARD_RECORD
-from paceline.env.working import Plan, room_for
+from paceline.env.seeing import HEARD_RECORD, window_lots
+from paceline.env.working import Plan, room_of
 from paceline.guard.counting import BUCKETS, ROLLING_RECORD
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.snapshot import blank_snapshots
@@ -225,7 +225,7 @@ def _look_round(
     seen: NDArray[np.float32],
 ) -> None:
     """What the next decision looks at, and what it may choose."""
-    _update_context(floor, day, state, episode)
+    _update_context(floor, day, state, episode, lives.heard[i, 0])
     features(state, seen[i])
     tell(floor, state, lives.limits[i], lives.sent[i], lives.moved[i], lives.snapshot[i])
     clock = floor.account.clock[0]
@@ -272,14 +272,15 @@ def _set_context(floor: Floor, day: Day, state: State, episode: np.void) -> None
 
 
 @inlined
-def _update_context(floor: Floor, day: Day, state: State, episode: np.void) -> None:
+def _update_context(floor: Floor, day: Day, state: State, episode: np.void, heard: np.void) -> None:
     """What changes from one decision to the next."""
     context, order = state.context[0], state.order[0]
     done = _volume_share(day, floor.rules, order["now_ts"])
     until = _volume_share(day, floor.rules, order["end_ts"])
     context["volume_left"] = 1.0 - done
     context["horizon_lots"] = max(context["adv_lots"] * (until - done), 1.0)
-    room, market, own = room_for(floor, episode, order["working"])
+    market = window_lots(floor, heard, episode["window_ns"])
+    room, market, own = room_of(floor, episode, order["working"], market)
     order["window_market_lots"], order["window_own_lots"] = market, own
     context["room_lots"] = room if episode["share_ppm"] > 0 else np.nan
 

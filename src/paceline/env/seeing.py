@@ -7,7 +7,7 @@ import numpy as np
 
 from paceline.decision.state import NOWHERE, State
 from paceline.engine.account import LIMIT, learn, open_lots
-from paceline.engine.clockwork import Floor, look, volume_by
+from paceline.engine.clockwork import Floor, look
 from paceline.engine.replay import Floor as RecordedFloor
 from paceline.engine.sight import Ladder, lots_before, see_levels
 from paceline.jit import inlined, inner
@@ -23,6 +23,7 @@ FEES_RECORD = np.dtype(
 HEARD_RECORD = np.dtype(
     [
         ("rows", np.int64),  # of the tape that the watch has heard
+        ("window_rows", np.int64),  # that lie before the participation window
         ("fills", np.int64),  # that `paid` counts
         ("first", np.int64),  # child orders before this one are over
         ("taken_shift", np.float64),  # tick lots that modelled impact has cost
@@ -34,7 +35,7 @@ HEARD_RECORD = np.dtype(
 
 @inner
 def see(
-    floor: Floor, state: State, heard: np.void, fees: np.void, start_lots: int, ts: int
+    floor: RecordedFloor, state: State, heard: np.void, fees: np.void, start_lots: int, ts: int
 ) -> None:
     """Look at `ts`: levels, what the order has got, what the market traded.
 
@@ -46,9 +47,26 @@ def see(
     see_levels(floor, Ladder(state.ticks, state.sizes))
     order["now_ts"] = ts
     order["left"] = order["lots"] - account.clock[0]["told_lots"]
-    order["market_lots"] = volume_by(floor, account.clock[0]["last_seen"]) - start_lots
+    order["market_lots"] = volume_before(floor, account.clock[0]["cursor"]) - start_lots
     _count_fills(floor, order, heard, fees)
     _look_at_working(floor, order, heard, ts)
+
+
+@inlined
+def volume_before(floor: RecordedFloor, row: int) -> int:
+    """Lots that had traded before row `row` of the tape."""
+    return floor.events.volume[row - 1] if row > 0 else 0
+
+
+@inlined
+def window_lots(floor: RecordedFloor, heard: np.void, window_ns: int) -> int:
+    """Lots that everybody traded in the window that ends with what was seen last."""
+    clock, ts = floor.account.clock[0], floor.events.ts
+    since, at = clock["last_seen"] - window_ns, heard["window_rows"]
+    while at < clock["cursor"] and ts[at] <= since:
+        at += 1
+    heard["window_rows"] = at
+    return volume_before(floor, clock["cursor"]) - volume_before(floor, at)
 
 
 @inner

@@ -231,9 +231,16 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
 def room_for(floor: Floor, parent: np.void, working: int) -> tuple[int, int, int]:
     """Lots that the participation limit allows now, the market's in the window, and ours in it;
     `working` lots of ours count as if they were filled."""
+    seen = floor.account.clock[0]["last_seen"]
+    market = volume_by(floor, seen) - volume_by(floor, seen - parent["window_ns"])
+    return room_of(floor, parent, working, market)
+
+
+@inner
+def room_of(floor: Floor, parent: np.void, working: int, market: int) -> tuple[int, int, int]:
+    """The same, where `market` lots are known to have traded in the window."""
     clock = floor.account.clock[0]
     since = clock["last_seen"] - parent["window_ns"]
-    market = volume_by(floor, clock["last_seen"]) - volume_by(floor, since)
     own: int = 0
     displaced: int = 0
     at = clock["n_told"] - 1  # a fill we were not told of still counts as working
