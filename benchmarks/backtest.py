@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.figure import announce, median, seconds_of
 from paceline.engine.venue import Venue
+from paceline.env.history import History
+from paceline.env.parents import draw_parents, set_limits
 from paceline.evaluate.backtest import work_all
-from paceline.evaluate.history import History
-from paceline.evaluate.parents import draw_parents, set_limits
 from paceline.evaluate.policies import Urgency, make_plan, parse_policy
 from paceline.market.tape import Tape
 
