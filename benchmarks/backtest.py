@@ -14,7 +14,7 @@ from paceline.engine.venue import Venue
 from paceline.env.history import History
 from paceline.env.parents import draw_parents, set_limits
 from paceline.evaluate.backtest import work_all
-from paceline.evaluate.policies import Urgency, make_plan, parse_policy
+from paceline.env.policies import Urgency, make_plan, parse_policy
 from paceline.market.tape import Tape
 
 ORDERS = 4_000

@@ -16,11 +16,11 @@ from paceline.engine.queue import FillModel
 from paceline.engine.venue import Footprint, Latency, Venue
 from paceline.env.history import History
 from paceline.env.parents import draw_parents, set_limits
+from paceline.env.policies import Urgency, make_plan, parse_policy
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
 from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
-from paceline.evaluate.policies import Urgency, make_plan, parse_policy
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
 from paceline.market.session import midnight_ns

@@ -15,12 +15,12 @@ from rich.console import Console
 from paceline.config import describe
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
+from paceline.env.policies import Urgency, ac_targets
 from paceline.evaluate import plots
 from paceline.evaluate.backtest import backtest, yardsticks_of
 from paceline.evaluate.frontier_page import _apart
 from paceline.evaluate.on_schedule import ac_px, time_average
 from paceline.evaluate.orders_page import choose, schedule_path
-from paceline.evaluate.policies import Urgency, ac_targets
 from paceline.evaluate.report import summary_table, summary_text, write_report
 from paceline.evaluate.resting import stretches
 from paceline.evaluate.results import BacktestResult

@@ -307,5 +307,5 @@ def test_recorded_days_against_one_another_and_against_poisson(recorded: Path):
 
 def test_a_market_that_never_trades_is_one_line():
     halted = MarketSettings(regimes=(Regime(name="a", halted=True),))
-    with pytest.raises(InputError, match="^market: SIM shows no two sides on "):
+    with pytest.raises(InputError, match=r"^market: SIM shows no two sides on "):
         score(halted, [simulate_day(MarketSettings(), "2024-01-02", 1)], markets=0)

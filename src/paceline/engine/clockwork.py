@@ -34,4 +34,10 @@ def look(floor: Floor, ts: int) -> tuple[int, int]:
     seen = max(ts - late, account.clock[0]["last_seen"])
     account.clock[0]["last_seen"] = seen
     advance(floor, seen)
+    return best_seen(floor)
+
+
+@spliced
+def best_seen(floor: Floor) -> tuple[int, int]:
+    """What the last look showed."""
     return _best_level(floor, 0), _best_level(floor, 1)

@@ -10,7 +10,7 @@ is what the new one sees, and `info` says how the old one ended (`final_bps`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -38,10 +38,12 @@ from paceline.env.lives import (
     FACTS_RECORD,
     Day,
     begin_some,
+    follow_some,
     nbytes,
     new_lives,
     step_some,
 )
+from paceline.env.policies import Policy, Urgency, make_plan
 from paceline.env.seeing import FEES_RECORD
 from paceline.env.working import Plan
 from paceline.errors import CapacityError, InputError
@@ -59,6 +61,11 @@ OPEN_LIMITS = Limits(
     max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
 )  # fmt: skip
 """Whatever a desk does not forbid; a parent order brings its own."""
+
+Step = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""Rewards `[n]`, and which episodes are over `[n]`."""
+
+_POV_RATE = 0.1
 
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
@@ -192,6 +199,33 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if np.any(self.lives.account.clock["full"]):
             raise CapacityError("account: full; make the environment with a larger max_orders")
         return self.terms @ self.weights, self.lives.progress["over"].copy()
+
+    def follow(self, policy: Policy, urgency: Urgency | None = None) -> Iterator[Step]:
+        """Let a schedule with its tactic work the orders that are under way, slice by slice, as a
+        backtest does: yields what `advance` returns until all are over. Nothing is begun anew.
+        """
+        plan = self._plan_of(policy, urgency or Urgency(None, None))
+        while np.any(self.lives.progress["over"] == RUNNING):
+            self._each_day(
+                np.arange(self.num_envs),
+                lambda day, which: follow_some(
+                    day, self.lives, which, self.episodes, self._table, plan, self.terms, self.seen
+                ),
+            )
+            yield self.terms @ self.weights, self.lives.progress["over"].copy()
+
+    def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
+        """How `policy` works the order of each environment."""
+        targets = np.zeros((self.num_envs, policy.n_slices + 1), np.int64)
+        bounds = np.zeros_like(targets)
+        plan = self._plan
+        for day, which in self._by_day(np.arange(self.num_envs)):
+            plan = make_plan(
+                policy, self.pool.tapes[day], self.pool.lessons[day], self.episodes[which],
+                urgency, _POV_RATE, True,
+            )  # fmt: skip
+            targets[which], bounds[which] = plan.targets, plan.bounds
+        return plan._replace(targets=targets, bounds=bounds)
 
     def fills(self, i: int) -> NDArray[np.void]:
         """Fills so far of the order in environment `i`, `[m]` of FILL_RECORD."""

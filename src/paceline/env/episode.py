@@ -1,6 +1,7 @@
 """One episode: a parent order worked decision by decision, in kernels that all environments call.
 
     begin_episode    jump to the start, let the watch listen, look
+    follow_episode   the same for a slice of a schedule
     step_episode     carry the chosen child order out, run to the next decision, look; at the end of
                      the horizon what is left takes the visible book, and the sum is drawn
 
@@ -24,7 +25,7 @@ from paceline.engine.messages import next_arrival
 from paceline.engine.replay import seek
 from paceline.env.acting import carry_out
 from paceline.env.seeing import hear, see
-from paceline.env.working import Plan, end_parent, first_sight
+from paceline.env.working import Plan, end_parent, first_sight, work_slice
 from paceline.jit import inlined, inner
 from paceline.market.book import rank
 from paceline.market.compiler import Images
@@ -147,6 +148,39 @@ def step_episode(
         progress["ts"] = until
         if order["left"] == 0:
             progress["over"] = TERMINATED
+    _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+
+
+@inner
+def follow_episode(
+    floor: replay.Floor,
+    episode: np.void,
+    progress: np.void,
+    state: State,
+    heard: np.void,
+    fees: np.void,
+    plan: Plan,
+    i: int,
+    rewards: NDArray[np.float64],
+) -> None:
+    """The same for a schedule: work the slice that begins now, which is that of row `i` of `plan`,
+    to its end."""
+    order, ts = state.order[0], progress["ts"]
+    rewards[:] = 0.0
+    j = order["decisions"]
+    order["decisions"] += 1
+    held, shifted = order["left"], heard["taken_shift"]
+    sent = floor.account.clock[0]["inbox_tail"]
+    order["cancels"] += work_slice(floor, episode, plan, i, j)
+    order["messages"] += floor.account.clock[0]["inbox_tail"] - sent
+    until = plan.bounds[i, j + 1]
+    if j == plan.bounds.shape[1] - 2:
+        _end(floor, episode, progress, state, heard, fees, plan)
+    else:
+        see(floor, state, heard, fees, progress["start_lots"], until)
+        hear(floor, state, heard)
+        _mark(floor, progress, until)
+        progress["ts"] = until
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
 
 

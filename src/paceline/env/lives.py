@@ -20,8 +20,10 @@ from paceline.engine.venue import Rules
 from paceline.env.episode import (
     MOST_AT_ONCE,
     PROGRESS_RECORD,
+    RUNNING,
     VIOLATION,
     begin_episode,
+    follow_episode,
     step_episode,
 )
 from paceline.env.guarding import note_sent, tell
@@ -210,6 +212,32 @@ def step_some(
             terms[i, VIOLATION] = -1.0
         sent, moved = order["messages"] - messages, order["cancels"] - cancels
         note_sent(lives.sent[i], lives.moved[i], sent, moved, ts)
+        _look_round(floor, day, state, episode, lives, i, table, seen)
+
+
+@kernel
+def follow_some(
+    day: Day,
+    lives: Lives,
+    which: NDArray[np.int64],
+    episodes: NDArray[np.void],
+    table: NDArray[np.void],
+    plan: Plan,
+    terms: NDArray[np.float64],
+    seen: NDArray[np.float32],
+) -> None:
+    """Work the next slice of `plan` in `which` of the lives that are not over, all on `day`."""
+    for at in range(len(which)):
+        i = which[at]
+        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        if progress["over"] != RUNNING:
+            terms[i] = 0.0
+            continue
+        episode = episodes[progress["episode"]]
+        heard = lives.heard[i, 0]
+        follow_episode(
+            floor, episode, progress, state, heard, day.fees[0], plan, i, terms[i]
+        )  # fmt: skip
         _look_round(floor, day, state, episode, lives, i, table, seen)
 
 

@@ -26,7 +26,7 @@ from paceline.engine.account import (
     open_lots,
     slowed,
 )
-from paceline.engine.clockwork import Floor, advance, look, volume_by
+from paceline.engine.clockwork import Floor, advance, best_seen, look, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
 from paceline.jit import inner, kernel, spliced
 from paceline.market.compiler import Images
@@ -175,18 +175,9 @@ def _work_one(
     result["replaces"] = 0
     n_slices = plan.bounds.shape[1] - 1
     for j in range(n_slices):
-        ts = plan.bounds[i, j]
-        bid, ask = look(floor, ts)
-        learn(account, ts)
-        result["replaces"] += _cross_rest(floor, parent, plan, bid, ask, ts)
-        _place(floor, parent, plan, _due(floor, parent, plan, i, j, ts), bid, ask, j, ts)
-        if plan.repeg_ns > 0:
-            again = ts + plan.repeg_ns
-            while again < plan.bounds[i, j + 1]:
-                bid, ask = look(floor, again)
-                learn(account, again)
-                result["replaces"] += _repeg(floor, parent, plan, bid, ask, again)
-                again += plan.repeg_ns
+        look(floor, plan.bounds[i, j])
+        learn(account, plan.bounds[i, j])
+        result["replaces"] += work_slice(floor, parent, plan, i, j)
     look(floor, parent["end_ts"])
     learn(account, parent["end_ts"])
     result["replaces"] += end_parent(floor, parent, plan, n_slices)
@@ -194,6 +185,24 @@ def _work_one(
     result["market_lots"] = volume_by(floor, end) - volume_by(floor, start)
     while next_arrival(account) != NEVER:
         advance(floor, next_arrival(account))
+
+
+@inner
+def work_slice(floor: Floor, parent: np.void, plan: Plan, i: int, j: int) -> int:
+    """Work slice `j` of order `i`, whose start we have looked at, up to the next one; returns how
+    many child orders were moved."""
+    ts = plan.bounds[i, j]
+    bid, ask = best_seen(floor)
+    moved: int = _cross_rest(floor, parent, plan, bid, ask, ts)
+    _place(floor, parent, plan, _due(floor, parent, plan, i, j, ts), bid, ask, j, ts)
+    if plan.repeg_ns > 0:
+        again = ts + plan.repeg_ns
+        while again < plan.bounds[i, j + 1]:
+            bid, ask = look(floor, again)
+            learn(floor.account, again)
+            moved += _repeg(floor, parent, plan, bid, ask, again)
+            again += plan.repeg_ns
+    return moved
 
 
 @inner

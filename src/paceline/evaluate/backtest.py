@@ -23,12 +23,12 @@ from paceline.engine.account import Account, new_account
 from paceline.engine.queue import FillModel
 from paceline.engine.replay import Floor
 from paceline.engine.venue import Venue
+from paceline.env.policies import Policy, Urgency, parse_policy
 from paceline.env.working import Log, Plan, joined, new_log, used_part, work
 from paceline.errors import CapacityError, ConfigError
 from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.own_markets import run_in_own_markets
 from paceline.evaluate.per_order import Run, TapeRuns, Yardsticks
-from paceline.evaluate.policies import Policy, Urgency, parse_policy
 from paceline.evaluate.preparing import Prepared, prepare
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings

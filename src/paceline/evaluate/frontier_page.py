@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from paceline.cost.impact_fit import Estimate, ImpactFit
 from paceline.env.history import Lesson
+from paceline.env.policies import aversion_for
 from paceline.errors import InputError
 from paceline.evaluate.per_order import TapeRuns
-from paceline.evaluate.policies import aversion_for
 from paceline.evaluate.results import BacktestResult
 from paceline.market.tape import Tape
 from paceline.page.cells import (

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from paceline.cost.measures import trajectory_px
 from paceline.env.history import Lesson
+from paceline.env.policies import Urgency, ac_targets
 from paceline.errors import InputError
-from paceline.evaluate.policies import Urgency, ac_targets
 from paceline.market.tape import Tape
 from paceline.schedule.trajectory import slice_bounds
 

@@ -30,9 +30,9 @@ from paceline.engine import account as acc
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees
 from paceline.env.history import Lesson, trades_of
+from paceline.env.policies import Policy, Urgency
 from paceline.env.working import Log, Plan
 from paceline.evaluate.on_schedule import ac_px
-from paceline.evaluate.policies import Policy, Urgency
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
 

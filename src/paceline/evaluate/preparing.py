@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from paceline.engine.venue import Venue
 from paceline.env.history import History, Lesson
 from paceline.env.parents import draw_parents, given_parents, set_limits
+from paceline.env.policies import Policy, Urgency, make_plan
 from paceline.env.working import Plan
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.answering import AnsweringDay
-from paceline.evaluate.policies import Policy, Urgency, make_plan
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
 from paceline.market.session import midnight_ns

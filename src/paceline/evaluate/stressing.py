@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
+from paceline.env.policies import Policy
 from paceline.evaluate.paired import PairedDifference, paired_difference
-from paceline.evaluate.policies import Policy
 from paceline.evaluate.preparing import Prepared, plans_of
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings

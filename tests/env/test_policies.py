@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from paceline.cost.impact import Impact
 from paceline.env.history import History
 from paceline.env.parents import draw_parents
-from paceline.env.working import PARENT_RECORD
-from paceline.errors import ConfigError, InputError
-from paceline.evaluate.policies import (
+from paceline.env.policies import (
     SCHEDULES,
     Urgency,
     ac_targets,
@@ -20,6 +18,8 @@ from paceline.evaluate.policies import (
     make_plan,
     parse_policy,
 )
+from paceline.env.working import PARENT_RECORD
+from paceline.errors import ConfigError, InputError
 from paceline.schedule.almgren_chriss import kappa
 from paceline.schedule.tactic import Placement
 from paceline.schedule.twap import target as twap
