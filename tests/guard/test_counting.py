@@ -140,11 +140,12 @@ def test_until_a_replace_is_confirmed_both_count() -> None:
     assert desk.seen(0, "working_lots") == [0]
 
 
-def test_a_replace_that_fills_overtake_is_over() -> None:
+@pytest.mark.parametrize("lots", [30, 50])
+def test_a_replace_that_fills_overtake_is_over(lots: int) -> None:
     desk = Desk([1], min_resting_s=0)
     desk.send(0, 1)
     assert desk.send(0, 1, kind=REPLACE, lots=30) == ()
-    counting.filled(desk.counters, 0, 1, 50, NOW + NS_PER_S)
+    counting.filled(desk.counters, 0, 1, lots, NOW + NS_PER_S)
     assert counting.replaced(desk.counters, 0, 1)
     assert desk.seen(0, "symbol_orders", "working_lots") == [0, 0]
 
@@ -155,7 +156,7 @@ def test_orders_of_others_cannot_be_touched() -> None:
     for kind in (CANCEL, REPLACE, PROTECT):
         for child in (1, 0, 9, -1):
             assert desk.send(1, child, kind=kind) == ("malformed",)
-    assert desk.send(1, 1) == ("duplicate",)
+    assert desk.send(1, 1, lots=3, ticks=2080) == ("duplicate",)
     assert desk.send(1, 0, lots=1) == ("malformed",)
     # What an order says of itself is not believed.
     assert desk.send(1, 5, kind=CANCEL, replaced_lots=10, replaced_age_ns=10**12) == ("malformed",)

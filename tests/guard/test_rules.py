@@ -277,6 +277,11 @@ def test_what_is_no_order_is_refused(wrong: dict[str, Any]) -> None:
     assert why({}, wrong) == ("malformed",)
 
 
+@pytest.mark.parametrize("field", ["ticks", "lots", "replaced_lots"])
+def test_the_largest_order_is_one(field: str) -> None:
+    assert "malformed" not in why({}, {**RESTS, field: 2**31 - 1})
+
+
 @pytest.mark.parametrize("mode", [0, 1, REDUCE_ONLY, HALT, CANCEL_ALL])
 def test_holding_and_protecting_are_always_legal(mode: int) -> None:
     nothing = dict.fromkeys(STATE, MISSING)

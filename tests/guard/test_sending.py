@@ -223,8 +223,10 @@ def audit(
 @pytest.fixture(scope="module")
 def played() -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Refusals and breaches by rule, and how many messages were sent."""
-    limit = np.concatenate([limits(**TIGHT), limits(**TIGHT, child_max=9_000, band_ticks=8),
-                            limits(**{**TIGHT, "max_position": 30_000})])  # fmt: skip
+    other = {**TIGHT, "max_position": 30_000, "max_order_quantity": 15_000}
+    limit = np.concatenate(
+        [limits(**TIGHT), limits(**TIGHT, child_max=9_000, band_ticks=8), limits(**other)]
+    )
     limit[1]["order_step"] = 2
     sides = np.array([1, 1, -1])
     parents = np.zeros(3, PARENT_RECORD)
