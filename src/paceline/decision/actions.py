@@ -28,6 +28,9 @@ from paceline.units import NS_PER_S
 HOLD, POST, TAKE, TAKE_AND_REST = range(4)
 """What an action does: nothing; rest; take what is there, the rest is cancelled; or rests."""
 
+MOST_CHOICES = 16
+"""Prices, and sizes, that a grid may have: the mask has room for no more."""
+
 LIMIT, MARKETABLE, IOC = 0, 1, 2
 """Types of child orders, as the exchange numbers them."""
 
@@ -95,6 +98,8 @@ class ActionGrid(Settings, frozen=True, kw_only=True):
                     f"{name}: {', '.join(map(str, values)) or 'nothing'} is given; give at least "
                     "one value, each once"
                 )
+        if len(self.sizes) > MOST_CHOICES:
+            raise ConfigError(f"sizes: {len(self.sizes)} are given; give {MOST_CHOICES} at most")
 
     def __len__(self) -> int:
         return 1 + len(self.sizes) * len(self.prices) * len(self.waits_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.actions import MOST_CHOICES as MOST_CHOICES
 from paceline.decision.actions import child_lots, child_ticks, child_type
 from paceline.decision.state import NOWHERE, State
 from paceline.guard.bounds import bounds
@@ -35,9 +36,6 @@ OWN_REASONS: dict[int, Reason] = {
     IN_A_ROW: Reason("in_a_row", "Too many decisions in a row waited for an event.", "wait longer"),
     NO_ROOM: Reason("no_room", "The account has no room for more child orders.", "hold"),
 }
-
-MOST_CHOICES = 16
-"""Prices, and sizes, that a grid may have."""
 
 
 @kernel
