@@ -5,10 +5,10 @@
     a_set.read("YHOO", "2024-01-08").features                      # [n, N_FEATURES]
     a_set.column("spread")                                         # of all days, NaN where missing
 
-A set is a folder: `manifest.json` and a file `symbol=S/day=D/decisions.parquet` for each day, which
-other tools read, too. The manifest holds the schema itself beside its hash, so that a set of
-another schema, which is refused, still says what its features were. A day is in the manifest once
-its file is whole; what is cut off in between is no loss.
+A set is a folder: `manifest.json` and a file `symbol=S/date=D/decisions.parquet` for each day,
+which other tools read, too (`day` is a feature). The manifest holds the schema itself beside its
+hash, so that a set of another schema, which is refused, still says what its features were. A day is
+in the manifest once its file is whole; what is cut off in between is no loss.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ class FeatureSet:
             raise InputError(f"{self.folder}: holds no {symbol} {day}; it was not made")
         table = self._columns(symbol, day, ["ts", "episode", "action", "mask", *NAMES])
         n, n_actions = len(table), self.manifest.n_actions
-        packed = np.frombuffer(b"".join(table["mask"].to_pylist()), np.uint8).reshape(n, -1)
+        packed = np.frombuffer(b"".join(table["mask"].to_pylist()), np.uint8)
+        packed = packed.reshape(n, -(-n_actions // 8))
         return Decisions(
             ts=table["ts"].to_numpy(),
             episode=table["episode"].to_numpy(),
@@ -204,7 +205,7 @@ class FeatureSet:
 
     def _path(self, symbol: str, day: str) -> Path:
         # Readers of such folders decode them again.
-        where = self.folder / f"symbol={quote(symbol, safe='')}" / f"day={quote(day, safe='')}"
+        where = self.folder / f"symbol={quote(symbol, safe='')}" / f"date={quote(day, safe='')}"
         return where / "decisions.parquet"
 
     def _write_manifest(self) -> None:

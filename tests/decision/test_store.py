@@ -1,0 +1,167 @@
+"""Sets of decisions on disk: what goes in comes out, and nothing half-done or foreign does."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import dataset, parquet
+
+from decision.rows import FLAGS, random_rows
+from paceline.decision import schema
+from paceline.decision.schema import FEATURES, NAMES, schema_hash
+from paceline.decision.store import Decisions, FeatureSet, read_manifest, sets_in, summary
+from paceline.errors import InputError
+
+SETTINGS = {"policy": "random", "seed": 1, "episodes": {"horizon_s": (60.0, 120.0)}}
+N_ACTIONS = 97
+
+
+def decisions(n: int, seed: int) -> Decisions:
+    dice = np.random.default_rng(seed)
+    return Decisions(
+        ts=np.sort(dice.integers(10**18, 2 * 10**18, n)),
+        episode=np.arange(n) // 7,
+        features=random_rows(n, seed),
+        mask=dice.random((n, N_ACTIONS)) < 0.5,
+        action=dice.integers(N_ACTIONS, size=n),
+    )
+
+
+def made(folder: Path) -> FeatureSet:
+    kept = FeatureSet.create(folder, N_ACTIONS, SETTINGS)
+    kept.add("YHOO", "2024-01-09", decisions(40, 1))
+    kept.add("BRK/B", "2024-01-08", decisions(30, 2))
+    kept.add("YHOO", "2024-01-08", decisions(0, 3))
+    return kept
+
+
+def test_what_goes_in_comes_out_to_the_last_bit(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    kept = FeatureSet.open(tmp_path / "set")
+    for symbol, day, n, seed in (("YHOO", "2024-01-09", 40, 1), ("BRK/B", "2024-01-08", 30, 2)):
+        for one, other in zip(kept.read(symbol, day), decisions(n, seed), strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
+    assert len(kept.read("YHOO", "2024-01-08").features) == 0
+    with pytest.raises(InputError, match="holds no YHOO 2024-01-10"):
+        kept.read("YHOO", "2024-01-10")
+
+
+def test_a_column_is_of_all_days_with_nan_where_it_is_missing(tmp_path: Path) -> None:
+    kept = made(tmp_path / "set")
+    k = NAMES.index("spread")
+    rows = np.concatenate([random_rows(30, 2), random_rows(40, 1)])  # by symbol and day
+    expected = np.where(rows[:, FLAGS[k]] > 0, np.nan, rows[:, k])
+    np.testing.assert_array_equal(kept.column("spread"), expected)
+    np.testing.assert_array_equal(kept.column("inventory"), rows[:, NAMES.index("inventory")])
+    with pytest.raises(InputError, match="there is no 'sprad'"):
+        kept.column("sprad")
+
+
+def test_the_manifest_says_what_it_is(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    found = read_manifest(tmp_path / "set")
+    assert found.schema == schema_hash()
+    assert found.features == FEATURES
+    assert found.settings == {**SETTINGS, "episodes": {"horizon_s": [60.0, 120.0]}}
+    assert [(day.symbol, day.day, day.rows) for day in found.days] == [
+        ("BRK/B", "2024-01-08", 30), ("YHOO", "2024-01-08", 0), ("YHOO", "2024-01-09", 40)
+    ]  # fmt: skip
+    assert found.rows == 70
+
+
+def test_other_tools_read_it_by_symbol_and_day(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    data = dataset.dataset(
+        tmp_path / "set", format="parquet", partitioning="hive", exclude_invalid_files=True
+    )
+    assert len(set(data.schema.names)) == len(data.schema.names) == 6 + len(NAMES)
+    some = data.to_table(filter=dataset.field("symbol") == "BRK/B")
+    assert some.num_rows == 30
+    assert set(some["symbol"].to_pylist()) == {"BRK/B"}
+
+
+def test_begun_again_it_goes_on(tmp_path: Path) -> None:
+    kept = made(tmp_path / "set")
+    again = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    assert again.manifest == kept.manifest
+    assert again.holds("YHOO", "2024-01-09")
+    with pytest.raises(InputError, match="holds YHOO 2024-01-09 already"):
+        again.add("YHOO", "2024-01-09", decisions(1, 1))
+    for n, settings in ((N_ACTIONS, {**SETTINGS, "seed": 2}), (98, SETTINGS)):
+        with pytest.raises(InputError, match="holds a set of other tapes or settings"):
+            FeatureSet.create(tmp_path / "set", n, settings)
+
+
+def test_what_is_cut_off_in_a_day_loses_that_day_only(tmp_path: Path, monkeypatch) -> None:
+    kept = made(tmp_path / "set")
+
+    def cut_off(table, path, **options):
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parquet, "write_table", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        kept.add("YHOO", "2024-01-10", decisions(9, 4))
+    monkeypatch.undo()
+    again = FeatureSet.open(tmp_path / "set")
+    assert not again.holds("YHOO", "2024-01-10")
+    assert len(again.column("spread")) == 70
+    again.add("YHOO", "2024-01-10", decisions(9, 4))
+    assert len(FeatureSet.open(tmp_path / "set").column("spread")) == 79
+    assert not list((tmp_path / "set").rglob("*.draft"))
+
+
+def test_another_schema_is_refused_and_still_listed(tmp_path: Path, monkeypatch) -> None:
+    made(tmp_path / "sets" / "one")
+    (tmp_path / "sets" / "tape").mkdir()
+    (tmp_path / "sets" / "tape" / "manifest.json").write_text('{"schema_version": 1}')
+    monkeypatch.setattr(schema, "VERSION", 99)
+    with pytest.raises(InputError, match=r"one: was made for features of schema .*; make it again"):
+        FeatureSet.open(tmp_path / "sets" / "one")
+    with pytest.raises(InputError, match="was made for features of schema"):
+        FeatureSet.create(tmp_path / "sets" / "one", N_ACTIONS, SETTINGS)
+    found = sets_in(tmp_path / "sets")
+    assert list(found) == ["one"]
+    assert found["one"].features == FEATURES
+
+
+def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no feature set"):
+        FeatureSet.open(tmp_path)
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="is not empty and holds no set"):
+        FeatureSet.create(tmp_path, N_ACTIONS, SETTINGS)
+    kept = made(tmp_path / "set")
+    with pytest.raises(InputError, match="decisions: shapes are"):
+        kept.add("YHOO", "2024-02-01", decisions(5, 1)._replace(action=np.zeros(4, np.int64)))
+    manifest = tmp_path / "set" / "manifest.json"
+    text = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(text | {"format": 7}))
+    with pytest.raises(InputError, match="has format 7, not 1"):
+        FeatureSet.open(tmp_path / "set")
+    manifest.write_text("{")
+    with pytest.raises(InputError, match="is no manifest of a feature set"):
+        FeatureSet.open(tmp_path / "set")
+
+
+def test_a_damaged_day_is_an_error_of_a_line(tmp_path: Path) -> None:
+    kept = made(tmp_path / "set")
+    path = next((tmp_path / "set").rglob("date=2024-01-09/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"decisions\.parquet: cannot be read"):
+        kept.column("spread")
+
+
+def test_a_summary_leaves_out_what_is_missing() -> None:
+    values = np.array([np.nan, 0, 1, 2, 3, 4, np.nan, np.nan], np.float32)
+    found = summary(values)
+    assert (found.rows, found.missing, found.mean, found.median) == (8, 0.375, 2.0, 2.0)
+    assert (found.low, found.high) == (pytest.approx(0.2), pytest.approx(3.8))
+    assert summary(values[:1])[1] == 1.0
+    assert math.isnan(summary(values[:1]).mean)
+    assert math.isnan(summary(values[:0]).missing)
