@@ -13,8 +13,8 @@ from benchmarks.figure import announce, median, seconds_of
 from paceline.engine.venue import Venue
 from paceline.env.history import History
 from paceline.env.parents import draw_parents, set_limits
-from paceline.evaluate.backtest import work_all
 from paceline.env.policies import Urgency, make_plan, parse_policy
+from paceline.evaluate.backtest import work_all
 from paceline.market.tape import Tape
 
 ORDERS = 4_000

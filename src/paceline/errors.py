@@ -7,6 +7,7 @@
     │   ├── IngestError     a raw file that cannot become a tape
     │   └── TapeError       a tape that is missing, damaged, or of another schema version
     ├── ExchangeError       the exchange was asked for something it cannot do
+    ├── DecisionError       a policy chose what it must not
     └── CapacityError       a fixed-size buffer was too small; retry with a larger one
 
 The command line prints one of these as a single line and exits with 2. Anything else that escapes
@@ -42,6 +43,10 @@ class TapeError(InputError):
 
 class ExchangeError(PacelineError):
     """The exchange was asked for something it cannot do."""
+
+
+class DecisionError(PacelineError):
+    """A policy chose an action that is none, or masked."""
 
 
 class CapacityError(PacelineError):

@@ -29,7 +29,7 @@ from paceline.env.working import Plan, end_parent, first_sight, work_slice
 from paceline.jit import inlined, inner
 from paceline.market.book import rank
 from paceline.market.compiler import Images
-from paceline.market.watch import SQUARES, WINDOWS_S, begin
+from paceline.market.watch import SQUARES, WINDOWS_S, begin_at
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
 
 LISTEN_NS = (WINDOWS_S[-1] + 5) * NS_PER_S
@@ -95,7 +95,7 @@ def begin_episode(
     heard["window_rows"] = rank(floor.events.ts, start - episode["window_ns"])
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
-    begin(state.watch, listen)
+    begin_at(state.watch, floor.events, floor.book.level_ticks, heard["rows"], listen)
     seek(floor, images, first_sight(floor, start), episode["seed"])
     order = state.order[0]
     order["side"], order["lots"] = episode["side"], episode["lots"]

@@ -73,17 +73,17 @@ def new_watch() -> Watch:
         sums=np.zeros((len(WINDOWS_S), COUNTED), np.int64),
         prints=np.zeros(PRINTS, PRINT_RECORD),
     )
-    begin(watch, 0)
+    begin(watch, 0, UNKNOWN, UNKNOWN)
     return watch
 
 
 @kernel
-def begin(watch: Watch, ts: int) -> None:
-    """Forget everything, and listen from `ts` on."""
+def begin(watch: Watch, ts: int, bid: int = UNKNOWN, ask: int = UNKNOWN) -> None:
+    """Forget everything, and listen from `ts` on, when the best prices are these (ticks)."""
     clock = watch.clock[0]
     clock["second"] = clock["began"] = ts // NS_PER_S
     clock["heard_ts"] = ts
-    clock["bid"] = clock["ask"] = clock["twice_mid"] = UNKNOWN
+    clock["bid"], clock["ask"], clock["twice_mid"] = bid, ask, UNKNOWN
     clock["n_prints"] = 0
     watch.cells[:] = 0
     watch.sums[:] = 0
@@ -138,6 +138,19 @@ def note_rows(
             level_ticks[bid] if bid >= 0 else UNKNOWN,
             level_ticks[ask] if ask < n else UNKNOWN,
         )
+
+
+@kernel
+def begin_at(
+    watch: Watch, events: Events, level_ticks: NDArray[np.int64], row: int, ts: int
+) -> None:
+    """Listen from `ts` on to a tape of which `row` rows have happened by then."""
+    bid, ask = UNKNOWN, UNKNOWN
+    if row > 0 and events.bid[row - 1] >= 0:
+        bid = level_ticks[events.bid[row - 1]]
+    if row > 0 and events.ask[row - 1] < len(level_ticks):
+        ask = level_ticks[events.ask[row - 1]]
+    begin(watch, ts, bid, ask)
 
 
 @inlined

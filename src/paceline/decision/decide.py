@@ -1,0 +1,132 @@
+"""One decision: features, mask, choice, child order, and all of it written down.
+
+    decide = Decider(grid, limits, choose)
+    decision = decide(state, snapshot)
+
+The kernels are those that work thousands of episodes at once, called for one. What chooses is a
+function of features and mask, a policy or a dice; what it may not choose is never carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.decision.actions import ActionGrid, child_lots, child_ticks, child_type
+from paceline.decision.features import features
+from paceline.decision.mask import MOST_CHOICES, mask, reasons_of
+from paceline.decision.schema import N_FEATURES, schema_hash
+from paceline.decision.state import State
+from paceline.errors import DecisionError
+from paceline.jit import kernel
+
+Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], tuple[int, NDArray[np.float32] | None]]
+"""Of features `[N_FEATURES]` and what is legal `[n_actions]`: an action, and the values
+`[n_actions]` that it was chosen by, if there are any."""
+
+
+class Child(msgspec.Struct, frozen=True):
+    """The child order that should be working now."""
+
+    type: int
+    """As the exchange numbers them: 0 limit, 1 marketable limit, 2 immediate or cancel."""
+    ticks: int
+    lots: int
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided, and all that it was decided on."""
+
+    ts: int
+    """Time of the market, ns."""
+    features: bytes
+    """float32 `[N_FEATURES]`, as they were."""
+    reasons: tuple[int, ...]
+    """Bits against each action; 0 where it was legal."""
+    values: bytes | None
+    """float32 `[n_actions]` that the action was chosen by; None where it was not by values."""
+    action: int
+    says: str
+    """The action in words."""
+    child: Child | None
+    """None: what works is left alone."""
+    policy: str
+    """Hash of what chose."""
+    schema: str
+    """Hash of the features' schema."""
+    seed: int | None
+    """Of a choice by chance."""
+
+    def why_not(self, action: int) -> list[str]:
+        """Why an action was masked, in words; empty if it was not."""
+        return [f"{one.name}: {one.sentence}" for one in reasons_of(self.reasons[action])]
+
+
+class Decider:
+    """Decisions of one policy on one grid, one order at a time."""
+
+    def __init__(
+        self, grid: ActionGrid, choose: Choose, *, policy: str, seed: int | None = None
+    ) -> None:
+        self.grid, self.choose = grid, choose
+        self._named = {"policy": policy, "schema": schema_hash(), "seed": seed}
+        self._table, n = grid.table(), len(grid)
+        self._says = [grid.describe(k) for k in range(n)]
+        self._seen = np.zeros(N_FEATURES, np.float32)
+        self._bits, self._edges = np.zeros(n, np.int64), np.zeros((4, MOST_CHOICES), np.int64)
+        self._child = np.zeros(3, np.int64)
+
+    def __call__(
+        self, state: State, limits: np.void, snapshot: np.void, in_a_row: bool = False
+    ) -> Decision:
+        """Decide on `state`; `limits` and `snapshot` are rows of the guard's records.
+
+        Raises `DecisionError` if what chooses chose what it must not.
+        """
+        look(state, limits, snapshot, self._table, in_a_row, self._seen, self._bits, self._edges)
+        action, values = self.choose(self._seen, self._bits == 0)
+        if not 0 <= action < len(self._bits) or self._bits[action] != 0:
+            raise DecisionError(f"action: {action} is none, or masked; choose among the legal ones")
+        child = None
+        if action > 0:
+            mean(state, self._table, action, self._child)
+            child = Child(*self._child.tolist())
+        named: dict[str, Any] = self._named
+        return Decision(
+            ts=int(state.order[0]["now_ts"]),
+            features=self._seen.tobytes(),
+            reasons=tuple(self._bits.tolist()),
+            values=None if values is None else np.asarray(values, np.float32).tobytes(),
+            action=int(action),
+            says=self._says[action],
+            child=child,
+            **named,
+        )
+
+
+@kernel
+def look(
+    state: State,
+    limits: np.void,
+    snapshot: np.void,
+    table: NDArray[np.void],
+    in_a_row: bool,
+    seen: NDArray[np.float32],
+    bits: NDArray[np.int64],
+    edges: NDArray[np.int64],
+) -> None:
+    """Features and mask of one state."""
+    features(state, seen)
+    mask(state, limits, snapshot, table, int(in_a_row), True, bits, edges)
+
+
+@kernel
+def mean(state: State, table: NDArray[np.void], action: int, child: NDArray[np.int64]) -> None:
+    """Write type, price and size of the child order that an action means."""
+    child[0] = child_type(table[action])
+    child[1] = child_ticks(state, table[action])
+    child[2] = child_lots(state, table[action])
