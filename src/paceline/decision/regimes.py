@@ -193,7 +193,7 @@ def _look(row: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     total, levels = 0.0, 0
     for k in _SIZES:
         if row[_FLAGS[k]] == 0.0:
-            total += row[k]
+            total += float(row[k])
             levels += 1
     out[3] = total / levels if levels > 0 else np.nan
 
@@ -206,11 +206,11 @@ def weigh(mixture: Mixture, row: NDArray[np.float32], weights: NDArray[np.float6
     seen = weights[: mixture.centre.shape[1]]
     _look(row, seen)
     volatility, volume, spread, depth = seen[0], seen[1], seen[2], seen[3]
+    if math.isnan(volatility + volume + spread + depth):
+        weights[:] = np.nan
+        return
     highest = -np.inf
-    for k in range(REGIMES):
-        if k >= n:
-            weights[k] = -np.inf
-            continue
+    for k in range(n):
         centre, precision = mixture.centre[k], mixture.precision[k]
         far = (
             precision[0] * (volatility - centre[0]) ** 2
@@ -220,6 +220,7 @@ def weigh(mixture: Mixture, row: NDArray[np.float32], weights: NDArray[np.float6
         )
         weights[k] = mixture.offset[k] - 0.5 * far
         highest = max(highest, weights[k])
+    weights[n:] = -np.inf
     total = 0.0
     for k in range(REGIMES):
         weights[k] = math.exp(weights[k] - highest)
