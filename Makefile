@@ -15,7 +15,7 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 OUT := out
 
-KERNEL_TESTS := $(addprefix tests/,market ingest schedule engine)
+KERNEL_TESTS := $(addprefix tests/,market ingest schedule engine guard)
 
 DATA ?=
 BENCH ?=

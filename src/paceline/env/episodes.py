@@ -1,7 +1,8 @@
 """Which parent orders an environment works: drawn from recorded days, as curriculum and split say.
 
-    pool = Pool(tapes, EpisodeSettings(horizon_s=1800, qty_volume=(0.02, 0.1)), seed=7)
+    pool = Pool(tapes, EpisodeSettings(horizon_s=(1800,), qty_volume=(0.02, 0.1)), seed=7)
     episodes = pool.draw(1024)
+    pool.enter(CURRICULUM[2])  # from now on hard ones
 
 Every day is taught by the days before it and by no other. Days for training, validation and test
 are told apart by date (`split`), and a pool holds days of one part only.
@@ -71,6 +72,30 @@ class EpisodeSettings(Settings, frozen=True, kw_only=True):
             raise ConfigError("horizon_s: none is given; give one or more")
 
 
+class Stage(Settings, frozen=True, kw_only=True):
+    """A stage of a curriculum: what episodes are like, and on which days."""
+
+    name: Annotated[str, Meta(min_length=1), Field("What it is called.", "")]
+    episodes: Annotated[EpisodeSettings, Field("What parent orders are like.", "")] = (
+        EpisodeSettings()
+    )
+    liquid_share: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        Field("Share of the days, those on which most value usually trades.", "share"),
+    ] = 1.0
+
+
+CURRICULUM: tuple[Stage, ...] = (
+    Stage(name="small", episodes=EpisodeSettings(qty_volume=(0.005, 0.02)), liquid_share=0.5),
+    Stage(name="usual", episodes=EpisodeSettings(qty_volume=(0.02, 0.10))),
+    Stage(
+        name="hard",
+        episodes=EpisodeSettings(qty_volume=(0.05, 0.20), horizon_s=(600.0, 1800.0, 3600.0)),
+    ),
+)
+"""From small orders in liquid names to large ones anywhere, in less time and in more."""
+
+
 class Pool:
     """Days to draw episodes from."""
 
@@ -98,6 +123,7 @@ class Pool:
         }
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
         self.touch_lots = [_usual_touch(tape, histories) for tape in self.tapes]
+        self._open = np.arange(len(self.tapes))
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
@@ -105,9 +131,21 @@ class Pool:
         self._rng = np.random.default_rng(seed)
         self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
 
+    def enter(self, stage: Stage) -> None:
+        """Draw from here on what this stage of a curriculum is made of."""
+        self.settings = stage.episodes
+        value = [
+            lesson.adv_lots
+            * float(np.nanmedian(tape.mid_ticks()) * float(tape.instrument.book_tick))
+            for tape, lesson in zip(self.tapes, self.lessons, strict=True)
+        ]
+        most = max(round(stage.liquid_share * len(self.tapes)), 1)
+        self._open = np.sort(np.argsort(value)[::-1][:most])
+        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+
     def draw(self, n: int) -> NDArray[np.void]:
         """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it."""
-        days = self._rng.integers(len(self.tapes), size=n)
+        days = self._open[self._rng.integers(len(self._open), size=n)]
         found = np.zeros(n, EPISODE_RECORD)
         for day in np.unique(days):
             at = np.flatnonzero(days == day)
