@@ -276,6 +276,15 @@ def test_a_state_in_which_nothing_is_known_says_so() -> None:
     assert set(flags.values()) == {1.0}, [name for name, flag in flags.items() if not flag]
 
 
+def test_a_print_counts_as_long_as_everybody_has_heard_of_it(states: list[State]) -> None:
+    """One who began to listen five minutes ago, in the middle of a second, knows 299 for sure."""
+    state = copied(states[0])
+    state.watch.clock["n_prints"] = 1
+    for age_ns, gone in ((299 * S, 0.0), (299 * S + 1, 1.0)):
+        state.watch.prints["ts"][0] = state.order["now_ts"][0] - age_ns
+        assert named(state)["no print_0_age"] == gone
+
+
 def copied(state: State) -> State:
     return State(
         state.ticks.copy(), state.sizes.copy(),
