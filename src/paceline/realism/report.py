@@ -264,7 +264,8 @@ def _quantiles(values: Any) -> Cell:
 
 
 def _ratio(ratio: float) -> Cell:
-    return number(ratio, 1, kind="clear" if ratio > ENOUGH else "")
+    # As it is shown: a 2.0 is no more than twice.
+    return number(ratio, 1, kind="clear" if round(ratio, 1) > ENOUGH else "")
 
 
 def _times(gap: Gap) -> str:
