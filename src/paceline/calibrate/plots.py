@@ -13,7 +13,7 @@ from paceline.calibrate.fit import Fit
 from paceline.calibrate.rates import BUCKETS, Tables
 from paceline.calibrate.resilience import AFTER_S, known_mean, recovery
 from paceline.calibrate.signs import LAGS, sign_memory
-from paceline.engine.laws import LOOKS, QUEUES, SPREADS
+from paceline.engine.laws import CANCEL, LIMIT, LOOKS, MARKET, QUEUES, SPREADS
 from paceline.market.tape import Tape
 from paceline.page.cells import plural
 from paceline.page.ink import Figure, hue, sheet, svg
@@ -78,7 +78,8 @@ def reactions(fit: Fit) -> Figure:
         panels[0].legend(fontsize=7)
         drawn = zip(panels[1:], titles, _places_of_buckets(), with_errors(fit), strict=True)
         for axes, title, at, (_, table, errors) in drawn:
-            for what in range(3):
+            kinds = (LIMIT, MARKET) if title.startswith("gap") else (LIMIT, MARKET, CANCEL)
+            for what in kinds:  # of cancels a gap decides who, not how many
                 _with_bars(axes, at, table[what], errors[what], what)
             if title.startswith(("touch", "than")):
                 axes.set_xscale("symlog", linthresh=1.0)
