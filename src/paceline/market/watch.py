@@ -18,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.jit import inlined, kernel
-from paceline.market.events import ADD, BID, DELETE, EXECUTE, HIDDEN, REDUCE, TRADE, Events
+from paceline.market.events import (
+    ADD,
+    BID,
+    DELETE,
+    EXECUTE,
+    HIDDEN,
+    KIND_NAMES,
+    REDUCE,
+    TRADE,
+    Events,
+)
 from paceline.units import NS_PER_S
 
 WINDOWS_S = (10, 60, 300)
@@ -29,6 +39,17 @@ ADDED_BID, ADDED_ASK, CANCELLED_BID, CANCELLED_ASK, BOUGHT, SOLD, TRADES, MOVES,
 moves of the mid, and the sum of their squares in half ticks."""
 
 COUNTED = 9
+_NOW = WINDOWS_S[-1]
+"""Row of what has been counted by now."""
+
+_NOTHING = COUNTED
+_COLUMN = np.full((max(KIND_NAMES) + 1, 2), _NOTHING, np.int64)
+"""What a row of a kind counts as, on bids and else: kinds come in no order that a processor could
+foresee."""
+_COLUMN[ADD] = ADDED_BID, ADDED_ASK
+_COLUMN[[REDUCE, DELETE]] = CANCELLED_BID, CANCELLED_ASK
+_COLUMN[[EXECUTE, HIDDEN, TRADE]] = TRADES
+
 PRINTS = 8
 """Prints that are remembered."""
 
@@ -60,8 +81,9 @@ class Watch(NamedTuple):
     """What one market has been doing."""
 
     clock: NDArray[np.void]  # [1] of WATCH_RECORD
-    cells: NDArray[np.int64]  # [seconds, COUNTED] of the last five minutes, a ring
-    sums: NDArray[np.int64]  # [windows, COUNTED]
+    cells: NDArray[np.int64]  # [seconds + 1, COUNTED + 1] what had been counted as each of the last
+    # seconds ended, a ring; the last row is what has been counted by now
+    sums: NDArray[np.int64]  # [windows, COUNTED] as of `look_back`
     prints: NDArray[np.void]  # [PRINTS] of PRINT_RECORD, a ring
 
 
@@ -69,7 +91,7 @@ def new_watch() -> Watch:
     """A watch that has heard nothing."""
     watch = Watch(
         clock=np.zeros(1, WATCH_RECORD),
-        cells=np.zeros((WINDOWS_S[-1], COUNTED), np.int64),
+        cells=np.zeros((WINDOWS_S[-1] + 1, COUNTED + 1), np.int64),
         sums=np.zeros((len(WINDOWS_S), COUNTED), np.int64),
         prints=np.zeros(PRINTS, PRINT_RECORD),
     )
@@ -100,12 +122,8 @@ def note(
         _turn(watch, ts // NS_PER_S)
         clock["heard_ts"] = ts
     clock["bid"], clock["ask"] = bid, ask
-    if kind == ADD:
-        _count(watch, ADDED_BID if side == BID else ADDED_ASK, 1)
-    elif kind == DELETE or kind == REDUCE:
-        _count(watch, CANCELLED_BID if side == BID else CANCELLED_ASK, 1)
-    elif kind == EXECUTE or kind == HIDDEN or kind == TRADE:
-        _count(watch, TRADES, 1)
+    _count(watch, _COLUMN[kind, int(side != BID)], 1)
+    if kind == EXECUTE or kind == HIDDEN or kind == TRADE:
         if side != 0:
             _count(watch, SOLD if side == BID else BOUGHT, lots)
         row = watch.prints[clock["n_prints"] % PRINTS]
@@ -118,6 +136,11 @@ def look_back(watch: Watch, ts: int) -> None:
     """All rows up to and including `ts` have been heard: windows end there."""
     _settle(watch)
     _turn(watch, ts // NS_PER_S)
+    second = watch.clock[0]["second"]
+    for window in range(len(WINDOWS_S)):
+        before = (second - WINDOWS_S[window]) % WINDOWS_S[-1]
+        for what in range(COUNTED):
+            watch.sums[window, what] = watch.cells[_NOW, what] - watch.cells[before, what]
 
 
 @kernel
@@ -162,9 +185,7 @@ def heard_s(watch: Watch, window: int) -> int:
 
 @inlined
 def _count(watch: Watch, what: int, much: int) -> None:
-    watch.cells[watch.clock[0]["second"] % WINDOWS_S[-1], what] += much
-    for window in range(len(WINDOWS_S)):
-        watch.sums[window, what] += much
+    watch.cells[_NOW, what] += much
 
 
 @inlined
@@ -182,16 +203,11 @@ def _settle(watch: Watch) -> None:
 
 @inlined
 def _turn(watch: Watch, second: int) -> None:
-    """Cells that a window has left behind count no more."""
+    """Seconds before `second` are over."""
     clock = watch.clock[0]
-    if second - clock["second"] >= WINDOWS_S[-1]:
-        watch.cells[:] = 0
-        watch.sums[:] = 0
-        clock["second"] = second
+    clock["second"] = max(clock["second"], second - WINDOWS_S[-1])  # older ones say the same
     while clock["second"] < second:
+        cell = watch.cells[clock["second"] % WINDOWS_S[-1]]
+        for what in range(COUNTED):
+            cell[what] = watch.cells[_NOW, what]
         clock["second"] += 1
-        for window in range(len(WINDOWS_S)):
-            gone = watch.cells[(clock["second"] - WINDOWS_S[window]) % WINDOWS_S[-1]]
-            for what in range(COUNTED):
-                watch.sums[window, what] -= gone[what]
-        watch.cells[clock["second"] % WINDOWS_S[-1]] = 0
