@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,7 +14,12 @@ from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Fees, Latency, Venue
-from paceline.env.batch_env import TERM_NAMES, BatchExecutionEnv, RewardSettings
+from paceline.env.batch_env import (
+    OPEN_LIMITS,
+    TERM_NAMES,
+    BatchExecutionEnv,
+    RewardSettings,
+)
 from paceline.env.episodes import EpisodeSettings, Pool, split
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
@@ -253,3 +259,40 @@ def test_days_of_training_validation_and_test_never_mix(tapes: list[Tape]) -> No
         split(days, "2024-01-11", "2024-01-12")
     with pytest.raises(ConfigError, match="is not after validation"):
         split(days, "2024-01-10", "2024-01-09")
+
+
+def test_no_legal_choice_goes_beyond_a_limit(tapes: list[Tape]) -> None:
+    """Band, size, participation and counts, of the desk and of the order: the tighter one holds."""
+    settings = EpisodeSettings(horizon_s=(300.0,), participation=0.3, price_band_bps=6.0)
+    limits = msgspec.structs.replace(
+        OPEN_LIMITS, child_max=300, participation=0.2, max_messages=25, max_cancels=12
+    )
+    pool = Pool(tapes, settings, seed=8)
+    env = BatchExecutionEnv(pool, 32, venue=Venue(submit=Latency.constant(1.0)), limits=limits)
+    env.reset(seed=8)
+    named = {name: env.seen[:, k] for k, name in enumerate(NAMES)}
+    np.testing.assert_allclose(named["cap"], 0.2)
+    assert np.all(named["no cancels_used"] == 0.0)
+    sent = 0
+    for _ in range(60):
+        before = env.lives.account.clock["n_orders"][:, 0].copy()
+        going = env.lives.progress["over"] == 0
+        env.advance(np.where(going, env.random_actions(), 0))
+        for i in np.flatnonzero(going & (env.lives.progress["over"] == 0)):
+            episode, account = env.episodes[i], env.lives.account
+            for order in account.orders[i, before[i] : account.clock[i, 0]["n_orders"]]:
+                sent += 1
+                assert order["lots"] <= 300
+                bound = episode["band_high"] if episode["side"] > 0 else episode["band_low"]
+                assert episode["side"] * (order["first_ticks"] - bound) <= 0
+            assert env.lives.order[i, 0]["messages"] <= 25
+            assert env.lives.order[i, 0]["cancels"] <= 12
+    assert sent > 100
+
+
+def test_a_seed_begins_random_actions_anew(tapes: list[Tape]) -> None:
+    env = BatchExecutionEnv(Pool(tapes, SHORT), 8)
+    env.reset(seed=5)
+    first = env.random_actions()
+    env.reset(seed=5)
+    np.testing.assert_array_equal(env.random_actions(), first)

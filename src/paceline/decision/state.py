@@ -34,6 +34,7 @@ ORDER_STATE = np.dtype(
         ("arrival_twice_mid", np.int64),  # ticks
         ("paid", np.float64),  # side * sum of lots * (price - arrival) + fees, tick lots
         ("steepness", np.float64),  # kappa T of its Almgren-Chriss trajectory; 0: TWAP
+        ("working_orders", np.int64),  # child orders that may still trade
         ("work_ticks", np.int64),  # of the child order that rests; NOWHERE without one
         ("work_ahead", np.float64),  # lots in front of it, by what we know
         ("work_since_ts", np.int64),  # when it was sent or last moved

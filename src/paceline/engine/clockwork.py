@@ -18,7 +18,7 @@ advance = chosen(replay.advance, pit.Pit, pit.advance)
 volume_by = chosen(replay.volume_by, pit.Pit, pit.volume_by)
 """Lots that everybody had traded by a time."""
 
-_best_level = chosen(replay.best_level, pit.Pit, pit.best_level)
+_best_level = chosen(replay.best_level, pit.Pit, pit.shown_level)
 
 
 @spliced

@@ -38,6 +38,7 @@ from paceline.engine.laws import CANCEL as CANCELS
 from paceline.engine.laws import LIMIT as LIMITS
 from paceline.engine.laws import MARKET as TAKERS
 from paceline.engine.laws import Laws
+from paceline.engine.listener import Listener, listens, overhear
 from paceline.engine.matching import (
     admit,
     amend,
@@ -65,10 +66,12 @@ from paceline.market.events import (
     RESUME,
     Rows,
 )
+from paceline.market.watch import UNKNOWN
 
 CROWDED = 2
 """In the account's `full`: the market has no slot for one more order, or its record no room for
-what may come. Nothing is lost: with more room, and `full` 0, time runs on."""
+what may come. Nothing is lost: with more room, and `full` 0, time runs on. Only who listens, and
+has no room for what he may not hear yet, has to begin again."""
 
 
 class Record(NamedTuple):
@@ -88,6 +91,8 @@ class Pit(NamedTuple):
     holds: NDArray[np.int64]  # [n_own] which order of ours is in each of our slots, or NOBODY
     prints: Prints
     record: Record
+    listener: Listener
+    shown: NDArray[np.int64]  # [2] best levels that the last look showed
 
 
 @kernel
@@ -99,6 +104,7 @@ def enter(pit: Pit, ts: int, seed: int) -> None:
     account, flow = pit.account, pit.market.flow
     reset(account, seed)
     account.clock[0]["stopped"] = flow.clock[0]["halted"] != 0
+    account.clock[0]["last_seen"] = ts
     advance(pit, ts)
     account.clock[0]["last_arrival"] = ts
 
@@ -119,6 +125,21 @@ def best_level(pit: Pit, row: int) -> int:
             break
         level += step
     return int(level)
+
+
+@inlined
+def goes_on(pit: Pit) -> bool:
+    """Whether the market stands further on than what we see of it."""
+    return pit.account.clock[0]["now"] > pit.account.clock[0]["last_seen"]
+
+
+@inlined
+def shown_level(pit: Pit, row: int) -> int:
+    """Best level of a side when we last looked, our own orders left out; -1 or n_levels if there is
+    none."""
+    if not goes_on(pit):
+        pit.shown[row] = best_level(pit, row)
+    return pit.shown[row]
 
 
 @kernel
@@ -154,8 +175,6 @@ def _roll(pit: Pit, until: int) -> None:
             return
         ts = flow.clock[0]["due"]
         kind, side, level, lots, slot = happen(pit.market)
-        if kind != NOTHING:
-            _write(pit, ts, kind, side, level, lots, slot)
         if kind == EXECUTE or kind == HIDDEN:
             take_down(pit.prints, lots, ts)
             if kind == EXECUTE and is_ours(flow, slot):
@@ -164,6 +183,10 @@ def _roll(pit: Pit, until: int) -> None:
             account.clock[0]["stopped"] = 1
         elif kind == RESUME:
             account.clock[0]["stopped"] = 0
+        if kind != NOTHING:
+            _write(pit, ts, kind, side, level, lots, slot)
+            if account.clock[0]["full"] == CROWDED:
+                return
 
 
 @inlined
@@ -181,11 +204,24 @@ def _most_rows(pit: Pit) -> int:
 
 @inlined
 def _write(pit: Pit, ts: int, kind: int, side: int, level: int, lots: int, slot: int) -> None:
+    """A row has happened."""
     rows, at = pit.record.rows, pit.record.n[0]
     if len(rows.ts) > 0:
         ticks = pit.book.level_ticks[level] if level >= 0 else 0
         write_row(rows, at, ts, kind, side, ticks, lots, slot)
         pit.record.n[0] = at + 1
+    if listens(pit.listener):
+        ticks = pit.book.level_ticks[level] if level >= 0 else UNKNOWN
+        seen, bid, ask = pit.account.clock[0]["last_seen"], ticks_of(pit, 0), ticks_of(pit, 1)
+        if not overhear(pit.listener, seen, ts, kind, side, ticks, lots, bid, ask):
+            pit.account.clock[0]["full"] = CROWDED
+
+
+@inlined
+def ticks_of(pit: Pit, row: int) -> int:
+    """Best price of a side, our own orders left out."""
+    level = best_level(pit, row)
+    return pit.book.level_ticks[level] if 0 <= level < len(pit.book.level_ticks) else UNKNOWN
 
 
 @kernel
@@ -272,13 +308,13 @@ def _take(pit: Pit, k: int, ts: int) -> None:
             finish(account, pit.rules, other, CANCELLED, ts)
             continue
         lots = min(order["left"], book.slots[slot]["lots"])
-        _write(pit, ts, EXECUTE, -side, level, lots, slot)
         leave(book, slot, lots)
         if book.slots[slot]["lots"] == 0:
             free(flow, slot, row)
         _remember(pit, row, level)
         take_down(pit.prints, lots, ts)
         fill(account, pit.rules, k, ticks, lots, False, True, ts)
+        _write(pit, ts, EXECUTE, -side, level, lots, slot)
         took = True
     if took:
         share = _excite(pit, 2 * TAKERS + row)
@@ -320,7 +356,7 @@ def _rest(pit: Pit, k: int, ts: int) -> None:
     if not rest(book, account, k):
         refuse_rest(account, pit.rules, k, ACCOUNT_FULL, ts)
         return
-    row, slot = row_of(order["side"]), _slot_of(pit, NOBODY)
+    row, slot = row_of(order["side"]), slot_of(pit, NOBODY)
     pit.holds[slot] = k
     join(book, row, level, slot, order["left"], flow.clock[0]["n_events"])
     _write(pit, ts, ADD, order["side"], level, order["left"], slot)
@@ -328,7 +364,7 @@ def _rest(pit: Pit, k: int, ts: int) -> None:
 
 
 @inner
-def _slot_of(pit: Pit, k: int) -> int:
+def slot_of(pit: Pit, k: int) -> int:
     """The slot of order `k`; -1 if it has none."""
     for slot in range(len(pit.holds)):
         if pit.holds[slot] == k:
@@ -339,8 +375,8 @@ def _slot_of(pit: Pit, k: int) -> int:
 @inner
 def _leave(pit: Pit, k: int, ts: int) -> None:
     """Order `k` leaves its queue."""
-    _shrink(pit, _slot_of(pit, k), 0, ts)
     withdraw(pit.book, pit.account, k)
+    _shrink(pit, slot_of(pit, k), 0, ts)
 
 
 @inner
@@ -350,9 +386,9 @@ def _shrink(pit: Pit, slot: int, lots: int, ts: int) -> None:
     order = book.slots[slot]
     row, level = order["row"], order["level"]
     if lots < order["lots"]:
-        kind = DELETE if lots == 0 else REDUCE
-        _write(pit, ts, kind, 1 - 2 * row, level, order["lots"] - lots, slot)
-        leave(book, slot, order["lots"] - lots)
+        kind, gone = DELETE if lots == 0 else REDUCE, order["lots"] - lots
+        leave(book, slot, gone)
+        _write(pit, ts, kind, 1 - 2 * row, level, gone, slot)
         _excite(pit, 2 * CANCELS + row)
     if lots == 0:
         pit.holds[slot] = NOBODY
@@ -369,22 +405,8 @@ def _remember(pit: Pit, row: int, level: int) -> None:
 @inner
 def _amend(pit: Pit, k: int, type_: int, ticks: int, lots: int, ts: int) -> None:
     """Order `k` is replaced; it keeps its place only if it shrinks."""
-    slot = _slot_of(pit, k)
+    slot = slot_of(pit, k)
     again = amend(pit.book, pit.account, pit.rules, k, type_, ticks, lots, ts)
     _shrink(pit, slot, 0 if again else pit.account.orders[k]["left"], ts)
     if again:
         _arrive(pit, k, ts)
-
-
-@kernel
-def lots_ahead(pit: Pit, k: int) -> int:
-    """Lots in front of our resting order `k`; 0 if it does not rest."""
-    slot = _slot_of(pit, k)
-    if slot < 0:
-        return 0
-    ahead = 0
-    before = pit.book.slots[slot]["prev"]
-    while before != NOBODY:
-        ahead += pit.book.slots[before]["lots"]
-        before = pit.book.slots[before]["prev"]
-    return ahead

@@ -50,3 +50,13 @@ def traded_by(prints: Prints, ts: int) -> int:
     if low == first:
         return prints.volume[first & (size - 1)] if first > 0 else 0
     return prints.volume[(low - 1) & (size - 1)]
+
+
+@inlined
+def traded_lately(prints: Prints, ts: int) -> int:
+    """The same where few trades have come after `ts`: it looks from the last one back."""
+    n, size = prints.clock[0], len(prints.ts)
+    first = max(n - size, 0)
+    while n > first and prints.ts[(n - 1) & (size - 1)] > ts:
+        n -= 1
+    return prints.volume[(n - 1) & (size - 1)] if n > first else 0

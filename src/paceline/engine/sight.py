@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine import pit, replay
+from paceline.engine.clockwork import Floor
 from paceline.engine.footprint import available
-from paceline.jit import chosen, inlined, inner
-from paceline.market.book import row_of
+from paceline.jit import chosen, inlined, inner, kernel
+from paceline.market.book import NOBODY, row_of
+from paceline.market.watch import UNKNOWN
 
 
 class Ladder(NamedTuple):
@@ -38,7 +40,11 @@ def _recorded(floor: replay.Floor, ladder: Ladder) -> None:
 
 @inner
 def _simulated(floor: pit.Pit, ladder: Ladder) -> None:
+    if pit.goes_on(floor):
+        return  # what may be seen is older: nothing newer is shown
     book = floor.book
+    if floor.account.clock[0]["n_live"] > 0:
+        _count_ahead(floor)
     n, depth = len(book.level_ticks), ladder.ticks.shape[1]
     for row in range(2):
         level, k = book.best[row], 0
@@ -54,6 +60,15 @@ def _simulated(floor: pit.Pit, ladder: Ladder) -> None:
 
 
 @inlined
+def _count_ahead(floor: pit.Pit) -> None:
+    """Note with each order of ours that rests how many lots are in front of it."""
+    for slot in range(len(floor.holds)):
+        k = floor.holds[slot]
+        if k != NOBODY:
+            floor.account.orders[k]["ahead"] = _lots_before_slot(floor, slot)
+
+
+@inlined
 def _ours(floor: pit.Pit, row: int, level: int) -> int:
     """Lots of our own orders at a level."""
     account, lots = floor.account, 0
@@ -64,19 +79,36 @@ def _ours(floor: pit.Pit, row: int, level: int) -> int:
     return lots
 
 
+@inlined
+def _lots_before_slot(floor: pit.Pit, slot: int) -> int:
+    ahead = 0
+    before = floor.book.slots[slot]["prev"]
+    while before != NOBODY:
+        ahead += floor.book.slots[before]["lots"]
+        before = floor.book.slots[before]["prev"]
+    return ahead
+
+
+@kernel
+def lots_ahead(floor: pit.Pit, k: int) -> int:
+    """Lots in front of our resting order `k` as the market stands; 0 if it does not rest."""
+    slot = pit.slot_of(floor, k)
+    return _lots_before_slot(floor, slot) if slot >= 0 else 0
+
+
+@inlined
+def twice_mid(floor: pit.Pit) -> int:
+    """Sum of the best prices as the market stands, our own orders left out; UNKNOWN if a side has
+    none."""
+    bid, ask = pit.ticks_of(floor, 0), pit.ticks_of(floor, 1)
+    return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
+
+
 see_levels = chosen(_recorded, pit.Pit, _simulated)
 """Write the best levels that the book shows, as of the last look, into a `Ladder`."""
 
 
 @inlined
-def _modelled_ahead(floor: replay.Floor, k: int) -> float:
+def lots_before(floor: Floor, k: int) -> float:
+    """Lots in front of our resting order, as of the last look."""
     return float(floor.account.orders[k]["ahead"])
-
-
-@inlined
-def _counted_ahead(floor: pit.Pit, k: int) -> float:
-    return float(pit.lots_ahead(floor, k))
-
-
-lots_before = chosen(_modelled_ahead, pit.Pit, _counted_ahead)
-"""Lots in front of our resting order."""

@@ -19,10 +19,12 @@ import numpy as np
 from paceline.engine import account as acc
 from paceline.engine import pit
 from paceline.engine.dice import new_dice, wrapping
+from paceline.engine.listener import nobody
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.order_entry import OrderEntry
 from paceline.engine.prints import Prints, new_prints
 from paceline.engine.saved import Saved
+from paceline.engine.sight import lots_ahead
 from paceline.engine.simulator import CHUNK, copied, new_market, open_rows, rows_for
 from paceline.engine.simulator import with_more_room as roomier
 from paceline.engine.venue import Venue
@@ -81,6 +83,8 @@ class SimulatedExchange(OrderEntry):
             holds=np.full(max_resting, NOBODY, np.int64),
             prints=new_prints(max_prints),
             record=new_record(opening if records else None),
+            listener=nobody(),
+            shown=np.array([-1, len(market.book.level_ticks)], np.int64),
         )
 
     def advance(self, ts: int) -> None:
@@ -128,7 +132,7 @@ class SimulatedExchange(OrderEntry):
         }
 
     def _ahead(self, order: int) -> float:
-        return float(pit.lots_ahead(self.floor, order))
+        return float(lots_ahead(self.floor, order))
 
 
 def new_record(opening: Rows | None = None) -> pit.Record:
@@ -169,4 +173,5 @@ def copied_pit(floor: pit.Pit) -> pit.Pit:
         record=pit.Record(
             Rows._make(column.copy() for column in floor.record.rows), floor.record.n.copy()
         ),
+        shown=floor.shown.copy(),
     )

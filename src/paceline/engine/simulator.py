@@ -266,7 +266,8 @@ def _write_book(book: Book, ts: int, rows: Rows) -> None:
 
 @kernel
 def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
-    """The book as the session opens, in its regime, written as new orders; returns the rows."""
+    """The book as the session opens, in its regime, written as new orders where there is room for
+    any; returns how many there are."""
     laws, flow, book = market
     clock = flow.clock[0]
     clock["regime"] = first_regime(laws, flow)
@@ -287,7 +288,9 @@ def open_market(market: Market, rows: Rows, bid: int, ask: int) -> int:
                 lots = limit_lots(laws, flow)
                 slot = next_slot(flow, row)
                 join(book, row, level, slot, lots, at)
-                write_row(rows, at, clock["due"], ADD, -step, book.level_ticks[level], lots, slot)
+                if len(rows.ts) > 0:
+                    ticks = book.level_ticks[level]
+                    write_row(rows, at, clock["due"], ADD, -step, ticks, lots, slot)
                 enter(flow, row)
                 at += 1
         flow.reference[row] = touch

@@ -21,7 +21,8 @@ from paceline.jit import inner
 def carry_out(
     floor: Floor, first: int, side: int, left: int, type_: int, ticks: int, lots: int, ts: int
 ) -> int:
-    """Make `lots` work at `ticks` as `type_`, of `left` to trade; returns how many cancels it took.
+    """Make `lots` work at `ticks` as `type_`, of `left` to trade; returns how many cancels and
+    replaces it took.
 
     Child orders before `first` are over. Sends as few messages as it can.
     """
@@ -53,6 +54,7 @@ def carry_out(
         return cancels + _resize(floor, first, side, left, ticks, lots, ts)
     moved = min(lots, open_lots(floor.account, keeper, ts))
     replace(floor, keeper, type_, ticks, order["told_filled"] + moved, ts)
+    cancels += 1
     if min(lots - moved, left) > 0:
         submit(floor, side, type_, ticks, min(lots - moved, left), 0, 0, ts)
     return cancels
@@ -79,6 +81,7 @@ def _resize(floor: Floor, first: int, side: int, left: int, ticks: int, lots: in
             resting -= open_
         elif resting > lots:
             replace(floor, k, RESTS, ticks, order["told_filled"] + open_ - (resting - lots), ts)
+            cancels += 1
             resting = lots
     more = min(lots - resting, left)
     if more > 0:

@@ -1,6 +1,8 @@
-"""Thousands of parent orders at once: Gymnasium's vector environment over recorded days.
+"""Thousands of parent orders at once: Gymnasium's vector environment over recorded days, or over
+simulated markets that answer back.
 
     env = BatchExecutionEnv(Pool(tapes, seed=7), 1024)
+    env = BatchExecutionEnv(SimulatedPool("yhoo-2003", seed=7), 1024)
     seen, info = env.reset()
     seen, reward, terminated, truncated, info = env.step(env.random_actions())
 
@@ -25,7 +27,10 @@ from paceline.config import Field, Settings
 from paceline.decision.actions import ActionGrid
 from paceline.decision.mask import reasons_of
 from paceline.decision.schema import N_FEATURES
+from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
+from paceline.env.days import AnyPool, days_of, room_for, with_own
+from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
     EPISODE_RECORD,
     RUNNING,
@@ -33,21 +38,14 @@ from paceline.env.episode import (
     TERMS,
     TRUNCATED,
 )
-from paceline.env.episodes import Pool
-from paceline.env.lives import (
-    FACTS_RECORD,
-    Day,
-    begin_some,
-    follow_some,
-    nbytes,
-    new_lives,
-    step_some,
-)
+from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_lives, step_some
+from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
+from paceline.env.own_markets import nbytes as own_nbytes
 from paceline.env.policies import Policy, Urgency, make_plan
-from paceline.env.seeing import FEES_RECORD
+from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
-from paceline.errors import CapacityError, InputError
-from paceline.guard.limits import Limits, limits_record
+from paceline.errors import CapacityError, ConfigError, InputError
+from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
 
@@ -96,13 +94,13 @@ TERM_NAMES = tuple(field.name for field in msgspec.structs.fields(RewardSettings
 
 
 class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
-    """`num_envs` parent orders on the days of a pool."""
+    """`num_envs` parent orders on the days, or in the markets, of a pool."""
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  (Gymnasium's own form)
 
     def __init__(
         self,
-        pool: Pool,
+        pool: AnyPool,
         num_envs: int,
         *,
         grid: ActionGrid | None = None,
@@ -131,8 +129,19 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             self.single_observation_space, num_envs
         )
         limits = limits or OPEN_LIMITS
-        self.days = [_day(pool, k, self.venue, limits) for k in range(len(pool.tapes))]
-        self.lives = new_lives(num_envs, pool.tapes, len(self.grid), max_orders, max_fills)
+        if limits.band_reference != "arrival":
+            raise ConfigError(
+                f"limits.band_reference: {limits.band_reference} cannot be joined with the band of "
+                "a parent order, which is from arrival; give arrival"
+            )
+        self._own: OwnMarkets | None = None
+        self._diary: Diary | None = None
+        if isinstance(pool, SimulatedPool):
+            self._own, self._diary = new_own_markets(num_envs, pool.markets), Diary(num_envs)
+        self.days = days_of(pool, self._own, self.venue, limits)
+        self.lives = new_lives(
+            num_envs, room_for(pool, self._own, len(self.grid), max_orders, max_fills)
+        )
         self.episodes = np.zeros(num_envs, EPISODE_RECORD)
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
@@ -143,11 +152,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
             placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
         )  # fmt: skip
+        self._followed = self._plan
 
     @property
     def nbytes(self) -> int:
         """Memory of all episodes together, bytes; tapes are shared and not counted."""
-        return nbytes(self.lives) + self.terms.nbytes + self.seen.nbytes
+        own = 0 if self._own is None else own_nbytes(self._own)
+        return nbytes(self.lives) + own + self.terms.nbytes + self.seen.nbytes
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -156,6 +167,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         (`[num_envs]` of EPISODE_RECORD) instead of drawing."""
         if seed is not None:
             self.pool.reseed(seed)
+            self._np_random, self._np_random_seed = gym.utils.seeding.np_random(seed)
         given = (options or {}).get("episodes")
         everywhere = np.arange(self.num_envs)
         self._begin(everywhere, self.pool.draw(self.num_envs) if given is None else given)
@@ -189,13 +201,10 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             raise InputError(
                 f"actions: give [{self.num_envs}] numbers from 0 to {len(self.grid) - 1}"
             )
-        self._each_day(
-            np.arange(self.num_envs),
-            lambda day, which: step_some(
-                day, self.lives, which, self.episodes, self._table, actions, self._plan,
-                self.terms, self.seen,
-            ),
-        )  # fmt: skip
+        everywhere = np.arange(self.num_envs)
+        if self._diary is not None:
+            self._diary.note(everywhere, actions)
+        self._each_day(everywhere, lambda day, some: self._step(day, some, actions))
         if np.any(self.lives.account.clock["full"]):
             raise CapacityError("account: full; make the environment with a larger max_orders")
         return self.terms @ self.weights, self.lives.progress["over"].copy()
@@ -204,14 +213,12 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Let a schedule with its tactic work the orders that are under way, slice by slice, as a
         backtest does: yields what `advance` returns until all are over. Nothing is begun anew.
         """
-        plan = self._plan_of(policy, urgency or Urgency(None, None))
+        self._followed = self._plan_of(policy, urgency or Urgency(None, None))
+        everywhere = np.arange(self.num_envs)
         while np.any(self.lives.progress["over"] == RUNNING):
-            self._each_day(
-                np.arange(self.num_envs),
-                lambda day, which: follow_some(
-                    day, self.lives, which, self.episodes, self._table, plan, self.terms, self.seen
-                ),
-            )
+            if self._diary is not None:
+                self._diary.note(everywhere, SLICE)
+            self._each_day(everywhere, self._follow)
             yield self.terms @ self.weights, self.lives.progress["over"].copy()
 
     def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
@@ -269,31 +276,65 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         while len(which):
             self.episodes[which] = episodes
             self.lives.progress["episode"][which] = which
-            self._each_day(
-                which,
-                lambda day, some: begin_some(
-                    day, self.lives, some, self.episodes, self._table, self.seen
-                ),
-            )
+            if self._diary is not None:
+                self._diary.begin(which)
+            self._each_day(which, self._start)
             which = which[self.lives.progress["over"][which] != RUNNING]
             episodes = self.pool.draw(len(which))
 
     def _each_day(
-        self, which: NDArray[np.int64], do: Callable[[Day, NDArray[np.int64]], None]
+        self, which: NDArray[np.int64], do: Callable[[AnyDay, NDArray[np.int64]], None]
     ) -> None:
         """Do it for `which`, day by day, on all threads."""
         groups = self._by_day(which)
         if self._threads is None:
             for day, some in groups:
                 do(self.days[day], some)
-            return
-        parts = [
-            (day, part)
-            for day, some in groups
-            for part in np.array_split(some, self._n_threads)
-            if len(part)
-        ]
-        list(self._threads.map(lambda part: do(self.days[part[0]], part[1]), parts))
+        else:
+            parts = [
+                (day, part)
+                for day, some in groups
+                for part in np.array_split(some, self._n_threads)
+                if len(part)
+            ]
+            list(self._threads.map(lambda part: do(self.days[part[0]], part[1]), parts))
+        self._make_room(which)
+
+    def _start(self, day: AnyDay, which: NDArray[np.int64]) -> None:
+        begin_some(day, self.lives, which, self.episodes, self._table, self.seen)
+
+    def _step(self, day: AnyDay, which: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+        step_some(
+            day, self.lives, which, self.episodes, self._table, actions, self._plan, self.terms,
+            self.seen,
+        )  # fmt: skip
+
+    def _follow(self, day: AnyDay, which: NDArray[np.int64]) -> None:
+        follow_some(
+            day, self.lives, which, self.episodes, self._table, self._followed, self.terms,
+            self.seen,
+        )  # fmt: skip
+
+    def _make_room(self, which: NDArray[np.int64]) -> None:
+        """Where a market of its own ran out of room, live the episode again with more of it."""
+        while self._own is not None:
+            crowded = which[self.lives.account.clock["full"][which, 0] == CROWDED]
+            if not len(crowded):
+                return
+            self.lives, self._own = roomier(self.lives, self._own)
+            self.days = with_own(self.days, self._own)
+            for i in crowded:
+                self._live_again(i)
+
+    def _live_again(self, i: int) -> None:
+        """Begin episode `i` anew, and do what was done in it."""
+        alone, day = np.array([i]), self.days[self.episodes["tape"][i]]
+        self._start(day, alone)
+        for action in self._diary.of(i) if self._diary is not None else ():
+            if action == SLICE:
+                self._follow(day, alone)
+            else:
+                self._step(day, alone, np.full(self.num_envs, action))
 
     def _by_day(self, which: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
         """`which`, by the day that their episodes are on."""
@@ -302,25 +343,3 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         found, starts = np.unique(days[order], return_index=True)
         groups: Sequence[NDArray[np.int64]] = np.split(which[order], starts[1:])
         return list(zip(found.tolist(), groups, strict=True))
-
-
-def _day(pool: Pool, k: int, venue: Venue, limits: Limits) -> Day:
-    tape, lesson = pool.tapes[k], pool.lessons[k]
-    facts = np.zeros(1, FACTS_RECORD)
-    facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
-    edges = np.asarray(lesson.curve.edges_ns)
-    facts["curve_ns"] = edges[1] - edges[0]
-    fees, charged = np.zeros(1, FEES_RECORD), venue.fees
-    tick = float(tape.instrument.book_tick)
-    fees["per_lot"] = [charged.taker_per_share / tick, charged.maker_per_share / tick]
-    fees["of_value"] = [charged.taker_bps / 1e4, charged.maker_bps / 1e4]
-    return Day(
-        events=tape.events,
-        images=tape.images,
-        level_ticks=tape.level_ticks,
-        rules=venue.rules(tape.instrument, tape.session),
-        facts=facts,
-        curve=np.asarray(lesson.curve.traded, dtype=np.float64),
-        fees=fees,
-        limits=limits_record(limits, tape.instrument),
-    )

@@ -12,37 +12,36 @@ next one comes when the market has moved and our message has arrived, but no lat
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.marking import marked_bps
 from paceline.decision.actions import HOLD, child_lots, child_ticks, child_type
 from paceline.decision.state import NOWHERE, State
-from paceline.engine import replay
 from paceline.engine.account import NEVER
-from paceline.engine.clockwork import advance, volume_by
+from paceline.engine.clockwork import Floor, advance, volume_by
 from paceline.engine.messages import next_arrival
-from paceline.engine.replay import seek
 from paceline.env.acting import carry_out
-from paceline.env.seeing import hear, see
-from paceline.env.working import Plan, end_parent, first_sight, work_slice
+from paceline.env.grounds import Ground, hear, mid_now, next_row, stand
+from paceline.env.seeing import see
+from paceline.env.working import Plan, end_parent, work_slice
 from paceline.jit import inlined, inner
-from paceline.market.book import rank
-from paceline.market.compiler import Images
-from paceline.market.watch import SQUARES, WINDOWS_S, begin_at
+from paceline.market.watch import SQUARES, UNKNOWN, WINDOWS_S
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
-
-LISTEN_NS = (WINDOWS_S[-1] + 5) * NS_PER_S
-"""Before the start, for windows to be full."""
 
 _LATEST_NS = 10 * NS_PER_S
 _SOONEST_NS = NS_PER_MS
 MOST_AT_ONCE = 5
 """Decisions in a row that may wait for the next event."""
 
+FAR = 10**12
+"""Lots or ticks that no order reaches: no limit. As a price it is on every order grid."""
+
 EPISODE_RECORD = np.dtype(
     [
-        ("tape", np.int64),
+        ("tape", np.int64),  # of the pool's; or which of its markets
         ("side", np.int64),
         ("lots", np.int64),
         ("start_ts", np.int64),
@@ -54,6 +53,10 @@ EPISODE_RECORD = np.dtype(
         ("window_ns", np.int64),
         ("seed", np.int64),
         ("steepness", np.float64),  # kappa T of the trajectory it is compared with
+        ("band_bps", np.float64),  # the band, counted from arrival; 0: it is given
+        ("number", np.int64),  # of the simulated market, one of a kind
+        ("dice_state", np.uint64),  # its random numbers, see `dice`
+        ("dice_gamma", np.uint64),
     ]
 )
 
@@ -80,8 +83,8 @@ RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
 @inner
 def begin_episode(
-    floor: replay.Floor,
-    images: Images,
+    floor: Floor,
+    ground: Ground,
     episode: np.void,
     progress: np.void,
     state: State,
@@ -90,13 +93,9 @@ def begin_episode(
 ) -> None:
     """Stand at the start of `episode`, and look. Where no mid is known then, it is truncated."""
     start = episode["start_ts"]
-    listen = max(start - LISTEN_NS, floor.rules.open_ns)
-    heard["rows"] = rank(floor.events.ts, listen)
-    heard["window_rows"] = rank(floor.events.ts, start - episode["window_ns"])
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
-    begin_at(state.watch, floor.events, floor.book.level_ticks, heard["rows"], listen)
-    seek(floor, images, first_sight(floor, start), episode["seed"])
+    stand(floor, (ground, episode, heard, state.watch))
     order = state.order[0]
     order["side"], order["lots"] = episode["side"], episode["lots"]
     order["start_ts"], order["end_ts"] = start, episode["end_ts"]
@@ -107,12 +106,18 @@ def begin_episode(
     order["arrival_twice_mid"] = 0
     progress["ts"], progress["in_a_row"] = start, 0
     progress["over"], progress["illegal"] = RUNNING, 0
+    see(floor, state, heard, fees, 0, start)
     progress["start_lots"] = volume_by(floor, start)
-    see(floor, state, heard, fees, progress["start_lots"], start)
-    hear(floor, state, heard)
+    order["market_lots"] -= progress["start_lots"]
+    hear(floor, (state, heard))
     progress["twice_mid"] = 0
     _mark(floor, progress, start)
     order["arrival_twice_mid"] = progress["twice_mid"]
+    if episode["band_bps"] > 0.0:
+        mid, step = 0.5 * progress["twice_mid"], floor.rules.order_step
+        away = mid * episode["band_bps"] / BPS
+        episode["band_low"] = math.ceil((mid - away) / step) * step
+        episode["band_high"] = math.floor((mid + away) / step) * step
     progress["marked_bps"] = 0.0
     if progress["twice_mid"] == 0:
         progress["over"] = TRUNCATED
@@ -120,7 +125,7 @@ def begin_episode(
 
 @inner
 def step_episode(
-    floor: replay.Floor,
+    floor: Floor,
     episode: np.void,
     progress: np.void,
     state: State,
@@ -137,13 +142,13 @@ def step_episode(
     if action["does"] != HOLD:
         _send(floor, episode, state, heard, action, ts)
     order["decisions"] += 1
-    until = _next_decision(floor, progress, action, ts)
+    until = _next_decision(floor, episode["end_ts"], progress, action, ts)
     held, shifted = order["left"], heard["taken_shift"]
     if until >= episode["end_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
         see(floor, state, heard, fees, progress["start_lots"], until)
-        hear(floor, state, heard)
+        hear(floor, (state, heard))
         _mark(floor, progress, until)
         progress["ts"] = until
         if order["left"] == 0:
@@ -153,7 +158,7 @@ def step_episode(
 
 @inner
 def follow_episode(
-    floor: replay.Floor,
+    floor: Floor,
     episode: np.void,
     progress: np.void,
     state: State,
@@ -173,12 +178,14 @@ def follow_episode(
     sent = floor.account.clock[0]["inbox_tail"]
     order["cancels"] += work_slice(floor, episode, plan, i, j)
     order["messages"] += floor.account.clock[0]["inbox_tail"] - sent
+    if floor.account.clock[0]["inbox_tail"] > sent:
+        order["work_since_ts"] = ts
     until = plan.bounds[i, j + 1]
     if j == plan.bounds.shape[1] - 2:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
         see(floor, state, heard, fees, progress["start_lots"], until)
-        hear(floor, state, heard)
+        hear(floor, (state, heard))
         _mark(floor, progress, until)
         progress["ts"] = until
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
@@ -186,7 +193,7 @@ def follow_episode(
 
 @inlined
 def _send(
-    floor: replay.Floor, episode: np.void, state: State, heard: np.void, action: np.void, ts: int
+    floor: Floor, episode: np.void, state: State, heard: np.void, action: np.void, ts: int
 ) -> None:
     order, clock = state.order[0], floor.account.clock[0]
     ticks, lots = child_ticks(state, action), child_lots(state, action)
@@ -197,28 +204,29 @@ def _send(
         floor, heard["first"], order["side"], order["left"], child_type(action), ticks, lots, ts
     )
     order["messages"] += clock["inbox_tail"] - sent
+    if clock["inbox_tail"] > sent:
+        order["work_since_ts"] = ts
     for k in range(orders, clock["n_orders"]):
         if floor.account.orders[k]["type"] == 0:
             order["posted_lots"] += floor.account.orders[k]["lots"]
 
 
 @inlined
-def _next_decision(floor: replay.Floor, progress: np.void, action: np.void, ts: int) -> int:
-    """When the next decision is due."""
+def _next_decision(floor: Floor, end_ts: int, progress: np.void, action: np.void, ts: int) -> int:
+    """When the next decision is due; the market stands no further on than it, nor than the end."""
     if action["wait_ns"] > 0:
         progress["in_a_row"] = 0
         return ts + action["wait_ns"]
     progress["in_a_row"] += 1
-    rules, events = floor.rules, floor.events
-    arrived = ts + rules.submit_ns[-1]
-    at = _row_after(floor, arrived)
-    happens = events.ts[at] if at < len(events.ts) else arrived + _LATEST_NS
-    return max(ts + _SOONEST_NS, min(happens + rules.market_ns[-1], ts + _LATEST_NS))
+    late = floor.rules.market_ns[-1]
+    arrived, latest = ts + floor.rules.submit_ns[-1], ts + _LATEST_NS - late
+    happens = next_row(floor, (min(arrived, end_ts), min(latest, end_ts)))
+    return max(ts + _SOONEST_NS, min(happens + late, ts + _LATEST_NS))
 
 
 @inlined
 def _end(
-    floor: replay.Floor,
+    floor: Floor,
     episode: np.void,
     progress: np.void,
     state: State,
@@ -232,7 +240,7 @@ def _end(
     _mark(floor, progress, end)
     end_parent(floor, episode, plan, 0)
     late = end
-    while next_arrival(floor.account) != NEVER:
+    while next_arrival(floor.account) != NEVER and floor.account.clock[0]["full"] == 0:
         late = max(late, next_arrival(floor.account))
         advance(floor, next_arrival(floor.account))
     # Once all answers have come, what we know is what there is.
@@ -242,26 +250,16 @@ def _end(
 
 
 @inlined
-def _row_after(floor: replay.Floor, ts: int) -> int:
-    """The first row of the tape after `ts`, which is soon after what has happened."""
-    at, times = floor.account.clock[0]["cursor"], floor.events.ts
-    while at < len(times) and times[at] <= ts:
-        at += 1
-    return int(at)
-
-
-@inlined
-def _mark(floor: replay.Floor, progress: np.void, ts: int) -> None:
+def _mark(floor: Floor, progress: np.void, ts: int) -> None:
     """The mid at `ts`, where it is known; cost is measured against it, whatever we see of it."""
-    events, levels = floor.events, floor.book.level_ticks
-    at = _row_after(floor, ts) - 1
-    if at >= 0 and events.bid[at] >= 0 and events.ask[at] < len(levels):
-        progress["twice_mid"] = levels[events.bid[at]] + levels[events.ask[at]]
+    mid2 = mid_now(floor, ts)
+    if mid2 != UNKNOWN:
+        progress["twice_mid"] = mid2
 
 
 @inlined
 def _reward(
-    floor: replay.Floor,
+    floor: Floor,
     progress: np.void,
     state: State,
     heard: np.void,

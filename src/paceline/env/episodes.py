@@ -18,16 +18,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.env.episode import EPISODE_RECORD
+from paceline.env.episode import EPISODE_RECORD, FAR
 from paceline.env.history import History
 from paceline.env.parents import draw_parents
 from paceline.errors import ConfigError
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
-
-_FAR = 1 << 40
-"""Lots or ticks that no order reaches: no limit."""
 
 _PER_DAY = 64
 """Parent orders that are drawn of a day at a time."""
@@ -122,7 +119,7 @@ class Pool:
             for symbol in symbols
         }
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
-        self.touch_lots = [_usual_touch(tape, histories) for tape in self.tapes]
+        self.touch_lots = [usual_touch(tape, histories) for tape in self.tapes]
         self._open = np.arange(len(self.tapes))
         self.reseed(seed)
 
@@ -176,21 +173,23 @@ class Pool:
         found["lots"] = np.maximum(np.round(parents["lots"] * share), 1)
         found["tape"] = day
         found["steepness"] = rng.uniform(*settings.urgency, n)
-        found["child_max"] = _FAR
-        found["band_high"], found["band_low"] = _FAR, -_FAR
+        found["child_max"] = FAR
+        found["band_high"], found["band_low"] = FAR, -FAR
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
         if settings.participation is not None:
             found["share_ppm"] = round(settings.participation * 1e6)
         if settings.price_band_bps is not None:
             at = np.searchsorted(tape.events.ts, found["start_ts"], side="right") - 1
             mid = tape.mid_ticks()[at]
-            found["band_low"] = np.floor(mid * (1.0 - settings.price_band_bps / BPS))
-            found["band_high"] = np.ceil(mid * (1.0 + settings.price_band_bps / BPS))
+            # An order at the end of its band must be on the order grid, or the venue refuses it.
+            away, step = mid * settings.price_band_bps / BPS, tape.instrument.order_step
+            found["band_low"] = np.ceil((mid - away) / step) * step
+            found["band_high"] = np.floor((mid + away) / step) * step
         rng.shuffle(found)
         return found
 
 
-def _usual_touch(tape: Tape, histories: dict[str, History]) -> float:
+def usual_touch(tape: Tape, histories: dict[str, History]) -> float:
     """Median lots at the touch on the day before, or on the day itself if there is none."""
     earlier = [
         other

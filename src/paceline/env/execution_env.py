@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from paceline.engine.account import LIMIT
 from paceline.env.batch_env import TERM_NAMES, BatchExecutionEnv
+from paceline.env.days import AnyPool
 from paceline.env.episode import RUNNING, TERMINATED, TRUNCATED
 from paceline.env.episodes import Pool
 from paceline.errors import InputError
@@ -30,7 +31,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
 
-    def __init__(self, pool: Pool, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(self, pool: AnyPool, render_mode: str | None = None, **options: Any) -> None:
         """`options` are those of `BatchExecutionEnv`."""
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"render_mode: {render_mode!r} is not rgb_array; give that, or none")
@@ -90,8 +91,10 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         episode, lives = batch.episodes[0], batch.lives
         tape = batch.pool.tapes[episode["tape"]]
         now, tick = int(lives.progress["ts"][0]), float(tape.instrument.book_tick)
+        recorded = isinstance(batch.pool, Pool)
         first, stop = np.searchsorted(tape.events.ts, (episode["start_ts"], now), side="right")
-        rows = np.arange(max(first - 1, 0), max(stop, first))
+        # What a simulated market showed is not written down: only what became of us in it.
+        rows = np.arange(max(first - 1, 0), max(stop, first)) if recorded else np.arange(0)
 
         def minutes(ts: NDArray[np.int64]) -> NDArray[np.float64]:
             return np.asarray((ts - episode["start_ts"]) / (60.0 * NS_PER_S))
@@ -100,6 +103,8 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         for ticks, side in ((tape.bid_ticks(), "bid"), (tape.ask_ticks(), "ask")):
             at = np.maximum(tape.events.ts[rows], episode["start_ts"])
             top.step(minutes(at), ticks[rows] * tick, where="post", linewidth=0.8, label=side)
+        arrival = 0.5 * float(lives.order[0, 0]["arrival_twice_mid"]) * tick
+        top.axhline(arrival, color="grey", linewidth=0.5, label="arrival")
         fills = batch.fills(0)
         for maker, marker, name in ((1, "o", "filled resting"), (0, "^", "took")):
             some = fills[fills["maker"] == maker]

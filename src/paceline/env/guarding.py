@@ -62,12 +62,16 @@ def _tell_order(order: np.void, sent: np.void, moved: np.void, snapshot: np.void
     snapshot["parent_lots"], snapshot["inventory_lots"] = order["lots"], order["left"]
     snapshot["working_lots"] = order["working"]
     snapshot["filled_lots"] = order["window_own_lots"]
-    snapshot["messages"], snapshot["cancels"] = order["messages"], order["cancels"]
+    # A choice may take a message for each order that works, and one more: there must be room for
+    # all of them.
+    more = order["working_orders"]
+    snapshot["messages"] = order["messages"] + more
+    snapshot["cancels"] = order["cancels"] + max(more - 1, 0)
     snapshot["symbol_working_lots"] = snapshot["symbol_side_lots"] = order["working"]
-    snapshot["symbol_orders"] = 1 if rests else 0
+    snapshot["symbol_orders"] = more
     snapshot["symbol_filled_lots"] = order["window_own_lots"]
-    snapshot["symbol_messages"] = counted(sent, now)
-    snapshot["symbol_cancels"] = counted(moved, now)
+    snapshot["symbol_messages"] = counted(sent, now) + more
+    snapshot["symbol_cancels"] = counted(moved, now) + max(more - 1, 0)
     # A seller holds what he sells.
     snapshot["position_lots"] = order["left"] if order["side"] < 0 else 0
     bids = rests and order["side"] > 0

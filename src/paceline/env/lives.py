@@ -6,6 +6,7 @@ an episode has of its own is its book, its account, its watch and its state: `nb
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +16,11 @@ from paceline.decision.features import features
 from paceline.decision.mask import MOST_CHOICES, mask
 from paceline.decision.state import NOWHERE, State, new_state
 from paceline.engine.account import Account, new_account
-from paceline.engine.replay import Floor
+from paceline.engine.clockwork import Floor
+from paceline.engine.replay import Floor as RecordedFloor
 from paceline.engine.venue import Rules
 from paceline.env.episode import (
+    FAR,
     MOST_AT_ONCE,
     PROGRESS_RECORD,
     RUNNING,
@@ -26,19 +29,20 @@ from paceline.env.episode import (
     follow_episode,
     step_episode,
 )
+from paceline.env.grounds import window_lots
 from paceline.env.guarding import note_sent, tell
-from paceline.env.seeing import HEARD_RECORD, window_lots
+from paceline.env.own_markets import SimulatedDay, pit_of
+from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, room_of
 from paceline.guard.counting import BUCKETS, ROLLING_RECORD
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.snapshot import blank_snapshots
-from paceline.jit import inlined, kernel
+from paceline.jit import chosen, inlined, kernel
 from paceline.market.book import Book, new_book
 from paceline.market.compiler import Images
 from paceline.market.events import Events
-from paceline.market.tape import Tape
 from paceline.market.watch import Watch
-from paceline.schedule.pov import PPM
+from paceline.schedule.pov import PPM, allowed_lots
 
 FACTS_RECORD = np.dtype(
     [
@@ -53,13 +57,16 @@ class Day(NamedTuple):
     """A recorded day, and what earlier days taught of it."""
 
     events: Events
-    images: Images
+    ground: Images
     level_ticks: NDArray[np.int64]
     rules: Rules
     facts: NDArray[np.void]  # [1] of FACTS_RECORD
     curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
     fees: NDArray[np.void]  # [1] of FEES_RECORD
     limits: NDArray[np.void]  # [1] of the guard's LIMITS_RECORD
+
+
+AnyDay = Day | SimulatedDay
 
 
 class Lives(NamedTuple):
@@ -84,12 +91,22 @@ class Lives(NamedTuple):
     edges: NDArray[np.int64]  # [n, 4, MOST_CHOICES] room to work in
 
 
-def new_lives(n: int, days: list[Tape], n_actions: int, max_orders: int, max_fills: int) -> Lives:
-    """Room for `n` episodes on any of `days`."""
-    n_levels = max(len(tape.level_ticks) for tape in days)
-    n_slots = max(tape.manifest.n_slots for tape in days)
+class Room(NamedTuple):
+    """How much an episode has room for."""
+
+    n_levels: int
+    n_slots: int
+    n_taken: int  # levels that a footprint can be on
+    n_actions: int
+    max_orders: int
+    max_fills: int
+
+
+def new_lives(n: int, room: Room) -> Lives:
+    """`n` episodes that have not begun."""
+    n_levels, n_slots, n_taken, n_actions, max_orders, max_fills = room
     book = new_book(np.zeros(n_levels, np.int64), n_slots)
-    account, state = new_account(n_levels, max_orders, max_fills), new_state()
+    account, state = new_account(n_taken, max_orders, max_fills), new_state()
 
     def many(array: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(array[None], n, axis=0)
@@ -123,10 +140,10 @@ def nbytes(lives: Lives) -> int:
 
 
 @inlined
-def _floor(day: Day, lives: Lives, i: int) -> Floor:
-    """Where episode `i` trades."""
+def _recorded_floor(day: Day, whose: tuple[Lives, int]) -> RecordedFloor:
+    lives, i = whose
     levels, account, n = lives.levels, lives.account, len(day.level_ticks)
-    return Floor(
+    return RecordedFloor(
         day.events,
         Book(day.level_ticks, levels[i, :, :n], lives.slots[i], lives.best[i]),
         day.rules,
@@ -140,6 +157,10 @@ def _floor(day: Day, lives: Lives, i: int) -> Floor:
             account.dice[i],
         ),
     )
+
+
+_floor = chosen(_recorded_floor, SimulatedDay, pit_of)
+"""Where an episode of a day trades: (lives, i)."""
 
 
 @inlined
@@ -156,7 +177,7 @@ def _state(lives: Lives, i: int) -> State:
 
 @kernel
 def begin_some(
-    day: Day,
+    day: AnyDay,
     lives: Lives,
     which: NDArray[np.int64],
     episodes: NDArray[np.void],
@@ -167,17 +188,17 @@ def begin_some(
     seen `[n, N_FEATURES]`."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
-        begin_episode(floor, day.images, episode, progress, state, lives.heard[i, 0], day.fees[0])
-        _set_context(floor, day, state, episode)
-        _set_limits(day, episode, lives, i)
+        begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
+        _set_limits(day, state, episode, lives, i)
+        _set_context(floor, day, state, lives.limits[i])
         _look_round(floor, day, state, episode, lives, i, table, seen)
 
 
 @kernel
 def step_some(
-    day: Day,
+    day: AnyDay,
     lives: Lives,
     which: NDArray[np.int64],
     episodes: NDArray[np.void],
@@ -191,7 +212,7 @@ def step_some(
     rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
         action, order = actions[i], state.order[0]
         illegal = lives.bits[i, action] != 0
@@ -217,7 +238,7 @@ def step_some(
 
 @kernel
 def follow_some(
-    day: Day,
+    day: AnyDay,
     lives: Lives,
     which: NDArray[np.int64],
     episodes: NDArray[np.void],
@@ -229,7 +250,7 @@ def follow_some(
     """Work the next slice of `plan` in `which` of the lives that are not over, all on `day`."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, lives, i), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         if progress["over"] != RUNNING:
             terms[i] = 0.0
             continue
@@ -244,7 +265,7 @@ def follow_some(
 @inlined
 def _look_round(
     floor: Floor,
-    day: Day,
+    day: AnyDay,
     state: State,
     episode: np.void,
     lives: Lives,
@@ -269,10 +290,14 @@ def _look_round(
 
 
 @inlined
-def _set_limits(day: Day, episode: np.void, lives: Lives, i: int) -> None:
+def _set_limits(day: AnyDay, state: State, episode: np.void, lives: Lives, i: int) -> None:
     """The day's limits, tightened by those of the parent order."""
     lives.limits[i] = day.limits[0]
-    limits = lives.limits[i]
+    limits, side = lives.limits[i], episode["side"]
+    bound = episode["band_high"] if side > 0 else episode["band_low"]
+    if -FAR < bound < FAR:
+        beyond = side * (2 * bound - state.order[0]["arrival_twice_mid"]) // 2
+        limits["band_ticks"] = min(limits["band_ticks"], max(beyond, 0))
     limits["child_max_lots"] = min(limits["child_max_lots"], episode["child_max"])
     share = episode["share_ppm"]
     if share > 0:
@@ -285,36 +310,50 @@ def _set_limits(day: Day, episode: np.void, lives: Lives, i: int) -> None:
 
 
 @inlined
-def _set_context(floor: Floor, day: Day, state: State, episode: np.void) -> None:
+def _set_context(floor: Floor, day: AnyDay, state: State, limits: np.void) -> None:
     """What does not change in an episode."""
     context, rules, facts = state.context[0], floor.rules, day.facts[0]
     context["order_step"] = rules.order_step
     context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
     context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
-    bound = episode["band_high"] if episode["side"] > 0 else episode["band_low"]
-    banded = 0 < bound < rules.band_high
-    context["band_ticks"] = bound if banded else NOWHERE
-    context["child_max"] = episode["child_max"]
-    share = episode["share_ppm"]
-    context["participation_cap"] = share / PPM if share > 0 else np.nan
+    side, arrival2 = state.order[0]["side"], state.order[0]["arrival_twice_mid"]
+    band = limits["band_ticks"]
+    worst = side * ((side * arrival2 + 2 * band) // 2)
+    context["band_ticks"] = worst if band < FAR else NOWHERE
+    context["child_max"] = _known(limits["child_max_lots"])
+    context["participation_cap"] = _known(limits["participation_ppm"]) / PPM
+    context["most_cancels"] = _known(limits["max_cancels"])
+    context["most_messages"] = _known(limits["max_messages"])
 
 
 @inlined
-def _update_context(floor: Floor, day: Day, state: State, episode: np.void, heard: np.void) -> None:
+def _known(limit: int) -> float:
+    """A limit; NaN where nothing is limited."""
+    return float(limit) if 0 <= limit < FAR else np.nan
+
+
+@inlined
+def _update_context(
+    floor: Floor, day: AnyDay, state: State, episode: np.void, heard: np.void
+) -> None:
     """What changes from one decision to the next."""
     context, order = state.context[0], state.order[0]
     done = _volume_share(day, floor.rules, order["now_ts"])
     until = _volume_share(day, floor.rules, order["end_ts"])
     context["volume_left"] = 1.0 - done
     context["horizon_lots"] = max(context["adv_lots"] * (until - done), 1.0)
-    market = window_lots(floor, heard, episode["window_ns"])
-    room, market, own = room_of(floor, episode, order["working"], market)
+    market = window_lots(floor, (heard, episode["window_ns"]))
+    _, market, own = room_of(floor, episode, order["working"], market)
     order["window_market_lots"], order["window_own_lots"] = market, own
-    context["room_lots"] = room if episode["share_ppm"] > 0 else np.nan
+    cap = context["participation_cap"]
+    context["room_lots"] = np.nan
+    if not math.isnan(cap) and cap < 1.0:
+        allowed = allowed_lots(round(cap * PPM), market - own)
+        context["room_lots"] = allowed - own - order["working"]
 
 
 @inlined
-def _volume_share(day: Day, rules: Rules, ts: int) -> float:
+def _volume_share(day: AnyDay, rules: Rules, ts: int) -> float:
     """Share of a day's volume that usually has traded by `ts`."""
     at = (ts - rules.open_ns) / day.facts[0]["curve_ns"]
     k = min(max(int(at), 0), len(day.curve) - 2)

@@ -183,7 +183,7 @@ def _work_one(
     result["replaces"] += end_parent(floor, parent, plan, n_slices)
     start, end = parent["start_ts"], parent["end_ts"]
     result["market_lots"] = volume_by(floor, end) - volume_by(floor, start)
-    while next_arrival(account) != NEVER:
+    while next_arrival(account) != NEVER and account.clock[0]["full"] == 0:
         advance(floor, next_arrival(account))
 
 
