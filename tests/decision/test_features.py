@@ -99,13 +99,13 @@ def _lately(state: State, order: dict, context: dict, mid: float | None) -> dict
     clock = watch.clock[0]
     day_s = (context["close_ns"] - context["open_ns"]) / S
     for at, seconds in enumerate(w.WINDOWS_S):
-        # From the cells of single seconds, and not from the running sums.
+        # From what had been counted when seconds ended, and not from the sums.
         now_s = int(clock["second"])
-        cells = [watch.cells[s % 300] for s in range(now_s - seconds + 1, now_s + 1)]
+        before = watch.cells[(now_s - seconds) % 300]
         if now_s - int(clock["began"]) + 1 < seconds:
             found |= {one.name: None for one in FEATURES if one.name.endswith(f"_{seconds}s")}
             continue
-        total = np.sum(cells, axis=0).tolist()
+        total = (watch.cells[300] - before)[: w.COUNTED].tolist()
         np.testing.assert_array_equal(total, watch.sums[at])
         moved = math.sqrt(total[w.SQUARES] / 4 / seconds)  # ticks; squares are of half ticks
         found[f"volatility_{seconds}s"] = None if mid is None else moved / mid * 10_000
