@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gymnasium as gym
@@ -38,6 +39,11 @@ VENUE = Venue(
     submit=Latency.constant(5.0), ack=Latency.constant(3.0), market_data=Latency.constant(2.0),
     fees=Fees(maker_per_share=-0.002, taker_per_share=0.003, taker_bps=0.1),
 )  # fmt: skip
+
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("PACELINE_SLOW"), reason="minutes of compiling; set PACELINE_SLOW=1"
+)
 
 
 def pool_of(seed: int = 3, settings: EpisodeSettings = SHORT) -> SimulatedPool:
