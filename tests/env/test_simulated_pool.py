@@ -129,7 +129,6 @@ def test_gymnasium_and_our_checks_find_nothing() -> None:
     assert env.render() is not None
 
 
-@pytest.mark.xfail(reason="not all that is left at the end is swept in a simulated market")
 def test_cost_is_shortfall() -> None:
     """The figure of the kernels and that of `cost.shortfall`, from fills, to the last digits."""
     env, infos, _ = played(16, 300, keep_fills=True)
