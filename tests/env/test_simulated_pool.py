@@ -277,14 +277,15 @@ def test_our_own_orders_are_not_in_the_mid_nor_in_the_levels() -> None:
 
 def test_room_that_runs_out_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of orders, of prints, and of rows that may not be heard yet; by actions and by slices."""
-    roomy, _, rewards = played(12, 80)
-    assert roomy._own is not None
-    clock = roomy._own.flow.clock
-    stood = int((clock["n_bids"] + clock["n_asks"]).max())
-    monkeypatch.setattr(own_markets, "slots_for", lambda settings, laws: stood)
+    roomy, _, rewards = played(16, 120)
+    episodes = pool_of().draw(64)
+    assert roomy.episodes["number"].max() < 64
+    openings = (market_of(episode, 3).floor.market.flow.clock for episode in episodes)
+    stood = max(int(clock["n_bids"][0] + clock["n_asks"][0]) for clock in openings)
+    monkeypatch.setattr(own_markets, "_slots_for", lambda settings, laws: stood)
     monkeypatch.setattr(own_markets, "_PRINTS", 4)
     monkeypatch.setattr(own_markets, "_LATE", 1)
-    narrow, _, others = played(12, 80)
+    narrow, _, others = played(16, 120)
     assert narrow._own is not None
     assert narrow._own.prints.ts.shape[1] > 4
     assert narrow._own.flow.slots.shape[1] > stood
@@ -292,9 +293,9 @@ def test_room_that_runs_out_changes_no_number(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_array_equal(rewards, others)
     np.testing.assert_array_equal(roomy.seen, narrow.seen)
     policy = parse_policy("twap/touch/12", 10, 100.0)
-    small = BatchExecutionEnv(pool_of(6), 4, venue=VENUE)
+    small = BatchExecutionEnv(pool_of(), 4, venue=VENUE)
     for env in (roomy, small):
-        env.reset(options={"episodes": pool_of(6).draw(env.num_envs)})
+        env.reset(options={"episodes": pool_of().draw(env.num_envs)})
         list(env.follow(policy))
     for i in range(4):
         np.testing.assert_array_equal(roomy.fills(i), small.fills(i))

@@ -8,6 +8,7 @@ and it is lived again from its beginning: the same seed is the same market, so n
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from paceline.engine.listener import LATE_RECORD, Listener
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.pit import Pit, Record
 from paceline.engine.prints import Prints, new_prints
-from paceline.engine.simulator import Market, slots_for
+from paceline.engine.simulator import Market
 from paceline.engine.venue import Rules
 from paceline.env.grounds import Opening
 from paceline.jit import inlined
@@ -71,7 +72,7 @@ def new_own_markets(n: int, markets: list[MarketSettings]) -> OwnMarkets:
     laws = [settings.laws() for settings in markets]
     most = max(laws, key=lambda one: len(one.decay))
     at_work = max(settings.metaorders.at_work for settings in markets)
-    n_slots = max(slots_for(settings, one) for settings, one in zip(markets, laws, strict=True))
+    n_slots = max(_slots_for(settings, one) for settings, one in zip(markets, laws, strict=True))
     flow = new_flow(np.zeros(1, DICE_RECORD), 0, n_slots, most, at_work, MOST_RESTING)
 
     def many(array: NDArray[Any]) -> NDArray[Any]:
@@ -85,6 +86,16 @@ def new_own_markets(n: int, markets: list[MarketSettings]) -> OwnMarkets:
         waits=np.zeros((n, 2), np.int64),
         shown=np.zeros((n, 2), np.int64),
     )
+
+
+def _slots_for(settings: MarketSettings, laws: Laws) -> int:
+    """Slots to begin with: twice the orders that stand in the book on average, as it opens in the
+    busiest regime or later on. It opens with as many at each price as are due there, give or take
+    one: their sum does not get ten standard deviations away."""
+    rate = laws.regimes["rate"]
+    times = rate[:, :2] / np.maximum(rate[:, 4:], 1e-9)
+    due = float(laws.standing.sum()) * max(float(times.max()), 1.0)
+    return 256 + 2 * math.ceil(max(due + 10.0 * math.sqrt(due), settings.resting_orders()))
 
 
 def nbytes(own: OwnMarkets) -> int:
