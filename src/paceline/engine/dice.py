@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ LAW_RECORD = np.dtype(
 )
 
 _MASK = 2**64 - 1
-GOLDEN = 0x9E3779B97F4A7C15
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """The step of a stream of its own, odd and close to 2**64 over the golden ratio."""
 
 _HALF = np.uint64(32)
@@ -52,29 +53,41 @@ def new_dice(seed: int, *stream: int) -> NDArray[np.void]:
     for name, value in (("seed", seed), *(("stream", key) for key in stream)):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MASK:
             raise InputError(f"{name}: {value!r} is not a whole number from 0 to 2**64 - 1")
-    state, gamma = _mix(seed), GOLDEN
-    for key in stream:
-        state = _mix(state + _mix(key + GOLDEN))
-        gamma = _mix_gamma(state + GOLDEN)
     dice = np.zeros(1, DICE_RECORD)
-    dice["state"], dice["gamma"] = state, gamma
+    dice["state"], dice["gamma"] = _mix(np.array([seed], np.uint64)), GOLDEN
+    for key in stream:
+        dice = branches(dice, np.array([key], np.uint64))
     return dice
 
 
-def _mix(z: int) -> int:
-    z &= _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
+def branches(dice: NDArray[np.void], keys: NDArray[np.integer[Any]]) -> NDArray[np.void]:
+    """The streams `[n]` of DICE_RECORD below that of `dice` `[1]`, one for each of `keys` `[n]`,
+    which are not negative: what `new_dice` gives for its path and the key."""
+    found = np.zeros(len(keys), DICE_RECORD)
+    found["state"] = _mix(dice["state"] + _mix(keys.astype(np.uint64) + GOLDEN))
+    found["gamma"] = _mix_gamma(found["state"] + GOLDEN)
+    return found
 
 
-def _mix_gamma(z: int) -> int:
+def first_bits(dice: NDArray[np.void], count: int) -> NDArray[np.uint64]:
+    """The first `count` draws of `bits` of each of `dice` `[n]`, `[count, n]`; they stay as they
+    are."""
+    return _mix(dice["state"] + np.arange(1, count + 1, dtype=np.uint64)[:, None] * dice["gamma"])
+
+
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
+
+
+def _mix_gamma(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """An odd step whose bits change often enough (figure 17, mixGamma)."""
-    z &= _MASK
-    z = ((z ^ (z >> 33)) * 0xFF51AFD7ED558CCD) & _MASK
-    z = ((z ^ (z >> 33)) * 0xC4CEB9FE1A85EC53) & _MASK
-    z = (z ^ (z >> 33)) | 1
-    return z ^ 0xAAAAAAAAAAAAAAAA if (z ^ (z >> 1)).bit_count() < 24 else z
+    z = (z ^ (z >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    z = (z ^ (z >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    z = (z ^ (z >> np.uint64(33))) | np.uint64(1)
+    few = np.bitwise_count(z ^ (z >> np.uint64(1))) < 24
+    return np.where(few, z ^ np.uint64(0xAAAAAAAAAAAAAAAA), z)
 
 
 @inlined

@@ -18,7 +18,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.dice import new_dice, wrapping
+from paceline.engine.dice import branches, new_dice, wrapping
 from paceline.engine.flow_state import FlowState, is_full, new_flow, with_more_slots
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.saved import Saved
@@ -54,9 +54,8 @@ class Markets:
         lowest, highest = settings.grid()
         ordinal = date.fromisoformat(day).toordinal()
         open_ns, at_work = self.session.open_ns, settings.metaorders.at_work
-        flows = [
-            new_flow(new_dice(seed, ordinal, i), open_ns, n_slots, laws, at_work) for i in range(n)
-        ]
+        dice = branches(new_dice(seed, ordinal), np.arange(n))
+        flows = [new_flow(dice[i : i + 1], open_ns, n_slots, laws, at_work) for i in range(n)]
         book = new_book(np.arange(lowest, highest + 1, dtype=np.int64), n_slots)
         self._all = Market(
             laws=laws,

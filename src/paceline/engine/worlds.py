@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from paceline.cost.impact import Impact
-from paceline.engine.dice import DICE_RECORD, new_dice, normal, wrapping
+from paceline.engine.dice import branches, new_dice, normal, wrapping
 from paceline.errors import InputError
 from paceline.jit import kernel
 
@@ -62,7 +62,7 @@ class AlmgrenChrissWorld:
         )
         self._state = WorldState(
             mid_ticks=np.full(n, float(mid_ticks)),
-            dice=np.concatenate([new_dice(seed, i) for i in range(n)]).astype(DICE_RECORD),
+            dice=branches(new_dice(seed), np.arange(n)),
         )
 
     @property

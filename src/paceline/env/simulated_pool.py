@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.dice import GOLDEN, new_dice
+from paceline.engine.dice import branches, first_bits, new_dice
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
@@ -113,7 +113,8 @@ class SimulatedPool:
         settings = self.settings
         found = np.zeros(len(numbers), EPISODE_RECORD)
         found["number"] = numbers
-        random = _uniform(_streams(self.seed, _ORDERS, numbers), 7)
+        draws = first_bits(branches(new_dice(self.seed, _ORDERS), numbers), 7)
+        random = (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53
         found["tape"] = np.searchsorted(self._below[:-1], random[_MARKET], side="right")
         horizons = np.round(np.array(settings.horizon_s) * NS_PER_S).astype(np.int64)
         horizon = horizons[(random[_HORIZON] * len(horizons)).astype(np.int64)]
@@ -139,7 +140,8 @@ class SimulatedPool:
         found["band_bps"] = settings.price_band_bps or 0.0
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
         found["share_ppm"] = round((settings.participation or 0.0) * 1e6)
-        found["dice_state"], found["dice_gamma"] = _streams(self.seed, self._day, numbers)
+        dice = branches(new_dice(self.seed, self._day), numbers)
+        found["dice_state"], found["dice_gamma"] = dice["state"], dice["gamma"]
         return found
 
     def _expected(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -176,40 +178,3 @@ def _shares(name: str, weights: Sequence[float]) -> NDArray[np.float64]:
     if not (found.ndim == 1 and np.all(np.isfinite(found) & (found >= 0)) and found.sum() > 0):
         raise ConfigError(f"{name}: {list(weights)} are no weights; give numbers from 0 up")
     return found / found.sum()
-
-
-# --- random numbers of many episodes at once; the same as `dice` draws -------------------------
-
-
-def _streams(
-    seed: int, stream: int, numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """State and gamma `[n]` of `new_dice(seed, stream, number)`."""
-    golden = np.uint64(GOLDEN)
-    root = new_dice(seed, stream)["state"]
-    with np.errstate(over="ignore"):
-        state = _mix(root + _mix(numbers.astype(np.uint64) + golden))
-        z = state + golden
-        z = (z ^ (z >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        z = (z ^ (z >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-        z = (z ^ (z >> np.uint64(33))) | np.uint64(1)
-        few = np.bitwise_count(z ^ (z >> np.uint64(1))) < 24
-        gamma = np.where(few, z ^ np.uint64(0xAAAAAAAAAAAAAAAA), z)
-    return state, gamma
-
-
-def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))
-
-
-def _uniform(
-    streams: tuple[NDArray[np.uint64], NDArray[np.uint64]], count: int
-) -> NDArray[np.float64]:
-    """The first `count` numbers of each stream, in [0, 1), `[count, n]`."""
-    state, gamma = streams
-    with np.errstate(over="ignore"):
-        steps = np.arange(1, count + 1, dtype=np.uint64)[:, None] * gamma[None]
-        bits = _mix(state[None] + steps)
-    return np.asarray((bits >> np.uint64(11)).astype(np.float64) * 2.0**-53)
