@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from paceline.config import Field, Settings
 from paceline.decision.state import NOWHERE, State
 from paceline.errors import ConfigError
+from paceline.guard.rules import IOC, LIMIT, MARKETABLE
 from paceline.jit import inlined, kernel
 from paceline.schedule.tactic import INSIDE, MID, TOUCH, crossing_ticks, resting_ticks
 from paceline.units import NS_PER_S
@@ -30,9 +31,6 @@ HOLD, POST, TAKE, TAKE_AND_REST = range(4)
 
 MOST_CHOICES = 16
 """Prices, and sizes, that a grid may have: the mask has room for no more."""
-
-LIMIT, MARKETABLE, IOC = 0, 1, 2
-"""Types of child orders, as the exchange numbers them."""
 
 Price = Literal[
     "behind_2", "behind_1", "touch", "inside", "mid", "take", "take_1", "take_2", "marketable"

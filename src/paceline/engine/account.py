@@ -179,6 +179,20 @@ def new_account(
     return account
 
 
+@inlined
+def account_of(accounts: Account, i: int, n_levels: int) -> Account:
+    """Account `i` of many side by side, on a market of so many levels."""
+    return Account(
+        accounts.clock[i],
+        accounts.orders[i],
+        accounts.live[i],
+        accounts.fills[i],
+        accounts.inbox[i],
+        accounts.taken[i, :, :n_levels],
+        accounts.dice[i],
+    )
+
+
 _FRESH = np.zeros(1, CLOCK_RECORD)
 _FRESH["next_expiry"] = _FRESH["bid_low"] = _FRESH["ask_low"] = NEVER
 _FRESH["bid_high"] = _FRESH["ask_high"] = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +135,19 @@ def with_more_slots(flow: FlowState) -> FlowState:
     place = np.append(flow.place, np.empty(old, np.int64))
     place[slots] = np.arange(2 * old)
     return flow._replace(slots=slots, place=place)
+
+
+def each_with_more_slots(flows: FlowState) -> FlowState:
+    """The same of many flows `[n]` side by side."""
+    grown = [with_more_slots(FlowState._make(c[i] for c in flows)) for i in range(len(flows.clock))]
+    return flows._replace(
+        slots=np.stack([one.slots for one in grown]), place=np.stack([one.place for one in grown])
+    )
+
+
+def side_by_side(array: NDArray[Any], n: int) -> NDArray[Any]:
+    """`n` copies of an array, `[n, ...]`."""
+    return np.repeat(array[None], n, axis=0)
 
 
 @inlined

@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import branches, new_dice, wrapping
-from paceline.engine.flow_state import FlowState, is_full, new_flow, with_more_slots
+from paceline.engine.flow_state import (
+    FlowState,
+    each_with_more_slots,
+    is_full,
+    new_flow,
+    side_by_side,
+)
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.saved import Saved
 from paceline.engine.simulator import (
@@ -62,9 +68,7 @@ class Markets:
             flow=FlowState._make(np.stack(columns) for columns in zip(*flows, strict=True)),
             book=Book(
                 book.level_ticks,
-                np.repeat(book.levels[None], n, axis=0),
-                np.repeat(book.slots[None], n, axis=0),
-                np.repeat(book.best[None], n, axis=0),
+                *(side_by_side(column, n) for column in book[1:]),
             ),
         )
 
@@ -128,13 +132,9 @@ class Markets:
 def _with_more_slots(markets: Market) -> Market:
     """The same markets with twice the room for orders."""
     n, old = markets.flow.slots.shape
-    grown = [with_more_slots(FlowState._make(c[i] for c in markets.flow)) for i in range(n)]
     book = markets.book
     return markets._replace(
-        flow=markets.flow._replace(
-            slots=np.stack([flow.slots for flow in grown]),
-            place=np.stack([flow.place for flow in grown]),
-        ),
+        flow=each_with_more_slots(markets.flow),
         book=book._replace(
             slots=np.concatenate([book.slots, np.zeros((n, old), book.slots.dtype)], axis=1)
         ),

@@ -110,18 +110,24 @@ def enter(pit: Pit, ts: int, seed: int) -> None:
 
 
 @inlined
+def own_lots(pit: Pit, row: int, level: int) -> int:
+    """Lots of our own orders at a level."""
+    account, lots = pit.account, 0
+    for i in range(account.clock[0]["n_live"]):
+        order = account.orders[account.live[i]]
+        if row_of(order["side"]) == row and order["level"] == level:
+            lots += order["left"]
+    return lots
+
+
+@inlined
 def best_level(pit: Pit, row: int) -> int:
     """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
-    book, account = pit.book, pit.account
+    book = pit.book
     n, step = len(book.level_ticks), 2 * row - 1
     level = book.best[row]
     while 0 <= level < n:
-        lots = book.levels[row, level]["lots"]
-        for i in range(account.clock[0]["n_live"]):
-            order = account.orders[account.live[i]]
-            if row_of(order["side"]) == row and order["level"] == level:
-                lots -= order["left"]
-        if lots > 0:
+        if book.levels[row, level]["lots"] > own_lots(pit, row, level):
             break
         level += step
     return int(level)

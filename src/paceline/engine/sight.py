@@ -12,7 +12,7 @@ from paceline.engine import pit, replay
 from paceline.engine.clockwork import Floor
 from paceline.engine.footprint import available
 from paceline.jit import chosen, inlined, inner, kernel
-from paceline.market.book import NOBODY, row_of
+from paceline.market.book import NOBODY
 from paceline.market.watch import UNKNOWN
 
 
@@ -23,35 +23,53 @@ class Ladder(NamedTuple):
     sizes: NDArray[np.int64]  # [2, k] lots; 0: there is no such level
 
 
-@inner
-def _recorded(floor: replay.Floor, ladder: Ladder) -> None:
-    book, seen = floor.book, floor.account.clock[0]["last_seen"]
-    n, depth = len(book.level_ticks), ladder.ticks.shape[1]
-    for row in range(2):
-        level, k = book.best[row], 0
-        while k < depth and 0 <= level < n:
-            lots = available(book, floor.account, floor.rules, row, level, seen)
-            if lots > 0:
-                ladder.ticks[row, k], ladder.sizes[row, k] = book.level_ticks[level], lots
-                k += 1
-            level += 2 * row - 1
-        ladder.sizes[row, k:] = 0
+@inlined
+def _look_at_tape(floor: replay.Floor, ladder: Ladder) -> bool:
+    return True
 
 
-@inner
-def _simulated(floor: pit.Pit, ladder: Ladder) -> None:
+@inlined
+def _look_at_pit(floor: pit.Pit, ladder: Ladder) -> bool:
     if pit.goes_on(floor):
-        return  # what may be seen is older: nothing newer is shown
-    book = floor.book
+        return False  # what may be seen is older: nothing newer is shown
     if floor.account.clock[0]["n_live"] > 0:
         _count_ahead(floor)
+    return True
+
+
+_looks = chosen(_look_at_tape, pit.Pit, _look_at_pit)
+"""Whether the book stands where it may be seen."""
+
+
+@inlined
+def _left_on_tape(floor: replay.Floor, where: tuple[int, int]) -> int:
+    row, level = where
+    seen = floor.account.clock[0]["last_seen"]
+    return available(floor.book, floor.account, floor.rules, row, level, seen)
+
+
+@inlined
+def _left_in_pit(floor: pit.Pit, where: tuple[int, int]) -> int:
+    row, level = where
+    lots = floor.book.levels[row, level]["lots"]
+    return lots - pit.own_lots(floor, row, level) if lots > 0 else 0
+
+
+_lots_at = chosen(_left_on_tape, pit.Pit, _left_in_pit)
+"""Lots at a level, our own orders and our footprint left out: (row, level)."""
+
+
+@inner
+def see_levels(floor: Floor, ladder: Ladder) -> None:
+    """Write the best levels that the book shows, as of the last look."""
+    if not _looks(floor, ladder):
+        return
+    book = floor.book
     n, depth = len(book.level_ticks), ladder.ticks.shape[1]
     for row in range(2):
         level, k = book.best[row], 0
         while k < depth and 0 <= level < n:
-            lots = book.levels[row, level]["lots"]
-            if lots > 0:
-                lots -= _ours(floor, row, level)
+            lots = _lots_at(floor, (row, level))
             if lots > 0:
                 ladder.ticks[row, k], ladder.sizes[row, k] = book.level_ticks[level], lots
                 k += 1
@@ -66,17 +84,6 @@ def _count_ahead(floor: pit.Pit) -> None:
         k = floor.holds[slot]
         if k != NOBODY:
             floor.account.orders[k]["ahead"] = _lots_before_slot(floor, slot)
-
-
-@inlined
-def _ours(floor: pit.Pit, row: int, level: int) -> int:
-    """Lots of our own orders at a level."""
-    account, lots = floor.account, 0
-    for i in range(account.clock[0]["n_live"]):
-        order = account.orders[account.live[i]]
-        if row_of(order["side"]) == row and order["level"] == level:
-            lots += order["left"]
-    return lots
 
 
 @inlined
@@ -102,10 +109,6 @@ def twice_mid(floor: pit.Pit) -> int:
     none."""
     bid, ask = pit.ticks_of(floor, 0), pit.ticks_of(floor, 1)
     return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
-
-
-see_levels = chosen(_recorded, pit.Pit, _simulated)
-"""Write the best levels that the book shows, as of the last look, into a `Ladder`."""
 
 
 @inlined

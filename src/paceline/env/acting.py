@@ -9,9 +9,7 @@ more than is left.
 
 from __future__ import annotations
 
-from paceline.decision.actions import LIMIT
-from paceline.engine.account import LIMIT as RESTS
-from paceline.engine.account import open_lots
+from paceline.engine.account import LIMIT, open_lots
 from paceline.engine.clockwork import Floor
 from paceline.engine.messages import cancel, replace, submit
 from paceline.jit import inner
@@ -32,7 +30,7 @@ def carry_out(
         if open_lots(floor.account, k, ts) == 0:
             continue
         left -= open_lots(floor.account, k, ts)
-        if order["asked_type"] != RESTS:
+        if order["asked_type"] != LIMIT:
             continue  # it takes, and is over before anything could reach it
         better = keeper < 0 or (
             order["asked_ticks"] == ticks and floor.account.orders[keeper]["asked_ticks"] != ticks
@@ -41,7 +39,7 @@ def carry_out(
             keeper = k
     for k in range(first, floor.account.clock[0]["n_orders"]):
         order = floor.account.orders[k]
-        rests = order["asked_type"] == RESTS and open_lots(floor.account, k, ts) > 0
+        rests = order["asked_type"] == LIMIT and open_lots(floor.account, k, ts) > 0
         if rests and k != keeper and (type_ != LIMIT or order["asked_ticks"] != ticks):
             cancel(floor, k, ts)
             cancels += 1
@@ -67,23 +65,23 @@ def _resize(floor: Floor, first: int, side: int, left: int, ticks: int, lots: in
     n = floor.account.clock[0]["n_orders"]
     for k in range(first, n):
         order = floor.account.orders[k]
-        if order["asked_type"] == RESTS and order["asked_ticks"] == ticks:
+        if order["asked_type"] == LIMIT and order["asked_ticks"] == ticks:
             resting += open_lots(floor.account, k, ts)
     for back in range(n - first):
         k = n - 1 - back
         order = floor.account.orders[k]
         open_ = open_lots(floor.account, k, ts)
-        if order["asked_type"] != RESTS or order["asked_ticks"] != ticks or open_ == 0:
+        if order["asked_type"] != LIMIT or order["asked_ticks"] != ticks or open_ == 0:
             continue
         if resting - open_ >= lots:
             cancel(floor, k, ts)
             cancels += 1
             resting -= open_
         elif resting > lots:
-            replace(floor, k, RESTS, ticks, order["told_filled"] + open_ - (resting - lots), ts)
+            replace(floor, k, LIMIT, ticks, order["told_filled"] + open_ - (resting - lots), ts)
             cancels += 1
             resting = lots
     more = min(lots - resting, left)
     if more > 0:
-        submit(floor, side, RESTS, ticks, more, 0, 0, ts)
+        submit(floor, side, LIMIT, ticks, more, 0, 0, ts)
     return cancels

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from paceline.cost.marking import marked_bps
 from paceline.decision.actions import HOLD, child_lots, child_ticks, child_type
 from paceline.decision.state import NOWHERE, State
-from paceline.engine.account import NEVER
+from paceline.engine.account import LIMIT, NEVER
 from paceline.engine.clockwork import Floor, advance, volume_by
 from paceline.engine.messages import next_arrival
 from paceline.env.acting import carry_out
 from paceline.env.grounds import Ground, hear, mid_now, next_row, stand
 from paceline.env.seeing import see
-from paceline.env.working import Plan, end_parent, work_slice
+from paceline.env.working import PARENT_RECORD, Plan, end_parent, work_slice
 from paceline.jit import inlined, inner
 from paceline.market.watch import SQUARES, UNKNOWN, WINDOWS_S
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
@@ -42,16 +42,7 @@ FAR = 10**12
 EPISODE_RECORD = np.dtype(
     [
         ("tape", np.int64),  # of the pool's; or which of its markets
-        ("side", np.int64),
-        ("lots", np.int64),
-        ("start_ts", np.int64),
-        ("end_ts", np.int64),
-        ("band_low", np.int64),  # these as in `working.PARENT_RECORD`
-        ("band_high", np.int64),
-        ("child_max", np.int64),
-        ("share_ppm", np.int64),
-        ("window_ns", np.int64),
-        ("seed", np.int64),
+        *PARENT_RECORD.descr,
         ("steepness", np.float64),  # kappa T of the trajectory it is compared with
         ("band_bps", np.float64),  # the band, counted from arrival; 0: it is given
         ("number", np.int64),  # of the simulated market, one of a kind
@@ -140,17 +131,14 @@ def step_episode(
     order, ts = state.order[0], progress["ts"]
     rewards[:] = 0.0
     if action["does"] != HOLD:
-        _send(floor, episode, state, heard, action, ts)
+        _send(floor, state, heard, action, ts)
     order["decisions"] += 1
     until = _next_decision(floor, episode["end_ts"], progress, action, ts)
     held, shifted = order["left"], heard["taken_shift"]
     if until >= episode["end_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
-        see(floor, state, heard, fees, progress["start_lots"], until)
-        hear(floor, (state, heard))
-        _mark(floor, progress, until)
-        progress["ts"] = until
+        _look_again(floor, progress, state, heard, fees, until)
         if order["left"] == 0:
             progress["over"] = TERMINATED
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
@@ -177,24 +165,36 @@ def follow_episode(
     held, shifted = order["left"], heard["taken_shift"]
     sent = floor.account.clock[0]["inbox_tail"]
     order["cancels"] += work_slice(floor, episode, plan, i, j)
-    order["messages"] += floor.account.clock[0]["inbox_tail"] - sent
-    if floor.account.clock[0]["inbox_tail"] > sent:
-        order["work_since_ts"] = ts
+    _note_sent(order, floor.account.clock[0]["inbox_tail"] - sent, ts)
     until = plan.bounds[i, j + 1]
     if j == plan.bounds.shape[1] - 2:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
-        see(floor, state, heard, fees, progress["start_lots"], until)
-        hear(floor, (state, heard))
-        _mark(floor, progress, until)
-        progress["ts"] = until
+        _look_again(floor, progress, state, heard, fees, until)
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
 
 
 @inlined
-def _send(
-    floor: Floor, episode: np.void, state: State, heard: np.void, action: np.void, ts: int
+def _look_again(
+    floor: Floor, progress: np.void, state: State, heard: np.void, fees: np.void, ts: int
 ) -> None:
+    """The next decision is due at `ts`."""
+    see(floor, state, heard, fees, progress["start_lots"], ts)
+    hear(floor, (state, heard))
+    _mark(floor, progress, ts)
+    progress["ts"] = ts
+
+
+@inlined
+def _note_sent(order: np.void, messages: int, ts: int) -> None:
+    """So many messages left at `ts`."""
+    order["messages"] += messages
+    if messages > 0:
+        order["work_since_ts"] = ts
+
+
+@inlined
+def _send(floor: Floor, state: State, heard: np.void, action: np.void, ts: int) -> None:
     order, clock = state.order[0], floor.account.clock[0]
     ticks, lots = child_ticks(state, action), child_lots(state, action)
     if ticks == NOWHERE or lots == 0:
@@ -203,11 +203,9 @@ def _send(
     order["cancels"] += carry_out(
         floor, heard["first"], order["side"], order["left"], child_type(action), ticks, lots, ts
     )
-    order["messages"] += clock["inbox_tail"] - sent
-    if clock["inbox_tail"] > sent:
-        order["work_since_ts"] = ts
+    _note_sent(order, clock["inbox_tail"] - sent, ts)
     for k in range(orders, clock["n_orders"]):
-        if floor.account.orders[k]["type"] == 0:
+        if floor.account.orders[k]["type"] == LIMIT:
             order["posted_lots"] += floor.account.orders[k]["lots"]
 
 

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from paceline.decision.features import left_by_plan
 from paceline.decision.state import NOWHERE, State
 from paceline.engine.account import MARKET_LINE, slowed
 from paceline.engine.clockwork import Floor
@@ -41,7 +42,7 @@ def tell(
     others = order["window_market_lots"] - order["window_own_lots"]
     snapshot["others_lots"] = others
     snapshot["volatility_ppm"] = _volatility_ppm(state)
-    snapshot["target_lots"] = _planned(order)
+    snapshot["target_lots"] = round(left_by_plan(order)[1] * order["lots"])
     snapshot["unrestricted"] = snapshot["venue_up"] = snapshot["quiet"] = 1
     snapshot["trading"] = 1 - min(floor.account.clock[0]["stopped"], 1)
     snapshot["short_sales"], snapshot["located_lots"] = 1, UNLIMITED
@@ -103,13 +104,3 @@ def _volatility_ppm(state: State) -> int:
     twice_mid = float(state.ticks[0, 0] + state.ticks[1, 0])
     a_minute = state.watch.sums[2, SQUARES] / (WINDOWS_S[2] / 60.0)
     return int(math.sqrt(a_minute) / twice_mid * _PPM)
-
-
-@inlined
-def _planned(order: np.void) -> int:
-    """Lots that its trajectory would have left now."""
-    left_ns = max(order["end_ts"] - order["now_ts"], 0)
-    time_left = left_ns / (order["end_ts"] - order["start_ts"])
-    k = order["steepness"]
-    share = math.sinh(k * time_left) / math.sinh(k) if k > 0.0 else time_left
-    return round(share * order["lots"])

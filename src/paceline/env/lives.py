@@ -6,7 +6,6 @@ an episode has of its own is its book, its account, its watch and its state: `nb
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from paceline.decision.features import features
 from paceline.decision.mask import MOST_CHOICES, mask
 from paceline.decision.state import NOWHERE, State, new_state
-from paceline.engine.account import Account, new_account
+from paceline.engine.account import Account, account_of, new_account
 from paceline.engine.clockwork import Floor
+from paceline.engine.flow_state import side_by_side
 from paceline.engine.replay import Floor as RecordedFloor
 from paceline.engine.venue import Rules
 from paceline.env.episode import (
@@ -33,16 +33,16 @@ from paceline.env.grounds import window_lots
 from paceline.env.guarding import note_sent, tell
 from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
-from paceline.env.working import Plan, room_of
-from paceline.guard.counting import BUCKETS, ROLLING_RECORD
+from paceline.env.working import Plan, shares_of_window
+from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
+from paceline.guard.participation import PPM, room_lots
 from paceline.guard.snapshot import blank_snapshots
 from paceline.jit import chosen, inlined, kernel
 from paceline.market.book import Book, new_book
 from paceline.market.compiler import Images
 from paceline.market.events import Events
-from paceline.market.watch import Watch
-from paceline.schedule.pov import PPM, allowed_lots
+from paceline.market.watch import Watch, watch_of
 
 FACTS_RECORD = np.dtype(
     [
@@ -109,7 +109,7 @@ def new_lives(n: int, room: Room) -> Lives:
     account, state = new_account(n_taken, max_orders, max_fills), new_state()
 
     def many(array: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(array[None], n, axis=0)
+        return side_by_side(array, n)
 
     return Lives(
         levels=many(book.levels),
@@ -142,20 +142,12 @@ def nbytes(lives: Lives) -> int:
 @inlined
 def _recorded_floor(day: Day, whose: tuple[Lives, int]) -> RecordedFloor:
     lives, i = whose
-    levels, account, n = lives.levels, lives.account, len(day.level_ticks)
+    n = len(day.level_ticks)
     return RecordedFloor(
         day.events,
-        Book(day.level_ticks, levels[i, :, :n], lives.slots[i], lives.best[i]),
+        Book(day.level_ticks, lives.levels[i, :, :n], lives.slots[i], lives.best[i]),
         day.rules,
-        Account(
-            account.clock[i],
-            account.orders[i],
-            account.live[i],
-            account.fills[i],
-            account.inbox[i],
-            account.taken[i, :, :n],
-            account.dice[i],
-        ),
+        account_of(lives.account, i, n),
     )
 
 
@@ -165,13 +157,8 @@ _floor = chosen(_recorded_floor, SimulatedDay, pit_of)
 
 @inlined
 def _state(lives: Lives, i: int) -> State:
-    watch = lives.watch
     return State(
-        lives.ticks[i],
-        lives.sizes[i],
-        Watch(watch.clock[i], watch.cells[i], watch.sums[i], watch.prints[i]),
-        lives.order[i],
-        lives.context[i],
+        lives.ticks[i], lives.sizes[i], watch_of(lives.watch, i), lives.order[i], lives.context[i]
     )
 
 
@@ -274,7 +261,7 @@ def _look_round(
     seen: NDArray[np.float32],
 ) -> None:
     """What the next decision looks at, and what it may choose."""
-    _update_context(floor, day, state, episode, lives.heard[i, 0])
+    _update_context(floor, day, state, episode, lives.heard[i, 0], lives.limits[i])
     features(state, seen[i])
     tell(floor, state, lives.limits[i], lives.sent[i], lives.moved[i], lives.snapshot[i])
     clock = floor.account.clock[0]
@@ -304,9 +291,7 @@ def _set_limits(day: AnyDay, state: State, episode: np.void, lives: Lives, i: in
         limits["participation_ppm"] = min(limits["participation_ppm"], share)
         limits["window_ns"] = episode["window_ns"]
     for rolling in (lives.sent[i], lives.moved[i]):
-        rolling["bucket_ns"] = max(-(-limits["rate_window_ns"] // (BUCKETS - 1)), 0)
-        rolling["last"] = 0
-        rolling["counts"][:] = 0
+        begin_counting(rolling, limits["rate_window_ns"])
 
 
 @inlined
@@ -334,7 +319,7 @@ def _known(limit: int) -> float:
 
 @inlined
 def _update_context(
-    floor: Floor, day: AnyDay, state: State, episode: np.void, heard: np.void
+    floor: Floor, day: AnyDay, state: State, episode: np.void, heard: np.void, limits: np.void
 ) -> None:
     """What changes from one decision to the next."""
     context, order = state.context[0], state.order[0]
@@ -343,13 +328,11 @@ def _update_context(
     context["volume_left"] = 1.0 - done
     context["horizon_lots"] = max(context["adv_lots"] * (until - done), 1.0)
     market = window_lots(floor, (heard, episode["window_ns"]))
-    _, market, own = room_of(floor, episode, order["working"], market)
-    order["window_market_lots"], order["window_own_lots"] = market, own
-    cap = context["participation_cap"]
-    context["room_lots"] = np.nan
-    if not math.isnan(cap) and cap < 1.0:
-        allowed = allowed_lots(round(cap * PPM), market - own)
-        context["room_lots"] = allowed - own - order["working"]
+    others, own = shares_of_window(floor, episode, market)
+    order["window_market_lots"], order["window_own_lots"] = others + own, own
+    ppm = limits["participation_ppm"]
+    room = room_lots(ppm, limits["window_ns"], others, own + order["working"])
+    context["room_lots"] = room if 0 <= ppm < PPM else np.nan
 
 
 @inlined

@@ -9,14 +9,14 @@ and it is lived again from its beginning: the same seed is the same market, so n
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.engine.account import Account
+from paceline.engine.account import account_of
 from paceline.engine.dice import DICE_RECORD
-from paceline.engine.flow_state import FlowState, new_flow, with_more_slots
+from paceline.engine.flow_state import FlowState, each_with_more_slots, new_flow, side_by_side
 from paceline.engine.laws import Laws
 from paceline.engine.listener import LATE_RECORD, Listener
 from paceline.engine.market_settings import MarketSettings
@@ -27,7 +27,7 @@ from paceline.engine.venue import Rules
 from paceline.env.grounds import Opening
 from paceline.jit import inlined
 from paceline.market.book import NOBODY, Book
-from paceline.market.watch import Watch
+from paceline.market.watch import watch_of
 
 if TYPE_CHECKING:
     from paceline.env.lives import Lives
@@ -75,13 +75,10 @@ def new_own_markets(n: int, markets: list[MarketSettings]) -> OwnMarkets:
     n_slots = max(_slots_for(settings, one) for settings, one in zip(markets, laws, strict=True))
     flow = new_flow(np.zeros(1, DICE_RECORD), 0, n_slots, most, at_work, MOST_RESTING)
 
-    def many(array: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(array[None], n, axis=0)
-
     return OwnMarkets(
-        flow=FlowState._make(many(column) for column in flow),
+        flow=FlowState._make(side_by_side(column, n) for column in flow),
         holds=np.full((n, MOST_RESTING), NOBODY, np.int64),
-        prints=Prints._make(many(column) for column in new_prints(_PRINTS)),
+        prints=Prints._make(side_by_side(column, n) for column in new_prints(_PRINTS)),
         late=np.zeros((n, _LATE), LATE_RECORD),
         waits=np.zeros((n, 2), np.int64),
         shown=np.zeros((n, 2), np.int64),
@@ -108,8 +105,7 @@ def nbytes(own: OwnMarkets) -> int:
 def pit_of(day: SimulatedDay, whose: tuple[Lives, int]) -> Pit:
     """Where episode `i` trades."""
     lives, i = whose
-    own, account, watch = day.own, lives.account, lives.watch
-    flow, scales = own.flow, len(day.laws.decay)
+    own, flow, scales = day.own, day.own.flow, len(day.laws.decay)
     n = len(day.level_ticks)
     book = Book(day.level_ticks, lives.levels[i, :, :n], lives.slots[i], lives.best[i])
     return Pit(
@@ -134,20 +130,12 @@ def pit_of(day: SimulatedDay, whose: tuple[Lives, int]) -> Pit:
         ),
         book,
         day.rules,
-        Account(
-            account.clock[i],
-            account.orders[i],
-            account.live[i],
-            account.fills[i],
-            account.inbox[i],
-            account.taken[i],
-            account.dice[i],
-        ),
+        account_of(lives.account, i, n),
         own.holds[i],
         Prints(own.prints.ts[i], own.prints.volume[i], own.prints.clock[i]),
         day.record,
         Listener(
-            Watch(watch.clock[i], watch.cells[i], watch.sums[i], watch.prints[i]),
+            watch_of(lives.watch, i),
             own.late[i],
             own.waits[i],
         ),
@@ -174,14 +162,9 @@ def roomier(lives: Lives, own: OwnMarkets) -> tuple[Lives, OwnMarkets]:
 
 
 def _with_more_slots(lives: Lives, own: OwnMarkets) -> tuple[Lives, OwnMarkets]:
-    n, old = own.flow.slots.shape
-    grown = [with_more_slots(FlowState._make(c[i] for c in own.flow)) for i in range(n)]
-    flow = own.flow._replace(
-        slots=np.stack([one.slots for one in grown]), place=np.stack([one.place for one in grown])
-    )
-    more = np.zeros((n, old), lives.slots.dtype)
+    more = np.zeros(own.flow.slots.shape, lives.slots.dtype)
     slots = np.concatenate([lives.slots, more], axis=1)
-    return lives._replace(slots=slots), own._replace(flow=flow)
+    return lives._replace(slots=slots), own._replace(flow=each_with_more_slots(own.flow))
 
 
 def _longer_rings(late: NDArray[np.void], waits: NDArray[np.int64]) -> NDArray[np.void]:

@@ -233,21 +233,16 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     """`due`, cut to what the participation limit of the parent order allows now."""
     if parent["share_ppm"] == 0 or due <= 0:
         return due
-    return min(due, room_for(floor, parent, working)[0])
-
-
-@inner
-def room_for(floor: Floor, parent: np.void, working: int) -> tuple[int, int, int]:
-    """Lots that the participation limit allows now, the market's in the window, and ours in it;
-    `working` lots of ours count as if they were filled."""
     seen = floor.account.clock[0]["last_seen"]
     market = volume_by(floor, seen) - volume_by(floor, seen - parent["window_ns"])
-    return room_of(floor, parent, working, market)
+    others, own = shares_of_window(floor, parent, market)
+    return min(due, allowed_lots(parent["share_ppm"], others) - own - working)
 
 
 @inner
-def room_of(floor: Floor, parent: np.void, working: int, market: int) -> tuple[int, int, int]:
-    """The same, where `market` lots are known to have traded in the window."""
+def shares_of_window(floor: Floor, parent: np.void, market: int) -> tuple[int, int]:
+    """Of `market` lots that traded in the participation window: others', and ours that we were
+    told of."""
     clock = floor.account.clock[0]
     since = clock["last_seen"] - parent["window_ns"]
     own: int = 0
@@ -257,8 +252,7 @@ def room_of(floor: Floor, parent: np.void, working: int, market: int) -> tuple[i
         own += floor.account.fills[at]["lots"]
         displaced += floor.account.fills[at]["lots"] * floor.account.fills[at]["displaced"]
         at -= 1
-    others = max(market - displaced, 0)
-    return allowed_lots(parent["share_ppm"], others) - own - working, others + own, own
+    return max(market - displaced, 0), own
 
 
 @inner

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from paceline.guard import reasons as bit
 from paceline.guard.rules import HOLD, REPLACE, SUBMIT, reasons
 from paceline.guard.snapshot import MISSING, NO_OFFER, RECENT
-from paceline.jit import inner, kernel
+from paceline.jit import inlined, inner, kernel
 
 BUCKETS = 32
 FREE = 0
@@ -104,9 +104,22 @@ def new_counters(parents: NDArray[np.void], limits: NDArray[np.void], room: int 
     return counters
 
 
-def _bucket_ns(window_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Buckets so long that all but one cover the window."""
-    return np.maximum(-(-window_ns // (BUCKETS - 1)), 0)
+@kernel
+def bucket_ns(window_ns: int) -> int:
+    """A bucket so long that all but one cover the window; 0 without one."""
+    return max(-(-window_ns // (BUCKETS - 1)), 0)
+
+
+def _bucket_ns(windows_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array([bucket_ns(window) for window in windows_ns], np.int64)
+
+
+@inlined
+def begin_counting(rolling: np.void, window_ns: int) -> None:
+    """Nothing has happened in a window of this length."""
+    rolling["bucket_ns"] = bucket_ns(window_ns)
+    rolling["last"] = 0
+    rolling["counts"][:] = 0
 
 
 @inner

@@ -99,6 +99,12 @@ def new_watch() -> Watch:
     return watch
 
 
+@inlined
+def watch_of(watches: Watch, i: int) -> Watch:
+    """Watch `i` of many side by side."""
+    return Watch(watches.clock[i], watches.cells[i], watches.sums[i], watches.prints[i])
+
+
 @kernel
 def begin(watch: Watch, ts: int, bid: int = UNKNOWN, ask: int = UNKNOWN) -> None:
     """Forget everything, and listen from `ts` on, when the best prices are these (ticks)."""
