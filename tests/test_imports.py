@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "guard": GROUND | {"orders", "market"},
     "decision": GROUND | {"orders", "market", "cost", "schedule", "guard"},
     "env": GROUND | {"orders", "market", "cost", "schedule", "engine", "guard", "decision"},
+    "learn": GROUND | {"decision", "env"},
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
     "evaluate": GROUND
@@ -60,6 +61,12 @@ HEAVY = {
     "scipy",
     "pandas",
     "sklearn",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "tensorboard",
+    "stable_baselines3",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,1 @@
+"""Learning: policies trained on logged decisions and in environments; checkpoints; serving."""

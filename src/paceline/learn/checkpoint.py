@@ -1,0 +1,269 @@
+"""Checkpoints: a folder of weights, an ONNX model and a manifest that says what they are for.
+
+    weights.safetensors     all networks of the learner
+    policy.onnx             features to the numbers that actions are chosen by
+    normalizer.json         how features are normalised, if they are
+    training.safetensors    the optimiser's memory and the replay, to go on from; may be left out
+    manifest.json           the rest, and the SHA-256 of each file
+
+No file holds code: nothing is pickled. A folder appears under its name once it is whole. Whoever
+reads one says what it is to be for, and a mismatch is refused by its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.decision.actions import ActionGrid
+from paceline.decision.normalizer import Normalizer
+from paceline.decision.schema import schema_hash
+from paceline.errors import CheckpointError
+from paceline.learn.folding import Activation, Folded, to_onnx
+
+_FORMAT = 1
+_MANIFEST, _WEIGHTS, _ONNX = "manifest.json", "weights.safetensors", "policy.onnx"
+_NORMALIZER, TRAINING_FILE = "normalizer.json", "training.safetensors"
+
+Tensors = dict[str, NDArray[Any]]
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a policy chooses by its networks."""
+
+    network: str
+    """Which one gives a number for each action; the highest legal one is chosen."""
+    heads: tuple[float, ...] = (1.0,)
+    """How its quantiles weigh."""
+    numbers: Literal["returns", "logits", "means"] = "returns"
+    """What those numbers are; means are of actions that are no choices but numbers themselves."""
+    behavior: str | None = None
+    """The network that says how likely actions were in the log; None: all legal ones may be."""
+    threshold: float = 0.0
+    """Least probability of what may be chosen, by the likeliest's."""
+    activation: Activation = "relu"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a checkpoint is, what it was made from, and what it may be used for."""
+
+    format: int = _FORMAT
+    learner: str
+    settings: dict[str, Any]
+    run: dict[str, Any]
+    updates: int
+    n_features: int
+    n_actions: int
+    schema: str
+    """Hash of the features' schema."""
+    grid: dict[str, Any] | None
+    """The actions; None for those of no grid."""
+    data: dict[str, str]
+    """Name of a data set -> its hash."""
+    commit: str | None
+    """Of the code; None where it is not in a repository."""
+    mode: dict[str, str]
+    """What the last bits depend on."""
+    metrics: dict[str, float]
+    serving: Serving
+    training: str | None = None
+    """JSON of counters and generators, to go on from."""
+    files: dict[str, str] = {}
+    """Name of a file -> its SHA-256."""
+
+
+class Origin(NamedTuple):
+    """What a learner's rows were made with and from."""
+
+    grid: ActionGrid | None = None
+    normalizer: Normalizer | None = None
+    data: Mapping[str, str] = {}
+    """Name of a data set -> its hash."""
+    schema: str | None = None
+    """Hash of the features' schema; None: paceline's own."""
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint, read and checked."""
+
+    folder: Path
+    manifest: Manifest
+    weights: Tensors
+    normalizer: Normalizer | None
+
+    def training(self) -> Tensors:
+        """What to go on from. Raises `CheckpointError` if it was left out."""
+        if TRAINING_FILE not in self.manifest.files or self.manifest.training is None:
+            raise CheckpointError(
+                f"{self.folder}: holds a policy and nothing to go on from; give one of a run"
+            )
+        return _load(self.folder / TRAINING_FILE)
+
+
+def write_checkpoint(
+    folder: str | Path,
+    manifest: Manifest,
+    weights: Tensors,
+    served: Mapping[str, Folded],
+    normalizer: Normalizer | None = None,
+    training: Tensors | None = None,
+) -> Path:
+    """Write a checkpoint to `folder`, whole or not at all; one that was there before is replaced.
+
+    Raises `CheckpointError` if that fails (a full disk); what was there before is still there."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    draft, old = folder.with_name(f"{folder.name}.draft"), folder.with_name(f"{folder.name}.old")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        save_file(_plain(weights), draft / _WEIGHTS)
+        (draft / _ONNX).write_bytes(to_onnx(served))
+        if normalizer is not None:
+            normalizer.save(draft / _NORMALIZER)
+        if training is not None:
+            save_file(_plain(training), draft / TRAINING_FILE)
+        files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+        manifest = msgspec.structs.replace(manifest, files=files)
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        (draft / _MANIFEST).write_bytes(text)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        draft.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{folder}: cannot be written ({reason}); earlier checkpoints are whole, make room and "
+            "go on from the last"
+        ) from None
+    return folder
+
+
+def read_checkpoint(
+    folder: str | Path, *, grid: ActionGrid | None = None, schema: str | None = None
+) -> Checkpoint:
+    """Read what `write_checkpoint` wrote, to be used with `grid` (None: any) and a schema (None:
+    paceline's own).
+
+    Raises `CheckpointError` if there is none, a file is damaged, or it was made for others."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    schema = schema or schema_hash()
+    if manifest.schema != schema:
+        raise CheckpointError(
+            f"{folder}: schema is {manifest.schema[:12]}, and features are of {schema[:12]}; use "
+            "the paceline that made it, or train again"
+        )
+    if grid is not None:
+        _check_same(folder, "grid", manifest.grid or {}, msgspec.to_builtins(grid))
+    for name, wanted in manifest.files.items():
+        try:
+            found = _sha256(folder / name)
+        except OSError:
+            raise CheckpointError(f"{folder}: {name} is missing; copy it again") from None
+        if found != wanted:
+            raise CheckpointError(f"{folder}: {name} is not what was written; copy it again")
+    normalizer = None
+    if _NORMALIZER in manifest.files:
+        normalizer = Normalizer.load(folder / _NORMALIZER)
+    return Checkpoint(folder, manifest, _load(folder / _WEIGHTS), normalizer)
+
+
+def read_manifest(folder: str | Path) -> Manifest:
+    """The manifest of a checkpoint. Raises `CheckpointError` if there is none."""
+    path = Path(folder) / _MANIFEST
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: holds no checkpoint; give the folder of one")
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise CheckpointError(f"{path}: is no manifest of a checkpoint ({error})") from None
+    if found.format != _FORMAT:
+        raise CheckpointError(f"{path}: has format {found.format}, not {_FORMAT}; train again")
+    return found
+
+
+def check_goes_on(found: Checkpoint, run: Manifest) -> None:
+    """Raises `CheckpointError` unless `run` can go on from `found`: the same learner, settings,
+    data, actions and mode. The number of updates and of checkpoints may differ."""
+    kept, may_differ = found.manifest, {"updates", "checkpoint_every", "keep", "log_every"}
+    for name in ("learner", "n_features", "n_actions"):
+        one, other = getattr(kept, name), getattr(run, name)
+        _check_same(found.folder, "", {name: one}, {name: other})
+    _check_same(found.folder, "settings", kept.settings, run.settings)
+    known, wanted = (
+        {key: value for key, value in one.run.items() if key not in may_differ}
+        for one in (kept, run)
+    )
+    _check_same(found.folder, "run", known, wanted)
+    _check_same(found.folder, "grid", kept.grid or {}, run.grid or {})
+    _check_same(found.folder, "data", kept.data, run.data)
+    _check_same(found.folder, "mode", kept.mode, run.mode)
+
+
+def _check_same(folder: Path, at: str, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    # As JSON has them: tuples are lists.
+    kept, wanted = (json.loads(msgspec.json.encode(one)) for one in (kept, wanted))
+    for name in sorted({*kept, *wanted}):
+        one, other = kept.get(name), wanted.get(name)
+        where = f"{at}.{name}" if at else name
+        if isinstance(one, dict) and isinstance(other, dict):
+            _check_same(folder, where, one, other)
+        elif one != other:
+            raise CheckpointError(
+                f"{folder}: {where} is {one} in the checkpoint and {other} here; give what it was "
+                "made with"
+            )
+
+
+@cache
+def commit_of_code() -> str | None:
+    """The commit that this code is of, `+` behind it if files differ; None outside a repository."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", str(here.parent))
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _plain(tensors: Tensors) -> Tensors:
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def _load(path: Path) -> Tensors:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); copy it again") from None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

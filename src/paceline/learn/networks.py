@@ -1,0 +1,101 @@
+"""Networks: a trunk of layers, and a head in which only what is asked for is computed.
+
+    network = DuelingNetwork(181, 97, quantiles=32)
+    seen = network.embed(features)                 # [n, width]
+    network.of(seen, action)                       # [n, 32]  of the chosen actions only
+    network.values(seen, weights)                  # [n, 97]  weighted means over quantiles
+
+The head is linear, and so is a mean: the mean over quantiles is taken on the weights, before they
+meet a row, and so is the mean over actions that dueling subtracts. With 97 actions and 32 quantiles
+the values of all actions cost a layer of 97 outputs, not 3,104.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Linear layers with rectifiers; empty for no layers."""
+    widths = [n_features, *hidden]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class Head(nn.Module):
+    """A linear layer whose output is `[n, actions, quantiles]`."""
+
+    def __init__(self, width: int, actions: int, quantiles: int) -> None:
+        super().__init__()
+        plain = nn.Linear(width, actions * quantiles)
+        self.weight = nn.Parameter(plain.weight.detach().reshape(actions, quantiles, width))
+        self.bias = nn.Parameter(plain.bias.detach().reshape(actions, quantiles))
+
+
+class DuelingNetwork(nn.Module):
+    """Quantiles of the return of each action; one quantile is the plain value.
+
+    Wang et al., 2016, "Dueling network architectures", equation 9: value + advantage - its mean
+    over actions. That mean is over all of them, legal or not, so that no mask moves the values.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_actions: int,
+        hidden: Sequence[int] = (256, 256),
+        quantiles: int = 1,
+        dueling: bool = True,
+    ) -> None:
+        super().__init__()
+        width = hidden[-1] if hidden else n_features
+        self.trunk = trunk(n_features, hidden)
+        self.advantage = Head(width, n_actions, quantiles)
+        self.value = Head(width, 1, quantiles) if dueling else None
+
+    def embed(self, features: Tensor) -> Tensor:
+        """`[n, width]` of `features` `[n, n_features]`."""
+        out: Tensor = self.trunk(features)
+        return out
+
+    def of(self, seen: Tensor, action: Tensor) -> Tensor:
+        """`[n, quantiles]` of `action` `[n]`; no other action's are computed."""
+        # index_select, as its gradient adds whole rows; that of indexing adds number by number.
+        weight = self.advantage.weight.index_select(0, action)
+        out = (weight * seen[:, None, :]).sum(-1) + self.advantage.bias.index_select(0, action)
+        if self.value is not None:
+            weight, bias = self._shared()
+            out = out + nn.functional.linear(seen, weight, bias)
+        return out
+
+    def values(self, seen: Tensor, weights: Tensor) -> Tensor:
+        """`[n, n_actions]` means over quantiles, which weigh `weights` `[quantiles]`."""
+        weight = torch.einsum("k,akw->aw", weights, self.advantage.weight)
+        bias = self.advantage.bias @ weights
+        if self.value is not None:
+            shared, level = self._shared()
+            weight, bias = weight + weights @ shared, bias + weights @ level
+        return nn.functional.linear(seen, weight, bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[n, n_actions, quantiles]`, all of them: to look at, and to test the rest against."""
+        seen = self.embed(features)
+        out = torch.einsum("nw,akw->nak", seen, self.advantage.weight) + self.advantage.bias
+        if self.value is not None:
+            value = torch.einsum("nw,akw->nak", seen, self.value.weight) + self.value.bias
+            out = value + out - out.mean(dim=1, keepdim=True)
+        return out
+
+    def _shared(self) -> tuple[Tensor, Tensor]:
+        """What dueling adds to every action: value less mean advantage, `[quantiles, width]`."""
+        assert self.value is not None
+        return (
+            self.value.weight[0] - self.advantage.weight.mean(0),
+            self.value.bias[0] - self.advantage.bias.mean(0),
+        )

@@ -1,0 +1,155 @@
+"""A trained policy, to choose with: features and mask in, an action and its values out.
+
+    policy = load_policy("out/run/step-100000", grid=grid)
+    decide = Decider(grid, policy, policy=policy.name)
+    actions, values = policy.many(features, masks)           # thousands at once
+
+It takes raw features and normalises them itself. PyTorch is not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.config import from_dict
+from paceline.decision.actions import ActionGrid
+from paceline.decision.normalizer import Locked, normalize
+from paceline.errors import CheckpointError
+from paceline.learn.checkpoint import (
+    TRAINING_FILE,
+    Checkpoint,
+    Serving,
+    Tensors,
+    read_checkpoint,
+)
+from paceline.learn.folding import Folded, fold
+from paceline.learn.settings import Risk
+
+
+class Policy:
+    """Chooses the legal action of the highest value; `decision.decide.Choose` for one order."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        networks: Mapping[str, Folded],
+        locked: Locked | None = None,
+        *,
+        name: str = "",
+        session: Any = None,
+    ) -> None:
+        """`name` is the hash that decisions note; with a `session` of ONNX Runtime the numbers come
+        from there."""
+        self.serving, self.networks, self.name = serving, dict(networks), name
+        self._locked, self._session = locked, session
+        first = next(iter(self.networks.values()))
+        self.n_features = first.weights[0].shape[1]
+        self._row = np.zeros((1, self.n_features), np.float32)
+        self._least = np.log(serving.threshold) if serving.threshold > 0 else -np.inf
+
+    def __call__(
+        self, features: NDArray[np.float32], legal: NDArray[np.bool_]
+    ) -> tuple[int, NDArray[np.float32]]:
+        """An action for `features` `[n_features]` among the `legal` `[n_actions]`, and all values.
+
+        Raises `CheckpointError` for a number that is none: then nothing was decided."""
+        row = self._row
+        row[0] = features
+        if self._locked is not None:
+            normalize(self._locked, row, row)
+        if self._session is not None:
+            found = dict(
+                zip(self.networks, self._session.run(None, {"features": row}), strict=True)
+            )
+            numbers = {name: out[0] for name, out in found.items()}
+        else:
+            numbers = {name: folded.one(row[0]) for name, folded in self.networks.items()}
+        values = numbers["values"]
+        if "behavior" in numbers:
+            likely = np.where(legal, numbers["behavior"], -np.inf)
+            legal = legal & (likely - likely.max() >= self._least)
+        action = int(np.where(legal, values, -np.inf).argmax())
+        if not np.isfinite(values[action]):
+            raise CheckpointError(
+                f"policy {self.name[:12]}: gives no number for these features; look at them"
+            )
+        return action, values
+
+    def many(
+        self, features: NDArray[np.float32], legal: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Actions `[n]` for `features` `[n, n_features]` among `legal` `[n, n_actions]`, and all
+        values `[n, n_actions]`."""
+        rows = np.array(features, np.float32)
+        if self._locked is not None:
+            normalize(self._locked, rows, rows)
+        values = self.networks["values"].many(rows)
+        if "behavior" in self.networks:
+            likely = np.where(legal, self.networks["behavior"].many(rows), -np.inf)
+            legal = legal & (likely - likely.max(axis=1, keepdims=True) >= self._least)
+        return np.where(legal, values, -np.inf).argmax(axis=1), values
+
+
+def served(serving: Serving, weights: Tensors) -> dict[str, Folded]:
+    """The networks that a policy chooses by, folded."""
+    networks = {"values": fold(weights, serving.network, serving.heads)}
+    if serving.behavior is not None:
+        networks["behavior"] = fold(weights, serving.behavior, (1.0,))
+    return {name: one._replace(activation=serving.activation) for name, one in networks.items()}
+
+
+def load_policy(
+    folder: str | Path,
+    *,
+    grid: ActionGrid | None = None,
+    schema: str | None = None,
+    risk: Risk | None = None,
+    runtime: Literal["numpy", "onnx"] = "numpy",
+) -> Policy:
+    """The policy of a checkpoint, for `grid` (None: any) and a schema of features (None:
+    paceline's own). `risk` lets a quantile policy choose by another risk than it was trained for.
+
+    Raises `CheckpointError` for a checkpoint that does not fit."""
+    found = read_checkpoint(folder, grid=grid, schema=schema)
+    serving = found.manifest.serving
+    if risk is not None:
+        if runtime == "onnx" or len(serving.heads) == 1:
+            raise CheckpointError(
+                f"{folder}: its risk cannot be chosen; give a quantile policy, and NumPy"
+            )
+        heads = tuple(risk.head_weights(len(serving.heads)).tolist())
+        serving = msgspec.structs.replace(serving, heads=heads)
+    networks = served(serving, found.weights)
+    session = _session(Path(folder) / "policy.onnx") if runtime == "onnx" else None
+    locked = None if found.normalizer is None else found.normalizer.locked()
+    return Policy(serving, networks, locked, name=policy_name(found, serving), session=session)
+
+
+def policy_name(found: Checkpoint, serving: Serving) -> str:
+    """Hash of all that a choice depends on: weights, normaliser, actions, risk."""
+    kept = {name: sha for name, sha in found.manifest.files.items() if name != TRAINING_FILE}
+    text = msgspec.json.encode([kept, found.manifest.grid, serving])
+    return hashlib.sha256(text).hexdigest()
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def grid_of(found: Checkpoint) -> ActionGrid | None:
+    """The actions that a checkpoint was trained on; None for those of no grid."""
+    kept = found.manifest.grid
+    return None if kept is None else from_dict(kept, ActionGrid)

@@ -1,0 +1,290 @@
+"""Training: the loop that all learners share.
+
+    training = Training(learner, buffer, "out/run", origin=Origin(grid, normalizer))
+    training.go()                                  # or .resume() first, after it was cut off
+
+Collect (in an environment), draw, update, look whether all is well, log, write checkpoints. A run
+that is cut off goes on from its last checkpoint and comes to the same weights. For that episodes
+begin anew at every checkpoint, in the run that goes on as in the one that is resumed: an
+environment's inner state is its own, and is not saved.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from paceline.decision.schema import schema_hash
+from paceline.errors import CheckpointError, InputError, LearningError
+from paceline.learn.checkpoint import (
+    Manifest,
+    Origin,
+    Tensors,
+    check_goes_on,
+    commit_of_code,
+    read_checkpoint,
+    write_checkpoint,
+)
+from paceline.learn.collecting import Collector
+from paceline.learn.learner import Learner, Step
+from paceline.learn.policy import served
+from paceline.learn.replay_buffer import AnyReplay, Drawn
+from paceline.learn.settings import Run
+
+
+class Training:
+    """One run of one learner, in a folder of its own."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        buffer: AnyReplay,
+        folder: str | Path,
+        *,
+        origin: Origin | None = None,
+        collector: Collector | None = None,
+    ) -> None:
+        """Without a `collector`, what `buffer` holds is all there is. `folder` gets
+        `step-<updates>` for each checkpoint, and `log.jsonl`.
+
+        Raises `InputError` for a buffer of another shape, or one that is empty and stays so."""
+        shapes = (learner.n_features, learner.n_actions), (buffer.n_features, buffer.n_actions)
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"replay: rows have {shapes[1][0]} features and {shapes[1][1]} actions, and the "
+                f"learner {shapes[0][0]} and {shapes[0][1]}; make both for the same"
+            )
+        if collector is None and not len(buffer):
+            raise InputError("replay: is empty, and nothing collects; add rows before learning")
+        if learner.needs_rewards and not buffer.rewarded:
+            raise InputError(
+                f"replay: rewards are not known, and {learner.name} learns from them; clone, or "
+                "give rows with rewards"
+            )
+        self.learner, self.buffer, self.collector = learner, buffer, collector
+        self.run: Run = learner.run
+        self.folder, self.origin = Path(folder), origin or Origin()
+        self.metrics: dict[str, float] = {}
+        self._dice = np.random.Generator(np.random.PCG64(self.run.seed))
+        self._owed = 0.0
+        self._data = dict(self.origin.data)
+        if collector is None:
+            self._data["replay"] = buffer.digest()
+        else:
+            collector.begin(self._seed())
+
+    def go(self) -> dict[str, float]:
+        """Train to the last update; returns the metrics of the last lines of the log.
+
+        Raises `LearningError` if it goes astray (the batch is saved), `CheckpointError` if a
+        checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with mode_of(self.run), _asked_to_stop() as asked:
+            while self.learner.updates < self.run.updates:
+                self._update()
+                at = self.learner.updates
+                if at % self.run.log_every == 0 or at == self.run.updates:
+                    self._log()
+                last = at == self.run.updates
+                if at % self.run.checkpoint_every == 0 or last or asked.is_set():
+                    self.save()
+                if asked.is_set() and not last:
+                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint; resume to go on")
+        return self.metrics
+
+    def save(self, folder: str | Path | None = None) -> Path:
+        """Write a checkpoint, to `folder` or the run's own, and begin episodes anew."""
+        state = self.learner.state()
+        weights = {k[9:]: v for k, v in state.items() if k.startswith("networks.")}
+        training = {k: v for k, v in state.items() if not k.startswith("networks.")}
+        rows = self.buffer.state(rows=self.collector is not None)
+        training |= {f"replay.{name}": column for name, column in rows.items()}
+        counters = {
+            "dice": self._dice.bit_generator.state,
+            "owed": self._owed,
+            "decisions": 0 if self.collector is None else self.collector.decisions,
+        }
+        manifest = msgspec.structs.replace(self.manifest(), training=json.dumps(counters))
+        path = write_checkpoint(
+            self._at() if folder is None else folder, manifest, weights,
+            served(manifest.serving, weights), self.origin.normalizer, training,
+        )  # fmt: skip
+        self._forget()
+        if self.collector is not None:
+            self.collector.begin(self._seed())
+        return path
+
+    def resume(self, folder: str | Path | None = None) -> int:
+        """Go on from a checkpoint, the run's last if none is given; returns its updates, 0 if there
+        is none. Raises `CheckpointError` if it is of another learner, setting, data or mode."""
+        if folder is None:
+            if not (there := checkpoints(self.folder)):
+                return 0
+            folder = there[-1]
+        found = read_checkpoint(folder, grid=self.origin.grid, schema=self._schema())
+        check_goes_on(found, self.manifest())
+        training = found.training()
+        weights: Tensors = {f"networks.{name}": tensor for name, tensor in found.weights.items()}
+        self.learner.restore(weights | training, found.manifest.updates)
+        self.buffer.restore(
+            {name[7:]: column for name, column in training.items() if name.startswith("replay.")}
+        )
+        counters = json.loads(found.manifest.training or "{}")
+        self._dice.bit_generator.state = counters["dice"]
+        self._owed = counters["owed"]
+        if self.collector is not None:
+            self.collector.decisions = counters["decisions"]
+            self.collector.begin(self._seed())
+        return self.learner.updates
+
+    def manifest(self) -> Manifest:
+        """What a checkpoint would say of the run now."""
+        grid = self.origin.grid
+        return Manifest(
+            learner=self.learner.name, settings=msgspec.to_builtins(self.learner.settings),
+            run=msgspec.to_builtins(self.run), updates=self.learner.updates,
+            n_features=self.learner.n_features, n_actions=self.learner.n_actions,
+            schema=self._schema(), grid=None if grid is None else msgspec.to_builtins(grid),
+            data=self._data, commit=commit_of_code(), mode=mode_in_words(self.run),
+            metrics=self.metrics, serving=self.learner.serving(),
+        )  # fmt: skip
+
+    def _update(self) -> None:
+        run, learner = self.run, self.learner
+        if self.collector is not None:
+            settings = run.collecting
+            while self.buffer.added < settings.first or self._owed < 1.0:
+                n = self.collector.collect(learner, self.buffer, self._dice)
+                self._owed += n * settings.updates if self.buffer.added >= settings.first else 0.0
+            self._owed -= 1.0
+        start = run.replay.correction
+        correction = start + (1.0 - start) * learner.updates / run.updates
+        drawn = self.buffer.sample(run.replay.batch, self._dice, correction)
+        step = learner.update(drawn.batch, run.max_value)
+        if not step.fine(run.max_value):
+            raise LearningError(self._astray(drawn, step))
+        self.buffer.learnt(drawn.index, step.error)
+        self._last = step
+
+    def _astray(self, drawn: Drawn, step: Step) -> str:
+        """Keep the batch on which the run went astray, and say what happened."""
+        from safetensors.numpy import save_file
+
+        at = self.learner.updates + 1
+        path = self.folder / f"astray-{at}.safetensors"
+        state = {k: v for k, v in self.learner.state().items() if k.startswith("networks.")}
+        batch = {f"batch.{k}": np.ascontiguousarray(v) for k, v in drawn.batch._asdict().items()}
+        try:
+            save_file(state | batch | {"index": drawn.index}, path)
+            kept = f"its batch and the weights before it are in {path}"
+        except OSError as error:
+            kept = f"its batch could not be kept ({error.strerror})"
+        return (
+            f"update {at}: loss is {step.loss:g}, gradient {step.gradient:g}, largest value "
+            f"{step.largest:g} (limit {self.run.max_value:g}); {kept}; lower lr, or look at the "
+            "rewards"
+        )
+
+    def _log(self) -> None:
+        step = self._last
+        self.metrics = {
+            "loss": step.loss, "gradient": step.gradient, "largest": step.largest,
+            "error": float(np.abs(step.error).mean()),
+        } | {name: float(part.detach()) for name, part in step.parts.items()}  # fmt: skip
+        if self.collector is not None:
+            self.metrics["decisions"] = float(self.collector.decisions)
+            if self.collector.returns:
+                self.metrics["return"] = float(np.mean(self.collector.returns))
+                self.collector.returns.clear()
+        line = json.dumps({"updates": self.learner.updates, **self.metrics})
+        try:
+            with open(self.folder / "log.jsonl", "a") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.folder}: the log cannot be written ({error.strerror}); make room and go on "
+                "from the last checkpoint"
+            ) from None
+
+    def _forget(self) -> None:
+        """Remove all but the last checkpoints of the run."""
+        for old in checkpoints(self.folder)[: -self.run.keep - 1]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _at(self) -> Path:
+        return self.folder / f"step-{self.learner.updates:09d}"
+
+    def _seed(self) -> int:
+        """Of the episodes from here to the next checkpoint."""
+        path = np.random.SeedSequence([self.run.seed, self.learner.updates])
+        return int(path.generate_state(1)[0] >> 1)
+
+    def _schema(self) -> str:
+        return self.origin.schema or schema_hash()
+
+
+def checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints of a run, the first one first."""
+    found = Path(folder).glob("step-*")
+    return sorted(path for path in found if (path / "manifest.json").is_file() and not path.suffix)
+
+
+def mode_in_words(run: Run) -> dict[str, str]:
+    """What the last bits of a run's weights depend on."""
+    return {
+        "mode": run.mode, "device": run.device, "threads": str(run.threads),
+        "torch": str(torch.__version__),
+    }  # fmt: skip
+
+
+@contextmanager
+def mode_of(run: Run) -> Iterator[None]:
+    """PyTorch as `run` wants it, and as it was afterwards."""
+    import os
+
+    threads = torch.get_num_threads()
+    strict = torch.are_deterministic_algorithms_enabled()
+    if run.mode == "deterministic":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(run.mode == "deterministic" or strict)
+    try:
+        if run.mode == "compiled":
+            config: Any = torch._dynamo.config
+            with config.patch(error_on_recompile=True):
+                yield
+        else:
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Ctrl-C asks; a second one does not wait. Only the main thread can be asked."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(*_: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
