@@ -12,6 +12,7 @@ SHELL := bash
 
 VENV := .venv
 PEERS := .venv-peers
+LEARNERS := .venv-learners
 BIN := $(VENV)/bin
 OUT := out
 
@@ -57,7 +58,7 @@ lint: setup ## Style, by ruff
 types: setup ## Types, by mypy
 	$(BIN)/mypy
 
-bench: setup $(PEERS)/.done ## Every benchmark; a line of JSON each, kept in out/bench.jsonl
+bench: setup $(PEERS)/.done $(LEARNERS)/.done ## Every benchmark; a line of JSON each, kept in out/bench.jsonl
 	@mkdir -p $(OUT)
 	$(if $(BENCH),,@rm -f $(OUT)/bench.jsonl)
 	@failed=; for name in $(BENCHMARKS); do \
@@ -65,7 +66,7 @@ bench: setup $(PEERS)/.done ## Every benchmark; a line of JSON each, kept in out
 	[ -z "$$failed" ] || { echo "bench: failed or below its bar:$$failed" >&2; exit 1; }
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(PEERS) $(OUT) build dist src/*.egg-info
+	rm -rf $(VENV) $(PEERS) $(LEARNERS) $(OUT) build dist src/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -89,4 +90,9 @@ $(VENV)/.done: pyproject.toml constraints.txt
 $(PEERS)/.done: benchmarks/peers/requirements.txt
 	$(call environment,$(PEERS))
 	@$(PEERS)/$(INSTALL) -r $<
+	@touch $@
+
+$(LEARNERS)/.done: benchmarks/peers/learners.txt
+	$(call environment,$(LEARNERS))
+	@$(LEARNERS)/$(INSTALL) -r $<
 	@touch $@

@@ -26,14 +26,14 @@ class PeerRun(NamedTuple):
     """Number of the order -> (time at the exchange in ns, price in ticks)."""
 
 
-def peer_python() -> Path:
-    """The interpreter that has the peers: `PACELINE_PEER_PYTHON`, else that of `.venv-peers`."""
-    given = os.environ.get("PACELINE_PEER_PYTHON")
-    python = Path(given) if given else FOLDER.parents[1] / ".venv-peers" / "bin" / "python"
+def peer_python(which: Literal["peers", "learners"] = "peers") -> Path:
+    """The interpreter that has the peers: `PACELINE_PEER_PYTHON`, else that of `.venv-peers`; or
+    `PACELINE_LEARNER_PYTHON` and `.venv-learners`, as learners ask for other versions."""
+    variable = {"peers": "PACELINE_PEER_PYTHON", "learners": "PACELINE_LEARNER_PYTHON"}[which]
+    given = os.environ.get(variable)
+    python = Path(given) if given else FOLDER.parents[1] / f".venv-{which}" / "bin" / "python"
     if not python.exists():
-        raise SystemExit(
-            f"peers: there is no {python}; `make bench` makes it, or set PACELINE_PEER_PYTHON"
-        )
+        raise SystemExit(f"peers: there is no {python}; `make bench` makes it, or set {variable}")
     return python
 
 

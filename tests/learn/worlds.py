@@ -98,3 +98,37 @@ class Chain(VectorEnv[Any, Any, Any]):
             )
         info["action_mask"] = LEGAL[self.state]
         return seen(self.state), reward, over, np.zeros_like(over), info
+
+
+def bandit(n: int = 64) -> Transitions:
+    """One state and one decision: hold earns 0, the safe action 1; the risky one 4 in three cases of
+    four, and else -6: 1.5 in the mean, and -6 in the worst quarter."""
+    action = np.repeat([0, 1, 2], n)
+    reward = np.concatenate([np.zeros(n), np.ones(n), np.where(np.arange(n) % 4, 4.0, -6.0)])
+    return _line(np.zeros(3 * n, np.int64), action, reward, 1)
+
+
+LINE, ODD = 3, 2
+"""States in a row, and the action that was never logged."""
+
+
+def log_of_a_desk() -> Transitions:
+    """Three states in a row. Action 0 costs 2 and is what the desk mostly did, 1 costs 1; the odd one
+    is legal, was never done, and nobody knows that it costs 50."""
+    state = np.repeat(np.arange(LINE), 10)
+    action = np.tile([0, 0, 0, 0, 0, 0, 1, 1, 1, 1], LINE)
+    return _line(state, action, np.where(action == 0, -2.0, -1.0), LINE)
+
+
+def _line(
+    state: NDArray[np.int64], action: NDArray[np.int64], reward: NDArray[np.float64], states: int
+) -> Transitions:
+    """Rows of states in a row, three legal actions each."""
+    n = len(state)
+    shown = np.eye(states + 1, states, dtype=np.float32)
+    legal = np.ones((n, 3), np.bool_)
+    return Transitions(
+        features=shown[state], mask=legal, action=action, reward=reward.astype(np.float32),
+        next_features=shown[state + 1], next_mask=legal, done=state + 1 == states,
+        discount=np.full(n, GAMMA, np.float32), propensity=np.full(n, np.nan, np.float32),
+    )  # fmt: skip

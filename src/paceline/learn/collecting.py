@@ -53,7 +53,8 @@ class Collector:
         if settings.gamma_of == "second" and env.single_observation_space.shape != (len(NAMES),):
             raise ConfigError("gamma_of: second needs paceline's features; give decision")
         self.env, self.settings, self.locked = env, settings, locked
-        self.n_actions = int(env.single_action_space.n)
+        space: Any = env.single_action_space
+        self.n_actions = int(space.n)
         self._kin = np.ones((self.n_actions, self.n_actions), np.bool_)
         if table is not None and settings.exploring.what == "wait":
             price, size = table["price"], table["size"]

@@ -128,8 +128,9 @@ class Learner(ABC):
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.max_gradient)
         largest = found.value.detach().abs().max()
         # One transfer for all: on a GPU each costs a wait.
-        numbers = torch.stack([found.total.detach(), norm.detach(), largest]).tolist()
-        step = Step(*numbers, found.error.detach().cpu().numpy(), found.parts)
+        loss, gradient, most = torch.stack([found.total.detach(), norm.detach(), largest]).tolist()
+        error = found.error.detach().cpu().numpy()
+        step = Step(loss, gradient, most, error, found.parts)
         if step.fine(max_value):
             self.optimizer.step()
             self.updates += 1

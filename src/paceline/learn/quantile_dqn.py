@@ -5,7 +5,8 @@ choices by risk as in Dabney et al., 2018, "Implicit quantile networks for distr
 reinforcement learning".
 
 Differences from the papers: dueling and double; the next action is chosen among legal ones, by the
-risk that acting is chosen by; the discount is a column of the data; gradients are cut by norm. CVaR is the mean of the lowest quantiles, as they stand in the head, which are not sorted.
+risk that acting is chosen by; the discount is a column of the data; gradients are cut by norm. CVaR
+is the mean of the lowest quantiles as they stand in the head; they are not sorted.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     buffer = ReplayBuffer(200_000, 181, 97, priority=0.6)
     buffer.add(rows)                                # Transitions
     drawn = buffer.sample(256, dice, correction=0.4)
-    buffer.learnt(drawn.index, errors)
+    buffer.learnt(drawn.where, errors)
 
 `MixedReplay` keeps rows of rare regimes apart, so that the usual ones do not push them out, and
 draws a fixed share of each batch from them. Weights correct for priorities and for the mix.
@@ -57,7 +57,7 @@ class Drawn(NamedTuple):
     """A batch, and where its rows are."""
 
     batch: Batch
-    index: NDArray[np.int64]  # [n]
+    where: NDArray[np.int64]  # [n] rows of the buffer
     chance: NDArray[np.float64]  # [n] probability of the row, each time one is drawn
 
 
@@ -199,7 +199,7 @@ class ReplayBuffer:
     def transitions(self) -> Transitions:
         """All rows, the oldest first."""
         at = (self._at[0] - len(self) + np.arange(len(self))) % self.capacity
-        given = {
+        given: dict[str, Any] = {
             name: self._unpacked(name, at) if name in ("mask", "next_mask") else column[at]
             for name, column in self.columns.items()
         }
@@ -240,7 +240,7 @@ class ReplayBuffer:
         found = hashlib.sha256()
         for name, column in self.columns.items():
             found.update(name.encode())
-            found.update(np.ascontiguousarray(column[: len(self)]))
+            found.update(column[: len(self)].data)
         return found.hexdigest()
 
     def _unpacked(self, name: str, index: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -280,8 +280,9 @@ class MixedReplay:
         """Keep `rows`, each in its buffer. Raises `InputError` as a buffer does."""
         check_transitions(rows, self.n_features, self.n_actions)
         rare = self.is_rare(rows)
-        self.usual.add(Transitions(*(column[~rare] for column in rows)))
-        self.rare.add(Transitions(*(column[rare] for column in rows)))
+        for one, which in ((self.usual, ~rare), (self.rare, rare)):
+            columns: Any = (column[which] for column in rows)
+            one.add(Transitions(*columns))
 
     def sample(self, n: int, dice: np.random.Generator, correction: float = 1.0) -> Drawn:
         """Draw `n` rows of both; the index of a rare one is behind those of the usual.
@@ -290,18 +291,19 @@ class MixedReplay:
         if not len(self.rare) or not len(self.usual):
             only, behind = (self.usual, 0) if len(self.usual) else (self.rare, self.usual.capacity)
             drawn = only.sample(n, dice, correction)
-            return drawn._replace(index=drawn.index + behind)
+            return drawn._replace(where=drawn.where + behind)
         n_rare = min(max(round(self.rare_share * n), 1), n - 1) if n > 1 else 0
-        parts = [(self.usual, n - n_rare), (self.rare, n_rare)]
-        drawn = [(one, *one.draw(m, dice)) for one, m in parts]
+        usual, usual_chance = self.usual.draw(n - n_rare, dice)
+        rare, rare_chance = self.rare.draw(n_rare, dice)
         # What a row's chance is, when one row of the batch is picked.
-        chance = np.concatenate([m / n * p for (_, m), (_, _, p) in zip(parts, drawn, strict=True)])
+        chance = np.concatenate([(n - n_rare) / n * usual_chance, n_rare / n * rare_chance])
         weight = weights(chance, len(self), correction)
-        halves = np.split(weight, [n - n_rare])
-        batches = [one.rows(index, w) for (one, index, _), w in zip(drawn, halves, strict=True)]
-        batch = Batch(*(np.concatenate(pair) for pair in zip(*batches, strict=True)))
-        index = np.concatenate([drawn[0][1], drawn[1][1] + self.usual.capacity])
-        return Drawn(batch, index, chance)
+        halves = (
+            self.usual.rows(usual, weight[: n - n_rare]),
+            self.rare.rows(rare, weight[n - n_rare :]),
+        )
+        batch = Batch(*(np.concatenate(pair) for pair in zip(*halves, strict=True)))
+        return Drawn(batch, np.concatenate([usual, rare + self.usual.capacity]), chance)
 
     def learnt(self, index: NDArray[np.int64], error: NDArray[np.float32]) -> None:
         """Say what error `[n]` the rows `[n]` had."""
@@ -353,4 +355,4 @@ def weights(chance: NDArray[np.float64], rows: int, correction: float = 1.0) -> 
     drawn alike, at a correction of 1.
     """
     found = (rows * chance) ** -correction
-    return (found / found.max()).astype(np.float32)
+    return np.asarray(found / found.max(), np.float32)

@@ -173,7 +173,7 @@ class Training:
         step = learner.update(drawn.batch, run.max_value)
         if not step.fine(run.max_value):
             raise LearningError(self._astray(drawn, step))
-        self.buffer.learnt(drawn.index, step.error)
+        self.buffer.learnt(drawn.where, step.error)
         self._last = step
 
     def _astray(self, drawn: Drawn, step: Step) -> str:
@@ -185,7 +185,7 @@ class Training:
         state = {k: v for k, v in self.learner.state().items() if k.startswith("networks.")}
         batch = {f"batch.{k}": np.ascontiguousarray(v) for k, v in drawn.batch._asdict().items()}
         try:
-            save_file(state | batch | {"index": drawn.index}, path)
+            save_file(state | batch | {"where": drawn.where}, path)
             kept = f"its batch and the weights before it are in {path}"
         except OSError as error:
             kept = f"its batch could not be kept ({error.strerror})"
