@@ -28,6 +28,8 @@ from paceline.errors import InputError
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
+_TERM = "reward."
+"""Before the names of columns that are terms of the reward."""
 
 
 class Decisions(NamedTuple):
@@ -38,6 +40,15 @@ class Decisions(NamedTuple):
     features: NDArray[np.float32]  # [n, N_FEATURES]
     mask: NDArray[np.bool_]  # [n, n_actions] which actions were legal
     action: NDArray[np.int64]  # [n]
+
+
+class Outcome(NamedTuple):
+    """What came of decisions, a row for each; a set of logged decisions has it."""
+
+    propensity: NDArray[np.float32]  # [n] probability with which the action was chosen; NaN: unknown
+    over: NDArray[np.int8]  # [n] 0: the next row of the episode follows, 1: terminated, 2: truncated
+    policy: NDArray[np.str_]  # [n] who chose
+    terms: dict[str, NDArray[np.float32]]  # name of a term of the reward -> [n]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,8 +135,10 @@ class FeatureSet:
         """Whether a day is in it."""
         return any((kept.symbol, kept.day) == (symbol, day) for kept in self.manifest.days)
 
-    def add(self, symbol: str, day: str, decisions: Decisions) -> None:
-        """Write a day. Raises `InputError` if it is in the set, or its arrays do not fit."""
+    def add(
+        self, symbol: str, day: str, decisions: Decisions, outcome: Outcome | None = None
+    ) -> None:
+        """Write a day, and what came of its decisions if that is known. Raises `InputError` if it is in the set, or its arrays do not fit."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -147,6 +160,13 @@ class FeatureSet:
             ),
             **dict(zip(NAMES, decisions.features.T, strict=True)),
         }
+        if outcome is not None:
+            columns |= {
+                "propensity": outcome.propensity,
+                "over": outcome.over,
+                "policy": pa.array(outcome.policy).dictionary_encode(),
+                **{_TERM + name: column for name, column in outcome.terms.items()},
+            }
         path = self._path(symbol, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
@@ -171,6 +191,28 @@ class FeatureSet:
             features=np.stack([table[name].to_numpy() for name in NAMES], axis=1),
             mask=np.unpackbits(packed, axis=1, count=n_actions).astype(bool),
             action=table["action"].to_numpy().astype(np.int64),
+        )
+
+    def outcome(self, symbol: str, day: str) -> Outcome:
+        """What came of the decisions of a day. Raises `InputError` if that was not logged."""
+        from pyarrow import parquet
+
+        if not self.holds(symbol, day):
+            raise InputError(f"{self.folder}: holds no {symbol} {day}; it was not made")
+        with parquet.ParquetFile(self._path(symbol, day)) as file:
+            names = file.schema_arrow.names
+        terms = [name for name in names if name.startswith(_TERM)]
+        if "propensity" not in names or not terms:
+            raise InputError(
+                f"{self.folder}: {symbol} {day} holds what was seen, not what came of it; make it "
+                "with `paceline log`"
+            )
+        table = self._columns(symbol, day, ["propensity", "over", "policy", *terms])
+        return Outcome(
+            propensity=table["propensity"].to_numpy(),
+            over=table["over"].to_numpy(),
+            policy=np.asarray(table["policy"].to_pylist(), np.str_),
+            terms={name.removeprefix(_TERM): table[name].to_numpy() for name in terms},
         )
 
     def column(self, name: str) -> NDArray[np.float32]:

@@ -171,7 +171,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         given = (options or {}).get("episodes")
         everywhere = np.arange(self.num_envs)
         self._begin(everywhere, self.pool.draw(self.num_envs) if given is None else given)
-        return self.seen, {"action_mask": self.action_masks()}
+        return self.seen, self._info()
 
     def step(
         self, actions: NDArray[np.int64]
@@ -190,8 +190,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if len(done):
             info = self._ended(done)
             self._begin(done, self.pool.draw(len(done)))
-        info["action_mask"] = self.action_masks()
-        return self.seen, reward, terminated, truncated, info
+        return self.seen, reward, terminated, truncated, info | self._info()
 
     def advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Carry out one action in each, and begin nothing anew: rewards, and what is over."""
@@ -243,6 +242,14 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Let the threads go."""
         if self._threads is not None:
             self._threads.shutdown()
+
+    def _info(self) -> dict[str, Any]:
+        """What a step leaves beside what is seen; terms are those of the step that ended."""
+        return {
+            "action_mask": self.action_masks(),
+            "ts": self.lives.progress["ts"],
+            "reward_terms": dict(zip(TERM_NAMES, self.terms.T, strict=True)),
+        }
 
     def _ended(self, done: NDArray[np.int64]) -> dict[str, Any]:
         """How the episodes in `done` ended, before others begin there."""

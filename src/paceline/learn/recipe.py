@@ -1,0 +1,201 @@
+"""A recipe: everything that `paceline train` is told, in one YAML file.
+
+    recipe = load_yaml("recipe.yaml", Recipe)
+    recipe.policy.action_set.grid()                # ActionGrid
+
+Stages come in order, and any may be left out: `clone` does as teachers do, `offline` learns from
+the same logs what they earned, `online` works parent orders itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from paceline.config import Field, Settings, from_dict
+from paceline.decision.actions import ActionGrid, Price
+from paceline.env.batch_env import RewardSettings
+from paceline.env.episodes import EpisodeSettings
+from paceline.errors import ConfigError
+from paceline.learn.settings import Count, Exploring, Replay, Share
+
+Kind = Literal[
+    "behavior_cloning", "double_dqn", "quantile_dqn", "conservative_double_dqn",
+    "conservative_quantile_dqn", "iql", "bcq",
+]  # fmt: skip
+
+_BP = 1e-4
+_STEPS: dict[int, tuple[Price, ...]] = {
+    -2: ("behind_2",), -1: ("behind_1",), 0: ("touch", "take"), 1: ("inside", "take_1"),
+    2: ("take_2",),
+}  # fmt: skip
+"""Prices of the grid that an aggression in ticks means: rest so far behind our touch, at both
+touches for 0, and above it one inside the spread, or so far through the other touch."""
+
+
+class ActionSet(Settings, frozen=True, kw_only=True):
+    """The actions, as a desk would say them."""
+
+    size_bp_of_remaining: Annotated[
+        tuple[Annotated[float, Meta(gt=0, le=10_000)], ...],
+        Field("Sizes of a child order.", "bp of what is left"),
+    ] = (100.0, 200.0, 500.0, 1000.0)
+    aggression_ticks: Annotated[
+        tuple[int | Price, ...],
+        Field("Where it stands: ticks from our touch towards the other, or prices by name.", ""),
+    ] = ("touch", "inside", "mid", "take")
+    wait_seconds: Annotated[
+        tuple[Annotated[float, Meta(ge=0, le=3600)], ...],
+        Field("Until the next decision; 0 is until the next event.", "s"),
+    ] = (5.0,)
+    hold_seconds: Annotated[
+        Annotated[float, Meta(gt=0, le=3600)], Field("How long a hold waits.", "s")
+    ] = 5.0
+
+    def grid(self) -> ActionGrid:
+        """The grid. Raises `ConfigError` for an aggression that has no price."""
+        prices: list[Price] = []
+        for one in self.aggression_ticks:
+            if isinstance(one, int) and one not in _STEPS:
+                raise ConfigError(
+                    f"action_set.aggression_ticks: {one} has no price; give "
+                    f"{', '.join(map(str, _STEPS))}, or prices by name"
+                )
+            prices += _STEPS[one] if isinstance(one, int) else (one,)
+        return ActionGrid(
+            sizes=tuple(bp * _BP for bp in self.size_bp_of_remaining),
+            prices=tuple(dict.fromkeys(prices)),
+            waits_s=self.wait_seconds,
+            hold_s=self.hold_seconds,
+        )
+
+
+class PolicyRecipe(Settings, frozen=True, kw_only=True):
+    """What is trained."""
+
+    type: Annotated[Kind, Field("The learner.", "")] = "quantile_dqn"
+    checkpoint: Annotated[str | None, Field("Begin with its weights.", "")] = None
+    action_set: Annotated[ActionSet, Field("The actions.", "")] = ActionSet()
+    settings: Annotated[
+        dict[str, Any], Field("Of the learner: network, lr, risk and so on.", "")
+    ] = {}
+
+
+class RiskRecipe(Settings, frozen=True, kw_only=True):
+    """Limits under which it works, and who takes over."""
+
+    participation_cap: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None, Field("Most participation; none if null.", "share")
+    ] = 0.25
+    price_band_ticks: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Field("Worst price, from arrival; none if null.", "ticks")
+    ] = None
+    child_max: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Field("Largest child order; none if null.", "shares")
+    ] = None
+    fallback: Annotated[
+        Literal["ac", "twap", "passive"], Field("Who works on when it may not.", "")
+    ] = "twap"
+
+
+class DataRecipe(Settings, frozen=True, kw_only=True):
+    """Where parent orders come from. Training days come before those of validation."""
+
+    tapes: Annotated[tuple[str, ...], Field("Tape folders, or folders of them.", "")] = ()
+    train: Annotated[str | None, Field("Days to train on, FROM..TO.", "")] = None
+    validation: Annotated[str | None, Field("Days that say when to stop, FROM..TO.", "")] = None
+    markets: Annotated[tuple[str, ...], Field("Simulated markets, by name or YAML.", "")] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.tapes) == bool(self.markets):
+            raise ConfigError("data: give tapes, or markets, and not both")
+        if self.tapes and (self.train is None or self.validation is None):
+            raise ConfigError("data.train, data.validation: give both for tapes, as FROM..TO")
+
+
+class Teaching(Settings, frozen=True, kw_only=True):
+    """What is logged, to clone and to learn from offline."""
+
+    teachers: Annotated[tuple[str, ...], Field("See `paceline log`.", "")] = (
+        "ac/inside/0.05", "twap/inside/0.1", "ac/mid/0.05", "ac/touch/0.05", "random",
+    )  # fmt: skip
+    explore: Annotated[
+        Annotated[float, Meta(ge=0, le=1)], Field("Share of actions by chance.", "")
+    ] = 0.2
+    orders: Annotated[Count, Field("Parent orders logged, over all days.", "")] = 2048
+    logs: Annotated[tuple[str, ...], Field("Logs that are there already.", "")] = ()
+
+
+class Stage(Settings, frozen=True, kw_only=True):
+    """A stage that learns from logs."""
+
+    updates: Annotated[Count, Field("Updates in all.", "")] = 2_000
+    settings: Annotated[dict[str, Any], Field("Of its learner, over those of the policy.", "")] = {}
+
+
+class Online(Settings, frozen=True, kw_only=True):
+    """The stage that works parent orders itself."""
+
+    updates: Annotated[Count, Field("Updates in all.", "")] = 20_000
+    envs: Annotated[Count, Field("Parent orders at once.", "")] = 256
+    per_update: Annotated[
+        Annotated[float, Meta(gt=0)], Field("Decisions for each update.", "")
+    ] = 64.0
+    first: Annotated[Count, Field("Decisions before the first update.", "")] = 20_000
+    exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
+    replay: Annotated[Replay, Field("What is kept of the past.", "")] = Replay()
+    keep_logs: Annotated[bool, Field("Whether the logs begin the replay.", "")] = True
+    curriculum: Annotated[
+        tuple[Annotated[float, Meta(ge=0, lt=1)], ...],
+        Field("Share of the updates at which each stage of the curriculum begins; none: as orders "
+              "say throughout.", ""),
+    ] = ()  # fmt: skip
+
+
+class Validating(Settings, frozen=True, kw_only=True):
+    """When it is good, and when it stops."""
+
+    orders: Annotated[Count, Field("Parent orders, the same each time.", "")] = 1024
+    every: Annotated[Count, Field("Updates between.", "")] = 1_000
+    patience: Annotated[
+        Count, Field("Validations without a better one after which it stops.", "")
+    ] = 10
+    tail_weight: Annotated[
+        Annotated[float, Meta(ge=0, le=1)], Field("Of CVaR95 beside the mean in the score.", "")
+    ] = 0.0
+
+
+class Recipe(Settings, frozen=True, kw_only=True):
+    """What `paceline train` is told."""
+
+    name: Annotated[str, Meta(min_length=1), Field("What the run is called.", "")] = "run"
+    policy: Annotated[PolicyRecipe, Field("What is trained.", "")] = PolicyRecipe()
+    risk: Annotated[RiskRecipe, Field("Its limits.", "")] = RiskRecipe()
+    data: Annotated[DataRecipe, Field("Where orders come from.", "")]
+    orders: Annotated[EpisodeSettings, Field("What parent orders are like.", "")] = EpisodeSettings()
+    reward: Annotated[RewardSettings, Field("What it learns to earn.", "")] = RewardSettings()
+    gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 1.0
+    teaching: Annotated[Teaching, Field("What is logged first.", "")] = Teaching()
+    clone: Annotated[Stage | None, Field("Do as teachers do.", "")] = None
+    offline: Annotated[Stage | None, Field("Learn from logs, conservatively.", "")] = None
+    online: Annotated[Online | None, Field("Learn by working.", "")] = Online()
+    validating: Annotated[Validating, Field("Validation.", "")] = Validating()
+    seed: Annotated[Annotated[int, Meta(ge=0)], Field("Of everything that is drawn.", "")] = 1
+    seeds: Annotated[Count, Field("Runs, with this seed and those after it.", "")] = 1
+    mode: Annotated[
+        Literal["deterministic", "eager", "compiled"], Field("See `learn.settings.Run`.", "")
+    ] = "deterministic"
+    device: Annotated[str, Field("Where it learns: cpu, cuda.", "")] = "cpu"
+    threads: Annotated[Count, Field("Threads of PyTorch, and of the environment.", "")] = 1
+
+
+def learner_settings(kind: type[Settings], *given: dict[str, Any]) -> Any:
+    """Settings of a learner: `given`, the later over the earlier."""
+    joined: dict[str, Any] = {}
+    for one in given:
+        joined |= one
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    return from_dict({name: value for name, value in joined.items() if name in known}, kind)
