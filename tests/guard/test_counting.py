@@ -178,6 +178,7 @@ def test_protecting_counts_and_is_never_bound() -> None:
     desk.snapshots["kill_mode"] = CANCEL_ALL
     assert desk.send(0, 1, kind=CANCEL) == ()
     assert desk.seen(0, "messages", "cancels") == [3, 2]
+    assert desk.seen(0, "symbol_messages", "symbol_cancels") == [3, 2]
 
 
 @pytest.mark.parametrize("field", ["window_s", "rate_window_s"])
@@ -246,6 +247,13 @@ def test_parents_of_a_policy_share_what_it_executes_and_others_do_not() -> None:
     assert desk.send(2, 3, lots=3) == ()
     assert counting.filled(desk.counters, 0, 1, 1, NOW + NS_PER_S)
     assert [desk.seen(k, "may_repeat") for k in range(3)] == [[0], [0], [1]]
+
+
+def test_of_a_policy_s_limits_the_strictest_stops_it() -> None:
+    parents = np.zeros(2, PARENT_RECORD)
+    both = np.concatenate([limits(max_executions=n) for n in (3, 2)])
+    assert new_counters(parents, both).policies["max_executions"].tolist() == [2]
+    assert new_counters(parents[:0], both[:0]).policies.tolist() == []
 
 
 def test_a_fill_of_what_was_over_is_an_execution() -> None:

@@ -118,7 +118,9 @@ def test_holding_is_legal_and_counts_nothing(gate: Gate) -> None:
 def test_the_kill_switch_reaches_the_next_order(gate: Gate, switch: KillSwitch) -> None:
     assert gate.check(submit("b1", "c1"), NOW).allowed
     assert gate.check(submit("s1", "c9"), NOW).allowed
-    assert gate.to_cancel() == ()
+    for mode in (Mode.REDUCE_ONLY, Mode.HALT):  # what works may stay
+        switch.throw(Scope.ORDER, "b1", mode, **ANN)
+        assert gate.to_cancel() == ()
     switch.throw(Scope.ORDER, "b1", Mode.CANCEL_ALL, **ANN)
     later = NOW + NS_PER_S
     assert names(gate.check(submit("b1", "c2"), later).bits) == ("killed",)
