@@ -27,7 +27,7 @@ TIGHT: dict[str, Any] = {
     "window_s": 20, "participation": 0.08, "symbol_participation": 0.12, "max_messages": 40,
     "max_cancels": 12, "max_working": 30_000, "max_order_quantity": 25_000, "max_ahead": 0.02,
     "max_order_value": 400_000, "max_position": 40_000, "min_resting_s": 0.05, "duplicate_s": 0.3,
-    "max_working_orders": 6, "max_executions": 12, "execution_window_s": 4,
+    "max_working_orders": 6, "max_executions": 5, "execution_window_s": 6,
 }  # fmt: skip
 
 
