@@ -35,8 +35,8 @@ def add(verbs: Any) -> None:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--tape", type=Path, nargs="+", help="tape folders, or folders of them")
-    where.add_argument("--market", help="YAML or name of a simulated market: each order has its own")
-    parser.add_argument("--days", help="days to work on: FROM..TO, or one [all]; others only teach")
+    where.add_argument("--market", help="YAML or name of a simulated market, one for each order")
+    parser.add_argument("--days", help="days to work on: FROM..TO, or one [all]")
     parser.add_argument(
         "--teachers", default="ac/touch,ac/inside,twap/touch,random",
         help="comma-separated, taking turns [%(default)s]",

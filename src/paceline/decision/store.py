@@ -45,8 +45,8 @@ class Decisions(NamedTuple):
 class Outcome(NamedTuple):
     """What came of decisions, a row for each; a set of logged decisions has it."""
 
-    propensity: NDArray[np.float32]  # [n] probability with which the action was chosen; NaN: unknown
-    over: NDArray[np.int8]  # [n] 0: the next row of the episode follows, 1: terminated, 2: truncated
+    propensity: NDArray[np.float32]  # [n] probability of the action; NaN: not known
+    over: NDArray[np.int8]  # [n] 0: its next row follows, 1: terminated, 2: truncated
     policy: NDArray[np.str_]  # [n] who chose
     terms: dict[str, NDArray[np.float32]]  # name of a term of the reward -> [n]
 
@@ -138,7 +138,9 @@ class FeatureSet:
     def add(
         self, symbol: str, day: str, decisions: Decisions, outcome: Outcome | None = None
     ) -> None:
-        """Write a day, and what came of its decisions if that is known. Raises `InputError` if it is in the set, or its arrays do not fit."""
+        """Write a day, and what came of its decisions if that is known.
+
+        Raises `InputError` if it is in the set, or its arrays do not fit."""
         import pyarrow as pa
         from pyarrow import parquet
 

@@ -56,6 +56,7 @@ OPEN_LIMITS = Limits(
     max_position="unlimited", max_working="unlimited", max_working_orders="unlimited",
     max_ahead="unlimited", message_rate="unlimited", cancel_rate="unlimited", rate_window_s=1.0,
     max_messages="unlimited", max_cancels="unlimited", min_resting_s=0.0, duplicate_s=0.0,
+    max_executions="unlimited", execution_window_s="unlimited",
     max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
 )  # fmt: skip
 """Whatever a desk does not forbid; a parent order brings its own."""
@@ -70,8 +71,9 @@ Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 class RewardSettings(Settings, frozen=True, kw_only=True):
     """What each term of the reward weighs. All are in bps of arrival notional, and never positive
-    but the first: shortfall can fall. What fills cost is in the price already, so that steps of
-    shortfall and the total are two ways to say the same, and the rest is shaping."""
+    but the first and the last: shortfall can fall, and a plan can lose. What fills cost is in the
+    price already, so that steps of shortfall and the total are two ways to say the same, and the
+    rest is shaping."""
 
     is_step: Annotated[Weight, Field("Rise of shortfall marked at the mid, a step.", "")] = 1.0
     risk: Annotated[
@@ -84,6 +86,11 @@ class RewardSettings(Settings, frozen=True, kw_only=True):
     violation: Annotated[Weight, Field("An action that was masked.", "")] = 0.0
     is_total: Annotated[Weight, Field("Shortfall at the end.", "")] = 0.0
     variance: Annotated[Weight, Field("Variance of slippage over fills, at the end.", "")] = 0.0
+    plan: Annotated[
+        Weight,
+        Field("What the way of the mid cost the trajectory it is compared with: no action changes "
+              "that where the market does not answer, so it only takes noise away.", ""),
+    ] = 0.0  # fmt: skip
 
     def weights(self) -> NDArray[np.float64]:
         """`[TERMS]` in the order of `episode`'s terms."""

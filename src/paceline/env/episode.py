@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from paceline.cost.marking import marked_bps
 from paceline.decision.actions import HOLD, child_lots, child_ticks, child_type
+from paceline.decision.features import left_by_plan
 from paceline.decision.state import NOWHERE, State
 from paceline.engine.account import LIMIT, NEVER
 from paceline.engine.clockwork import Floor, advance, volume_by
@@ -51,10 +52,10 @@ EPISODE_RECORD = np.dtype(
     ]
 )
 
-IS_STEP, RISK, TEMPORARY, PERMANENT, VIOLATION, IS_TOTAL, VARIANCE = range(7)
+IS_STEP, RISK, TEMPORARY, PERMANENT, VIOLATION, IS_TOTAL, VARIANCE, PLAN = range(8)
 """Terms of the reward, see `reward`."""
 
-TERMS = 7
+TERMS = 8
 
 PROGRESS_RECORD = np.dtype(
     [
@@ -135,6 +136,7 @@ def step_episode(
     order["decisions"] += 1
     until = _next_decision(floor, episode["end_ts"], progress, action, ts)
     held, shifted = order["left"], heard["taken_shift"]
+    mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
     if until >= episode["end_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
@@ -142,6 +144,7 @@ def step_episode(
         if order["left"] == 0:
             progress["over"] = TERMINATED
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+    rewards[PLAN] = _drift(order, planned, progress["twice_mid"] - mid2)
 
 
 @inner
@@ -163,6 +166,7 @@ def follow_episode(
     j = order["decisions"]
     order["decisions"] += 1
     held, shifted = order["left"], heard["taken_shift"]
+    mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
     sent = floor.account.clock[0]["inbox_tail"]
     order["cancels"] += work_slice(floor, episode, plan, i, j)
     _note_sent(order, floor.account.clock[0]["inbox_tail"] - sent, ts)
@@ -172,6 +176,7 @@ def follow_episode(
     else:
         _look_again(floor, progress, state, heard, fees, until)
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+    rewards[PLAN] = _drift(order, planned, progress["twice_mid"] - mid2)
 
 
 @inlined
@@ -253,6 +258,12 @@ def _mark(floor: Floor, progress: np.void, ts: int) -> None:
     mid2 = mid_now(floor, ts)
     if mid2 != UNKNOWN:
         progress["twice_mid"] = mid2
+
+
+@inlined
+def _drift(order: np.void, planned: float, moved2: int) -> float:
+    """What a move of the mid (half ticks) cost who holds the share `planned` of the order, bps."""
+    return float(order["side"] * planned * moved2 / order["arrival_twice_mid"] * BPS)
 
 
 @inlined

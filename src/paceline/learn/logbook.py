@@ -61,7 +61,9 @@ def worked(
         )
         seen, _, terminated, truncated, info = env.step(action)
         over = TERMINATED * terminated + TRUNCATED * truncated
-        terms = {name: term[going].astype(np.float32) for name, term in info["reward_terms"].items()}
+        terms = {
+            name: term[going].astype(np.float32) for name, term in info["reward_terms"].items()
+        }
         parts.append((now, propensity[going], over[going].astype(np.int8), terms))
         ended = going & (over != RUNNING)
         going &= ~ended
@@ -96,9 +98,7 @@ def transitions(
     """
     for name in weights:
         if name not in outcome.terms:
-            raise InputError(
-                f"reward.{name}: was not logged; known are {', '.join(outcome.terms)}"
-            )
+            raise InputError(f"reward.{name}: was not logged; known are {', '.join(outcome.terms)}")
     raw = decisions.features
     features = raw if locked is None else normalized(locked, raw)
     reward = np.zeros(len(raw), np.float32)

@@ -87,10 +87,12 @@ class RiskRecipe(Settings, frozen=True, kw_only=True):
     """Limits under which it works, and who takes over."""
 
     participation_cap: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | None, Field("Most participation; none if null.", "share")
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Field("Most participation; none if null.", "share"),
     ] = 0.25
     price_band_ticks: Annotated[
-        Annotated[int, Meta(ge=0)] | None, Field("Worst price, from arrival; none if null.", "ticks")
+        Annotated[int, Meta(ge=0)] | None,
+        Field("Worst price, from arrival; none if null.", "ticks"),
     ] = None
     child_max: Annotated[
         Annotated[float, Meta(gt=0)] | None, Field("Largest child order; none if null.", "shares")
@@ -141,9 +143,9 @@ class Online(Settings, frozen=True, kw_only=True):
 
     updates: Annotated[Count, Field("Updates in all.", "")] = 20_000
     envs: Annotated[Count, Field("Parent orders at once.", "")] = 256
-    per_update: Annotated[
-        Annotated[float, Meta(gt=0)], Field("Decisions for each update.", "")
-    ] = 64.0
+    per_update: Annotated[Annotated[float, Meta(gt=0)], Field("Decisions for each update.", "")] = (
+        64.0
+    )
     first: Annotated[Count, Field("Decisions before the first update.", "")] = 20_000
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
     replay: Annotated[Replay, Field("What is kept of the past.", "")] = Replay()
@@ -175,7 +177,9 @@ class Recipe(Settings, frozen=True, kw_only=True):
     policy: Annotated[PolicyRecipe, Field("What is trained.", "")] = PolicyRecipe()
     risk: Annotated[RiskRecipe, Field("Its limits.", "")] = RiskRecipe()
     data: Annotated[DataRecipe, Field("Where orders come from.", "")]
-    orders: Annotated[EpisodeSettings, Field("What parent orders are like.", "")] = EpisodeSettings()
+    orders: Annotated[EpisodeSettings, Field("What parent orders are like.", "")] = (
+        EpisodeSettings()
+    )
     reward: Annotated[RewardSettings, Field("What it learns to earn.", "")] = RewardSettings()
     gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 1.0
     teaching: Annotated[Teaching, Field("What is logged first.", "")] = Teaching()

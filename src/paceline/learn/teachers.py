@@ -72,7 +72,9 @@ class Teacher:
         try:
             self._patience = float(found["patience"] or 0.05)
         except ValueError:
-            raise ConfigError(f"teacher: {text!r} has no patience; write a share, e.g. 0.05") from None
+            raise ConfigError(
+                f"teacher: {text!r} has no patience; write a share, e.g. 0.05"
+            ) from None
         self._learn_grid(price)
 
     def _learn_grid(self, price: str) -> None:
@@ -80,7 +82,7 @@ class Teacher:
         grid, table = self.grid, self.grid.table()
         taking = [name for k, name in enumerate(grid.prices) if _takes(table, k)]
         if not taking:
-            raise ConfigError("grid.prices: none takes, and a schedule that is behind must; add take")
+            raise ConfigError("grid.prices: none takes, as who is behind must; add take")
         if grid.size_of != "left":
             raise ConfigError("grid.size_of: adv; a teacher needs shares of what is left")
         wait = int(np.argmax(np.asarray(grid.waits_s) > 0))
