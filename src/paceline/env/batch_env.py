@@ -91,6 +91,9 @@ class RewardSettings(Settings, frozen=True, kw_only=True):
         Field("What the way of the mid cost the trajectory it is compared with: no action changes "
               "that where the market does not answer, so it only takes noise away.", ""),
     ] = 0.0  # fmt: skip
+    left: Annotated[
+        Weight, Field("Share of the order that is left at the end, which nobody traded.", "bps")
+    ] = 0.0
 
     def weights(self) -> NDArray[np.float64]:
         """`[TERMS]` in the order of `episode`'s terms."""

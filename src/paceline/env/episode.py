@@ -52,10 +52,10 @@ EPISODE_RECORD = np.dtype(
     ]
 )
 
-IS_STEP, RISK, TEMPORARY, PERMANENT, VIOLATION, IS_TOTAL, VARIANCE, PLAN = range(8)
+IS_STEP, RISK, TEMPORARY, PERMANENT, VIOLATION, IS_TOTAL, VARIANCE, PLAN, LEFT = range(9)
 """Terms of the reward, see `reward`."""
 
-TERMS = 8
+TERMS = 9
 
 PROGRESS_RECORD = np.dtype(
     [
@@ -295,6 +295,7 @@ def _reward(
     rewards[PERMANENT] = -lasting * order["left"] * per_bps
     if progress["over"] == TERMINATED:
         rewards[IS_TOTAL] = -marked
+        rewards[LEFT] = -order["left"] / order["lots"]
         filled = order["lots"] - order["left"]
         if filled > 0:
             mean = heard["slip"] / filled
