@@ -18,6 +18,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from paceline.learn.gathering import of_rows
+
 
 def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
     """Linear layers with rectifiers; empty for no layers."""
@@ -29,13 +31,15 @@ def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
 
 
 class Head(nn.Module):
-    """A linear layer whose output is `[n, actions, quantiles]`."""
+    """A linear layer whose output is `[n, actions, quantiles]`.
+
+    Quantiles come first in what it keeps, so that a mean over them is one matrix product."""
 
     def __init__(self, width: int, actions: int, quantiles: int) -> None:
         super().__init__()
         plain = nn.Linear(width, actions * quantiles)
-        self.weight = nn.Parameter(plain.weight.detach().reshape(actions, quantiles, width))
-        self.bias = nn.Parameter(plain.bias.detach().reshape(actions, quantiles))
+        self.weight = nn.Parameter(plain.weight.detach().reshape(quantiles, actions, width))
+        self.bias = nn.Parameter(plain.bias.detach().reshape(quantiles, actions))
 
 
 class DuelingNetwork(nn.Module):
@@ -66,36 +70,35 @@ class DuelingNetwork(nn.Module):
 
     def of(self, seen: Tensor, action: Tensor) -> Tensor:
         """`[n, quantiles]` of `action` `[n]`; no other action's are computed."""
-        # index_select, as its gradient adds whole rows; that of indexing adds number by number.
-        weight = self.advantage.weight.index_select(0, action)
-        out = (weight * seen[:, None, :]).sum(-1) + self.advantage.bias.index_select(0, action)
+        weight = self.advantage.weight
+        if weight.is_cuda:
+            out = (weight.index_select(1, action) * seen).sum(-1).T
+        else:
+            out = of_rows(weight, seen, action)
+        out = out + self.advantage.bias.index_select(1, action).T
         if self.value is not None:
-            weight, bias = self._shared()
+            # What dueling adds to every action: the value less the mean advantage.
+            weight = self.value.weight[:, 0] - self.advantage.weight.mean(1)
+            bias = self.value.bias[:, 0] - self.advantage.bias.mean(1)
             out = out + nn.functional.linear(seen, weight, bias)
         return out
 
     def values(self, seen: Tensor, weights: Tensor) -> Tensor:
         """`[n, n_actions]` means over quantiles, which weigh `weights` `[quantiles]`."""
-        weight = torch.einsum("k,akw->aw", weights, self.advantage.weight)
-        bias = self.advantage.bias @ weights
+        every = self.advantage.weight
+        weight = (weights @ every.flatten(1)).view(every.shape[1:])
+        bias = weights @ self.advantage.bias
         if self.value is not None:
-            shared, level = self._shared()
-            weight, bias = weight + weights @ shared, bias + weights @ level
+            # The mean over actions after that over quantiles, which leaves little to add up.
+            weight = weight + weights @ self.value.weight[:, 0] - weight.mean(0)
+            bias = bias + weights @ self.value.bias[:, 0] - bias.mean(0)
         return nn.functional.linear(seen, weight, bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """`[n, n_actions, quantiles]`, all of them: to look at, and to test the rest against."""
         seen = self.embed(features)
-        out = torch.einsum("nw,akw->nak", seen, self.advantage.weight) + self.advantage.bias
+        out = torch.einsum("nw,kaw->nak", seen, self.advantage.weight) + self.advantage.bias.T
         if self.value is not None:
-            value = torch.einsum("nw,akw->nak", seen, self.value.weight) + self.value.bias
+            value = torch.einsum("nw,kaw->nak", seen, self.value.weight) + self.value.bias.T
             out = value + out - out.mean(dim=1, keepdim=True)
         return out
-
-    def _shared(self) -> tuple[Tensor, Tensor]:
-        """What dueling adds to every action: value less mean advantage, `[quantiles, width]`."""
-        assert self.value is not None
-        return (
-            self.value.weight[0] - self.advantage.weight.mean(0),
-            self.value.bias[0] - self.advantage.bias.mean(0),
-        )
