@@ -71,6 +71,22 @@ def ours(given: Transitions, mode: Any, priority: float) -> Callable[[], object]
     return update
 
 
+def compiled_agrees(given: Transitions) -> bool:
+    """Whether compiled updates come to the weights of eager ones, but for the last bits."""
+    found = []
+    for mode in ("eager", "compiled"):
+        run = Run(mode=mode)
+        with mode_of(run):
+            buffer = ReplayBuffer(ROWS, FEATURES, ACTIONS)
+            buffer.add(given)
+            settings = ConservativeQuantileDQNSettings()
+            learner = ConservativeQuantileDQN(settings, FEATURES, ACTIONS, run)
+            dice = np.random.default_rng(1)
+            losses = [learner.update(buffer.sample(BATCH, dice).batch).loss for _ in range(20)]
+            found.append(losses)
+    return bool(np.allclose(*found, rtol=1e-3))
+
+
 def run_peer(peer: str, path: Path, seconds: float) -> dict[str, Any]:
     """What a peer says of its updates."""
     command = [peer_python("learners"), FOLDER / "learner_updates.py", path, "--peer", peer]
@@ -88,6 +104,7 @@ def main() -> bool:
     args = parser.parse_args()
     given = rows()
     turns = {who: ours(given, mode, 0.6 * (who == "by_priority")) for who, mode in MODES.items()}
+    agree = compiled_agrees(given)
     speeds: dict[str, list[float]] = {}
     versions = []
     with tempfile.TemporaryDirectory() as name:
@@ -111,6 +128,7 @@ def main() -> bool:
         updates_per_cpu_s={who: digits(speed, 3) for who, speed in found.items()},
         by_round={who: [digits(speed, 3) for speed in each] for who, each in speeds.items()},
         peers=sorted(set(versions)), torch=torch.__version__, rounds=args.rounds,
+        provided=agree,
     )  # fmt: skip
 
 
