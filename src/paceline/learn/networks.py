@@ -2,8 +2,8 @@
 
     network = DuelingNetwork(181, 97, quantiles=32)
     seen = network.embed(features)                 # [n, width]
-    network.of(seen, action)                       # [n, 32]  of the chosen actions only
-    network.values(seen, weights)                  # [n, 97]  weighted means over quantiles
+    quantiles, layers = network.read(seen, action, heads)     # [n, 32] of the chosen actions only
+    layers.values(other)                           # [n, 97]  weighted means over quantiles
 
 The head is linear, and so is a mean: the mean over quantiles is taken on the weights, before they
 meet a row, and so is the mean over actions that dueling subtracts. With 97 actions and 32 quantiles
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from paceline.learn.gathering import of_rows
+from paceline.learn.head import read_head
 
 
 def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
@@ -40,6 +41,17 @@ class Head(nn.Module):
         plain = nn.Linear(width, actions * quantiles)
         self.weight = nn.Parameter(plain.weight.detach().reshape(quantiles, actions, width))
         self.bias = nn.Parameter(plain.bias.detach().reshape(quantiles, actions))
+
+
+class Layers(NamedTuple):
+    """Heads whose quantiles have been weighed: plain linear layers."""
+
+    weight: Tensor  # [h, n_actions, width]
+    bias: Tensor  # [h, n_actions]
+
+    def values(self, seen: Tensor, h: int = 0) -> Tensor:
+        """`[n, n_actions]` of `seen` `[n, width]`."""
+        return nn.functional.linear(seen, self.weight[h], self.bias[h])
 
 
 class DuelingNetwork(nn.Module):
@@ -68,31 +80,28 @@ class DuelingNetwork(nn.Module):
         out: Tensor = self.trunk(features)
         return out
 
-    def of(self, seen: Tensor, action: Tensor) -> Tensor:
-        """`[n, quantiles]` of `action` `[n]`; no other action's are computed."""
-        weight = self.advantage.weight
-        if weight.is_cuda:
-            out = (weight.index_select(1, action) * seen).sum(-1).T
-        else:
-            out = of_rows(weight, seen, action)
-        out = out + self.advantage.bias.index_select(1, action).T
+    def read(self, seen: Tensor, action: Tensor, heads: Tensor) -> tuple[Tensor, Layers]:
+        """`[n, quantiles]` of `action` `[n]`, of no other action, and a layer for each row of
+        `heads` `[h, quantiles]`, by which quantiles weigh."""
+        every = self.advantage
+        out, weight, level = read_head(every.weight, heads, seen, action)
+        out, bias = out + every.bias.index_select(1, action).T, heads @ every.bias
         if self.value is not None:
-            # What dueling adds to every action: the value less the mean advantage.
-            weight = self.value.weight[:, 0] - self.advantage.weight.mean(1)
-            bias = self.value.bias[:, 0] - self.advantage.bias.mean(1)
-            out = out + nn.functional.linear(seen, weight, bias)
-        return out
+            value, at = self.value.weight[:, 0], self.value.bias[:, 0]
+            out = out + nn.functional.linear(seen, value - level, at - every.bias.mean(1))
+            # The mean over actions after that over quantiles, which leaves little to add up.
+            weight = weight + (heads @ value)[:, None] - weight.mean(1, keepdim=True)
+            bias = bias + (heads @ at)[:, None] - bias.mean(1, keepdim=True)
+        return out, Layers(weight, bias)
+
+    def of(self, seen: Tensor, action: Tensor) -> Tensor:
+        """`[n, quantiles]` of `action` `[n]`."""
+        return self.read(seen, action, seen.new_empty(0, len(self.advantage.weight)))[0]
 
     def values(self, seen: Tensor, weights: Tensor) -> Tensor:
         """`[n, n_actions]` means over quantiles, which weigh `weights` `[quantiles]`."""
-        every = self.advantage.weight
-        weight = (weights @ every.flatten(1)).view(every.shape[1:])
-        bias = weights @ self.advantage.bias
-        if self.value is not None:
-            # The mean over actions after that over quantiles, which leaves little to add up.
-            weight = weight + weights @ self.value.weight[:, 0] - weight.mean(0)
-            bias = bias + weights @ self.value.bias[:, 0] - bias.mean(0)
-        return nn.functional.linear(seen, weight, bias)
+        nothing = seen[:0], torch.empty(0, dtype=torch.int64, device=seen.device)
+        return self.read(*nothing, weights[None])[1].values(seen)
 
     def forward(self, features: Tensor) -> Tensor:
         """`[n, n_actions, quantiles]`, all of them: to look at, and to test the rest against."""
