@@ -11,8 +11,10 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.figure import AT_MOST, announce, digits
+from paceline.decision.actions import ActionGrid
 from paceline.decision.decide import Decider
 from paceline.decision.state import State
 from paceline.engine.shipped import load_market
@@ -26,18 +28,14 @@ ORDERS = 256
 DECISIONS = 40_000
 
 
-def main() -> bool:
+def states() -> tuple[list[Any], NDArray[np.float32], NDArray[np.bool_]]:
+    """Orders under way: what a decider takes of each, and what was seen and legal of all."""
     tape = simulate_day(load_market("yhoo-2003"), "2024-01-08", 1)
     env = BatchExecutionEnv(Pool([tape]), ORDERS)
     env.reset(seed=1)
     for _ in range(20):
         env.step(env.random_actions())
-    lives, dice = env.lives, np.random.default_rng(1)
-
-    def by_chance(seen: Any, legal: Any) -> tuple[int, None]:
-        return int(dice.choice(np.flatnonzero(legal))), None
-
-    decide = Decider(env.grid, by_chance, policy="chance", seed=1)
+    lives = env.lives
     rows = [
         (
             State(
@@ -48,6 +46,17 @@ def main() -> bool:
         )
         for i in range(ORDERS)
     ]  # fmt: skip
+    return rows, env.seen.copy(), env.action_masks()
+
+
+def main() -> bool:
+    rows, _, _ = states()
+    dice, grid = np.random.default_rng(1), ActionGrid()
+
+    def by_chance(seen: Any, legal: Any) -> tuple[int, None]:
+        return int(dice.choice(np.flatnonzero(legal))), None
+
+    decide = Decider(grid, by_chance, policy="chance", seed=1)
     decide(*rows[0])
     took = np.empty(DECISIONS)
     for k in range(DECISIONS):
@@ -58,7 +67,7 @@ def main() -> bool:
     p50, p99 = (float(np.quantile(took, q)) / 1e3 for q in (0.5, 0.99))
     return announce(
         "decision", p99, "us, 99th percentile", BAR_US, AT_MOST, median_us=digits(p50),
-        actions=len(env.grid), decisions=DECISIONS,
+        actions=len(grid), decisions=DECISIONS,
     )  # fmt: skip
 
 

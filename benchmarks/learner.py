@@ -2,7 +2,8 @@
 
 A batch of 256 rows of 181 features, drawn from a replay of 20,000; 97 actions of 32 quantiles; two
 layers of 256; one core. Drawing is part of an update, and so are gradient, Adam and target network.
-All draw uniformly. Ours is compiled (`mode: compiled`), masks and double; the others do neither both.
+All draw uniformly. Ours is compiled (`mode: compiled`), dueling, double and masks; the peers are as
+they come, and mask nothing.
 
 Time is the processor's, so that neighbours on a shared machine weigh on nobody. Peers and ours take
 turns, and the value is the smaller of the two ratios of medians.
@@ -28,8 +29,15 @@ from benchmarks.peers.run import FOLDER, peer_python
 from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.replay_buffer import ReplayBuffer, Transitions
 from paceline.learn.settings import ConservativeQuantileDQNSettings, Run
+from paceline.learn.training import mode_of
 
 BAR = 4.0
+MODES: dict[str, Any] = {
+    "compiled": "compiled", "by_priority": "compiled", "eager": "eager",
+    "deterministic": "deterministic",
+}  # fmt: skip
+"""Turns of ours, and how they run; one draws by priority."""
+
 FEATURES, ACTIONS, ROWS, BATCH = 181, 97, 20_000, 256
 
 
@@ -63,6 +71,22 @@ def ours(given: Transitions, mode: Any, priority: float) -> Callable[[], object]
     return update
 
 
+def compiled_agrees(given: Transitions) -> bool:
+    """Whether compiled updates come to the weights of eager ones, but for the last bits."""
+    found = []
+    for mode in ("eager", "compiled"):
+        run = Run(mode=mode)
+        with mode_of(run):
+            buffer = ReplayBuffer(ROWS, FEATURES, ACTIONS)
+            buffer.add(given)
+            settings = ConservativeQuantileDQNSettings()
+            learner = ConservativeQuantileDQN(settings, FEATURES, ACTIONS, run)
+            dice = np.random.default_rng(1)
+            losses = [learner.update(buffer.sample(BATCH, dice).batch).loss for _ in range(20)]
+            found.append(losses)
+    return bool(np.allclose(*found, rtol=1e-3))
+
+
 def run_peer(peer: str, path: Path, seconds: float) -> dict[str, Any]:
     """What a peer says of its updates."""
     command = [peer_python("learners"), FOLDER / "learner_updates.py", path, "--peer", peer]
@@ -78,12 +102,9 @@ def main() -> bool:
     parser.add_argument("--rounds", type=int, default=3, help="times that all have their turn")
     parser.add_argument("--seconds", type=float, default=5.0, help="of the processor, in a turn")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     given = rows()
-    turns = {
-        "compiled": ours(given, "compiled", 0.0), "by_priority": ours(given, "compiled", 0.6),
-        "eager": ours(given, "eager", 0.0), "deterministic": ours(given, "deterministic", 0.0),
-    }  # fmt: skip
+    turns = {who: ours(given, mode, 0.6 * (who == "by_priority")) for who, mode in MODES.items()}
+    agree = compiled_agrees(given)
     speeds: dict[str, list[float]] = {}
     versions = []
     with tempfile.TemporaryDirectory() as name:
@@ -96,7 +117,8 @@ def main() -> bool:
                 speeds.setdefault(who, []).append(said["updates"] / said["cpu_seconds"])
                 versions.append(said["peer"])
             for who, update in turns.items():
-                seconds, updates = cpu_seconds(update, args.seconds)
+                with mode_of(Run(mode=MODES[who])):
+                    seconds, updates = cpu_seconds(update, args.seconds)
                 speeds.setdefault(who, []).append(updates / seconds)
     found = {who: median(each) for who, each in speeds.items()}
     ratios = {peer: found["compiled"] / found[peer] for peer in ("tianshou", "d3rlpy")}
@@ -106,6 +128,7 @@ def main() -> bool:
         updates_per_cpu_s={who: digits(speed, 3) for who, speed in found.items()},
         by_round={who: [digits(speed, 3) for speed in each] for who, each in speeds.items()},
         peers=sorted(set(versions)), torch=torch.__version__, rounds=args.rounds,
+        provided=agree,
     )  # fmt: skip
 
 

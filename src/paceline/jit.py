@@ -46,6 +46,12 @@ def kernel(function: F) -> F:
     return _compile(function)
 
 
+def summing(function: F) -> F:
+    """Like `kernel`, for sums of many products: the compiler may add them up in another order, and
+    so several at a time. The last bits are those of the processor."""
+    return _compile(function, fastmath={"reassoc", "contract"})
+
+
 def spliced(function: F) -> F:
     """Like `kernel`, for long functions with one or two callers: Numba writes them into the caller.
 

@@ -101,7 +101,7 @@ class Chain(VectorEnv[Any, Any, Any]):
 
 
 def bandit(n: int = 64) -> Transitions:
-    """One state and one decision: hold earns 0, the safe action 1; the risky one 4 in three cases of
+    """One state and one decision: hold earns 0, the safe action 1; the risky one 4 three times in
     four, and else -6: 1.5 in the mean, and -6 in the worst quarter."""
     action = np.repeat([0, 1, 2], n)
     reward = np.concatenate([np.zeros(n), np.ones(n), np.where(np.arange(n) % 4, 4.0, -6.0)])
@@ -113,8 +113,8 @@ LINE, ODD = 3, 2
 
 
 def log_of_a_desk() -> Transitions:
-    """Three states in a row. Action 0 costs 2 and is what the desk mostly did, 1 costs 1; the odd one
-    is legal, was never done, and nobody knows that it costs 50."""
+    """Three states in a row. Action 0 costs 2 and is what the desk mostly did, 1 costs 1; the odd
+    one is legal, and was never done, so that nobody knows that it costs 50."""
     state = np.repeat(np.arange(LINE), 10)
     action = np.tile([0, 0, 0, 0, 0, 0, 1, 1, 1, 1], LINE)
     return _line(state, action, np.where(action == 0, -2.0, -1.0), LINE)

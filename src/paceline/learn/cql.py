@@ -9,7 +9,6 @@ their mean, whatever risk actions are chosen by; no Lagrange multiplier.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from paceline.learn.double_dqn import DoubleDQN
@@ -17,7 +16,11 @@ from paceline.learn.learner import Loss
 from paceline.learn.losses import conservative
 from paceline.learn.quantile_dqn import QuantileDQN
 from paceline.learn.replay_buffer import Batch
-from paceline.learn.settings import ConservativeDoubleDQNSettings, ConservativeQuantileDQNSettings
+from paceline.learn.settings import (
+    ConservativeDoubleDQNSettings,
+    ConservativeQuantileDQNSettings,
+    Risk,
+)
 
 
 class ConservativeDoubleDQN(DoubleDQN):
@@ -29,10 +32,9 @@ class ConservativeDoubleDQN(DoubleDQN):
 
     def loss(self, batch: Batch) -> Loss:
         """See the paper above."""
-        online = self.network("online")
-        seen = online.embed(batch.features)
-        found = self.td_loss(batch, seen)
-        return _with_penalty(found, online.values(seen, self.one), batch, self.settings)
+        seen = self.network("online").embed(batch.features)
+        found, layers = self.td_loss(batch, seen)
+        return _with_penalty(found, layers.values(seen), batch, self.settings)
 
 
 class ConservativeQuantileDQN(QuantileDQN):
@@ -44,12 +46,14 @@ class ConservativeQuantileDQN(QuantileDQN):
 
     def loss(self, batch: Batch) -> Loss:
         """See the paper above."""
-        online = self.network("online")
-        seen = online.embed(batch.features)
-        found = self.td_loss(batch, seen)
-        k = self.settings.network.quantiles
-        means = online.values(seen, torch.full((k,), 1.0 / k, device=seen.device))
-        return _with_penalty(found, means, batch, self.settings)
+        seen = self.network("online").embed(batch.features)
+        found, layers = self.td_loss(batch, seen)
+        return _with_penalty(found, layers.values(seen, -1), batch, self.settings)
+
+    def risks(self) -> list[Risk]:
+        """The last is the mean, of which the penalty is."""
+        chosen = self.settings.risk
+        return [chosen] if chosen.cvar_weight == 0.0 else [chosen, Risk()]
 
 
 def _with_penalty(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from paceline.learn.checkpoint import Serving
 from paceline.learn.learner import Learner, Loss
 from paceline.learn.losses import best_action, huber, td_target
-from paceline.learn.networks import DuelingNetwork
+from paceline.learn.networks import DuelingNetwork, Layers
 from paceline.learn.replay_buffer import Batch
 from paceline.learn.settings import DoubleDQNSettings
 
@@ -31,30 +31,33 @@ class DoubleDQN(Learner):
     def make(self) -> nn.ModuleDict:
         """An online network and its target."""
         shape = self.settings.network
+        self.heads = torch.ones(1, 1, device=self.device)
         shapes = (self.n_features, self.n_actions, shape.hidden, 1, shape.dueling)
         return nn.ModuleDict({"online": DuelingNetwork(*shapes), "target": DuelingNetwork(*shapes)})
 
     def loss(self, batch: Batch) -> Loss:
         """See the papers above."""
-        return self.td_loss(batch, self.network("online").embed(batch.features))
+        return self.td_loss(batch, self.network("online").embed(batch.features))[0]
 
-    def td_loss(self, batch: Batch, seen: Tensor) -> Loss:
-        """The temporal difference of the logged actions, given the features embedded."""
+    def td_loss(self, batch: Batch, seen: Tensor) -> tuple[Loss, Layers]:
+        """The temporal difference of the logged actions, given the features embedded,
+        and the layers that values come from."""
         online, target = self.network("online"), self.network("target")
-        value = online.of(seen, batch.action).squeeze(1)
+        found, layers = online.read(seen, batch.action, self.heads)
+        value = found.squeeze(1)
         with torch.no_grad():
-            next_values = online.values(online.embed(batch.next_features), self.one)
+            next_values = layers.values(online.embed(batch.next_features))
             best = best_action(next_values, batch.next_mask)
             next_value = target.of(target.embed(batch.next_features), best).squeeze(1)
             aim = td_target(batch.reward, batch.discount, next_value)
         td = aim - value
         total = (batch.weight * huber(td)).mean()
-        return Loss(total, td, value, {"td": total})
+        return Loss(total, td, value, {"td": total}), layers
 
     def values(self, features: Tensor) -> Tensor:
         """Mean returns `[n, n_actions]`."""
         online = self.network("online")
-        return online.values(online.embed(features), self.one)
+        return online.values(online.embed(features), self.heads[0])
 
     def serving(self) -> Serving:
         """Folded to the numbers that it chooses by."""

@@ -64,19 +64,19 @@ def fold(
     }
     if "advantage.weight" not in own:
         raise CheckpointError(f"networks.{network}: is not in the checkpoint; train it again")
-    weight, bias = own["advantage.weight"], own["advantage.bias"]  # [a, k, w], [a, k]
-    if weight.shape[1] != len(heads):
+    weight, bias = own["advantage.weight"], own["advantage.bias"]  # [k, a, w], [k, a]
+    if len(weight) != len(heads):
         raise CheckpointError(
-            f"networks.{network}: has {weight.shape[1]} quantiles, and {len(heads)} are weighed; "
+            f"networks.{network}: has {len(weight)} quantiles, and {len(heads)} are weighed; "
             "train it again"
         )
     share = np.asarray(heads, np.float64)
     # In double precision, as sums over many heads come out of it.
-    last = np.einsum("k,akw->aw", share, weight.astype(np.float64))
-    level = bias.astype(np.float64) @ share
+    last = np.einsum("k,kaw->aw", share, weight.astype(np.float64))
+    level = share @ bias.astype(np.float64)
     if "value.weight" in own:
-        last += np.einsum("k,kw->w", share, own["value.weight"][0]) - last.mean(0)
-        level += own["value.bias"][0] @ share - level.mean()
+        last += share @ own["value.weight"][:, 0] - last.mean(0)
+        level += share @ own["value.bias"][:, 0] - level.mean()
     trunk = sorted({int(name.split(".")[1]) for name in own if name.startswith("trunk.")})
     return Folded(
         (*(own[f"trunk.{i}.weight"] for i in trunk), last.astype(np.float32)),

@@ -125,13 +125,16 @@ class Learner(ABC):
         self.optimizer.zero_grad(set_to_none=True)
         found: Loss = self._loss(self.tensors(batch))
         found.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.max_gradient)
+        slopes = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        norm = nn.utils.get_total_norm(slopes)
         largest = found.value.detach().abs().max()
         # One transfer for all: on a GPU each costs a wait.
         loss, gradient, most = torch.stack([found.total.detach(), norm.detach(), largest]).tolist()
         error = found.error.detach().cpu().numpy()
         step = Step(loss, gradient, most, error, found.parts)
         if step.fine(max_value):
+            if gradient > self.settings.max_gradient:
+                torch._foreach_mul_(slopes, self.settings.max_gradient / gradient)
             self.optimizer.step()
             self.updates += 1
             if self.updates % self.settings.sync_every == 0:

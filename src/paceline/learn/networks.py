@@ -2,8 +2,8 @@
 
     network = DuelingNetwork(181, 97, quantiles=32)
     seen = network.embed(features)                 # [n, width]
-    network.of(seen, action)                       # [n, 32]  of the chosen actions only
-    network.values(seen, weights)                  # [n, 97]  weighted means over quantiles
+    quantiles, layers = network.read(seen, action, heads)     # [n, 32] of the chosen actions only
+    layers.values(other)                           # [n, 97]  weighted means over quantiles
 
 The head is linear, and so is a mean: the mean over quantiles is taken on the weights, before they
 meet a row, and so is the mean over actions that dueling subtracts. With 97 actions and 32 quantiles
@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from paceline.learn.head import read_head
 
 
 def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
@@ -29,13 +32,26 @@ def trunk(n_features: int, hidden: Sequence[int]) -> nn.Sequential:
 
 
 class Head(nn.Module):
-    """A linear layer whose output is `[n, actions, quantiles]`."""
+    """A linear layer whose output is `[n, actions, quantiles]`.
+
+    Quantiles come first in what it keeps, so that a mean over them is one matrix product."""
 
     def __init__(self, width: int, actions: int, quantiles: int) -> None:
         super().__init__()
         plain = nn.Linear(width, actions * quantiles)
-        self.weight = nn.Parameter(plain.weight.detach().reshape(actions, quantiles, width))
-        self.bias = nn.Parameter(plain.bias.detach().reshape(actions, quantiles))
+        self.weight = nn.Parameter(plain.weight.detach().reshape(quantiles, actions, width))
+        self.bias = nn.Parameter(plain.bias.detach().reshape(quantiles, actions))
+
+
+class Layers(NamedTuple):
+    """Heads whose quantiles have been weighed: plain linear layers."""
+
+    weight: Tensor  # [h, n_actions, width]
+    bias: Tensor  # [h, n_actions]
+
+    def values(self, seen: Tensor, h: int = 0) -> Tensor:
+        """`[n, n_actions]` of `seen` `[n, width]`."""
+        return nn.functional.linear(seen, self.weight[h], self.bias[h])
 
 
 class DuelingNetwork(nn.Module):
@@ -64,38 +80,34 @@ class DuelingNetwork(nn.Module):
         out: Tensor = self.trunk(features)
         return out
 
-    def of(self, seen: Tensor, action: Tensor) -> Tensor:
-        """`[n, quantiles]` of `action` `[n]`; no other action's are computed."""
-        # index_select, as its gradient adds whole rows; that of indexing adds number by number.
-        weight = self.advantage.weight.index_select(0, action)
-        out = (weight * seen[:, None, :]).sum(-1) + self.advantage.bias.index_select(0, action)
+    def read(self, seen: Tensor, action: Tensor, heads: Tensor) -> tuple[Tensor, Layers]:
+        """`[n, quantiles]` of `action` `[n]`, of no other action, and a layer for each row of
+        `heads` `[h, quantiles]`, by which quantiles weigh."""
+        every = self.advantage
+        out, weight, level = read_head(every.weight, heads, seen, action)
+        out, bias = out + every.bias.index_select(1, action).T, heads @ every.bias
         if self.value is not None:
-            weight, bias = self._shared()
-            out = out + nn.functional.linear(seen, weight, bias)
-        return out
+            value, at = self.value.weight[:, 0], self.value.bias[:, 0]
+            out = out + nn.functional.linear(seen, value - level, at - every.bias.mean(1))
+            # The mean over actions after that over quantiles, which leaves little to add up.
+            weight = weight + (heads @ value)[:, None] - weight.mean(1, keepdim=True)
+            bias = bias + (heads @ at)[:, None] - bias.mean(1, keepdim=True)
+        return out, Layers(weight, bias)
+
+    def of(self, seen: Tensor, action: Tensor) -> Tensor:
+        """`[n, quantiles]` of `action` `[n]`."""
+        return self.read(seen, action, seen.new_empty(0, len(self.advantage.weight)))[0]
 
     def values(self, seen: Tensor, weights: Tensor) -> Tensor:
         """`[n, n_actions]` means over quantiles, which weigh `weights` `[quantiles]`."""
-        weight = torch.einsum("k,akw->aw", weights, self.advantage.weight)
-        bias = self.advantage.bias @ weights
-        if self.value is not None:
-            shared, level = self._shared()
-            weight, bias = weight + weights @ shared, bias + weights @ level
-        return nn.functional.linear(seen, weight, bias)
+        nothing = seen[:0], torch.empty(0, dtype=torch.int64, device=seen.device)
+        return self.read(*nothing, weights[None])[1].values(seen)
 
     def forward(self, features: Tensor) -> Tensor:
         """`[n, n_actions, quantiles]`, all of them: to look at, and to test the rest against."""
         seen = self.embed(features)
-        out = torch.einsum("nw,akw->nak", seen, self.advantage.weight) + self.advantage.bias
+        out = torch.einsum("nw,kaw->nak", seen, self.advantage.weight) + self.advantage.bias.T
         if self.value is not None:
-            value = torch.einsum("nw,akw->nak", seen, self.value.weight) + self.value.bias
+            value = torch.einsum("nw,kaw->nak", seen, self.value.weight) + self.value.bias.T
             out = value + out - out.mean(dim=1, keepdim=True)
         return out
-
-    def _shared(self) -> tuple[Tensor, Tensor]:
-        """What dueling adds to every action: value less mean advantage, `[quantiles, width]`."""
-        assert self.value is not None
-        return (
-            self.value.weight[0] - self.advantage.weight.mean(0),
-            self.value.bias[0] - self.advantage.bias.mean(0),
-        )

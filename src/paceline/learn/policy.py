@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from paceline.config import from_dict
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Locked, normalize
-from paceline.errors import CheckpointError
+from paceline.errors import CheckpointError, InputError
 from paceline.learn.checkpoint import (
     TRAINING_FILE,
     Checkpoint,
@@ -59,7 +59,11 @@ class Policy:
     ) -> tuple[int, NDArray[np.float32]]:
         """An action for `features` `[n_features]` among the `legal` `[n_actions]`, and all values.
 
-        Raises `CheckpointError` for a number that is none: then nothing was decided."""
+        Raises `InputError` for features that are no numbers, and where nothing is legal."""
+        if not np.isfinite(features).all():
+            raise InputError("features: hold NaN or infinity; give what `features` writes")
+        if not legal.any():
+            raise InputError("legal: no action is; hold always is one")
         row = self._row
         row[0] = features
         if self._locked is not None:
@@ -75,12 +79,7 @@ class Policy:
         if "behavior" in numbers:
             likely = np.where(legal, numbers["behavior"], -np.inf)
             legal = legal & (likely - likely.max() >= self._least)
-        action = int(np.where(legal, values, -np.inf).argmax())
-        if not np.isfinite(values[action]):
-            raise CheckpointError(
-                f"policy {self.name[:12]}: gives no number for these features; look at them"
-            )
-        return action, values
+        return int(np.where(legal, values, -np.inf).argmax()), values
 
     def many(
         self, features: NDArray[np.float32], legal: NDArray[np.bool_]

@@ -11,15 +11,16 @@ is the mean of the lowest quantiles as they stand in the head; they are not sort
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from paceline.learn.checkpoint import Serving
 from paceline.learn.learner import Learner, Loss
 from paceline.learn.losses import best_action, quantile_huber, td_target
-from paceline.learn.networks import DuelingNetwork
+from paceline.learn.networks import DuelingNetwork, Layers
 from paceline.learn.replay_buffer import Batch
-from paceline.learn.settings import QuantileDQNSettings
+from paceline.learn.settings import QuantileDQNSettings, Risk
 
 
 class QuantileDQN(Learner):
@@ -31,36 +32,42 @@ class QuantileDQN(Learner):
 
     def make(self) -> nn.ModuleDict:
         """An online network and its target."""
-        shape, risk = self.settings.network, self.settings.risk
-        self.heads = torch.from_numpy(risk.head_weights(shape.quantiles)).to(self.device)
+        shape = self.settings.network
+        heads = [one.head_weights(shape.quantiles) for one in self.risks()]
+        self.heads = torch.from_numpy(np.stack(heads)).to(self.device)
         shapes = (
             self.n_features, self.n_actions, shape.hidden, shape.quantiles, shape.dueling
         )  # fmt: skip
         return nn.ModuleDict({"online": DuelingNetwork(*shapes), "target": DuelingNetwork(*shapes)})
 
+    def risks(self) -> list[Risk]:
+        """By which an update needs values; actions are chosen by the first."""
+        return [self.settings.risk]
+
     def loss(self, batch: Batch) -> Loss:
         """See the papers above."""
-        return self.td_loss(batch, self.network("online").embed(batch.features))
+        return self.td_loss(batch, self.network("online").embed(batch.features))[0]
 
-    def td_loss(self, batch: Batch, seen: Tensor) -> Loss:
-        """Quantile regression of the logged actions, given the features embedded."""
+    def td_loss(self, batch: Batch, seen: Tensor) -> tuple[Loss, Layers]:
+        """Quantile regression of the logged actions, given the features embedded,
+        and the layers that values come from."""
         online, target = self.network("online"), self.network("target")
-        quantiles = online.of(seen, batch.action)
+        quantiles, layers = online.read(seen, batch.action, self.heads)
         with torch.no_grad():
-            next_values = online.values(online.embed(batch.next_features), self.heads)
+            next_values = layers.values(online.embed(batch.next_features))
             best = best_action(next_values, batch.next_mask)
             next_quantiles = target.of(target.embed(batch.next_features), best)
             aim = td_target(batch.reward, batch.discount, next_quantiles)
         each = quantile_huber(quantiles, aim, self.settings.huber)
         td = (aim - quantiles).mean(dim=1)
         total = (batch.weight * each).mean()
-        return Loss(total, td, quantiles.mean(dim=1), {"td": total})
+        return Loss(total, td, quantiles.mean(dim=1), {"td": total}), layers
 
     def values(self, features: Tensor) -> Tensor:
         """Returns `[n, n_actions]` as the settings' risk weighs them."""
         online = self.network("online")
-        return online.values(online.embed(features), self.heads)
+        return online.values(online.embed(features), self.heads[0])
 
     def serving(self) -> Serving:
         """Folded to the numbers that it chooses by."""
-        return Serving(network="online", heads=tuple(self.heads.tolist()))
+        return Serving(network="online", heads=tuple(self.heads[0].tolist()))
