@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "calibrate": GROUND | {"orders", "market", "cost", "engine", "realism", "page"},
     "decision": GROUND | {"orders", "market", "cost", "schedule", "guard"},
     "env": GROUND | {"orders", "market", "cost", "schedule", "engine", "guard", "decision"},
-    "learn": GROUND | {"decision", "env"},
+    "learn": GROUND | {"market", "cost", "guard", "decision", "env"},
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
     "evaluate": GROUND

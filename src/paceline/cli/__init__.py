@@ -19,9 +19,11 @@ from paceline.cli import (
     features,
     ingest,
     inspect,
+    log,
     realism,
     schema,
     stress,
+    train,
 )
 from paceline.cli.parser import Parser
 from paceline.errors import PacelineError
@@ -61,6 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"paceline {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (demo, ingest, inspect, backtest, calibrate, realism, stress, features, schema):
+    for verb in (
+        demo, ingest, inspect, backtest, calibrate, realism, stress, features, log, train, schema,
+    ):  # fmt: skip
         verb.add(verbs)
     return parser

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from paceline.decision.actions import EXTENDED, ActionGrid
     from paceline.decision.store import FeatureSet
     from paceline.env.episodes import EpisodeSettings
-    from paceline.learn.gathered import Source, gather
+    from paceline.learn.logbook import log_day
     from paceline.learn.teachers import Teacher
 
     if args.orders < 1:

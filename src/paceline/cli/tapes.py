@@ -8,12 +8,7 @@ from typing import Any
 
 
 def open_tapes(paths: Sequence[Path]) -> list[Any]:
-    """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
-    from paceline.market.tape import Tape
+    """See `market.days.tapes_at`, which is heavy to import."""
+    from paceline.market.days import tapes_at
 
-    folders: list[Path] = []
-    for path in paths:
-        inside = sorted(path.glob("*.tape")) if path.is_dir() else []
-        folders += inside if inside and not (path / "manifest.json").exists() else [path]
-    tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
-    return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))
+    return tapes_at(paths)

@@ -269,6 +269,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             "final_obs": self.seen[done].copy(),
             "final_order": self.lives.order[done, 0].copy(),
             "final_episode": self.episodes[done].copy(),
+            "final_illegal": self.lives.progress["illegal"][done].copy(),
         }
         if self._keeps_fills:
             info["final_fills"] = [self.fills(i) for i in done]

@@ -22,8 +22,8 @@ from paceline.errors import ConfigError
 from paceline.learn.settings import Count, Exploring, Replay, Share
 
 Kind = Literal[
-    "behavior_cloning", "double_dqn", "quantile_dqn", "conservative_double_dqn",
-    "conservative_quantile_dqn", "iql", "bcq",
+    "behavior_cloning", "double_dqn", "quantile_dqn", "cql_double_dqn", "cql_quantile_dqn", "iql",
+    "bcq",
 ]  # fmt: skip
 
 _BP = 1e-4
@@ -79,8 +79,8 @@ class PolicyRecipe(Settings, frozen=True, kw_only=True):
     checkpoint: Annotated[str | None, Field("Begin with its weights.", "")] = None
     action_set: Annotated[ActionSet, Field("The actions.", "")] = ActionSet()
     settings: Annotated[
-        dict[str, Any], Field("Of the learner: network, lr, risk and so on.", "")
-    ] = {}
+        dict[str, Any] | None, Field("Of the learner: network, lr, risk and so on.", "")
+    ] = None
 
 
 class RiskRecipe(Settings, frozen=True, kw_only=True):
@@ -135,7 +135,9 @@ class Stage(Settings, frozen=True, kw_only=True):
     """A stage that learns from logs."""
 
     updates: Annotated[Count, Field("Updates in all.", "")] = 2_000
-    settings: Annotated[dict[str, Any], Field("Of its learner, over those of the policy.", "")] = {}
+    settings: Annotated[
+        dict[str, Any] | None, Field("Of its learner, over those of the policy.", "")
+    ] = None
 
 
 class Online(Settings, frozen=True, kw_only=True):
@@ -196,10 +198,10 @@ class Recipe(Settings, frozen=True, kw_only=True):
     threads: Annotated[Count, Field("Threads of PyTorch, and of the environment.", "")] = 1
 
 
-def learner_settings(kind: type[Settings], *given: dict[str, Any]) -> Any:
+def learner_settings(kind: type[Settings], *given: dict[str, Any] | None) -> Any:
     """Settings of a learner: `given`, the later over the earlier."""
     joined: dict[str, Any] = {}
     for one in given:
-        joined |= one
+        joined |= one or {}
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
     return from_dict({name: value for name, value in joined.items() if name in known}, kind)

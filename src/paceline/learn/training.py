@@ -17,7 +17,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -89,8 +89,13 @@ class Training:
         else:
             collector.begin(self._seed())
 
-    def go(self) -> dict[str, float]:
+    def go(
+        self, watch: Callable[[Training], bool] = lambda training: False, every: int = 0
+    ) -> dict[str, float]:
         """Train to the last update; returns the metrics of the last lines of the log.
+
+        `watch` is called every so many updates (0: with each line of the log) and may look, but
+        not touch; where it says so the run stops, with a checkpoint.
 
         Raises `LearningError` if it goes astray (the batch is saved), `CheckpointError` if a
         checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint."""
@@ -99,11 +104,15 @@ class Training:
             while self.learner.updates < self.run.updates:
                 self._update()
                 at = self.learner.updates
-                if at % self.run.log_every == 0 or at == self.run.updates:
+                last, stops = at == self.run.updates, False
+                if at % self.run.log_every == 0 or last:
                     self._log()
-                last = at == self.run.updates
-                if at % self.run.checkpoint_every == 0 or last or asked.is_set():
+                if at % (every or self.run.log_every) == 0 or last:
+                    stops = watch(self)
+                if at % self.run.checkpoint_every == 0 or last or stops or asked.is_set():
                     self.save()
+                if stops:
+                    break
                 if asked.is_set() and not last:
                     raise KeyboardInterrupt(f"{self._at()} is a checkpoint; resume to go on")
         return self.metrics
@@ -129,6 +138,15 @@ class Training:
         if self.collector is not None:
             self.collector.begin(self._seed())
         return path
+
+    def export(self, folder: str | Path) -> Path:
+        """Write the policy as it is now to `folder`, without what a run goes on from."""
+        state = self.learner.state()
+        weights = {k[9:]: v for k, v in state.items() if k.startswith("networks.")}
+        manifest = self.manifest()
+        return write_checkpoint(
+            folder, manifest, weights, served(manifest.serving, weights), self.origin.normalizer
+        )
 
     def resume(self, folder: str | Path | None = None) -> int:
         """Go on from a checkpoint, the run's last if none is given; returns its updates, 0 if there

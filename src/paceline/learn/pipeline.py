@@ -1,0 +1,391 @@
+"""The pipeline: logs, cloning, conservative learning, learning by working; the best of it kept.
+
+    outcome = train(recipe, "out/run")         # the same call goes on where it was cut off
+
+What a run leaves in its folder:
+
+    recipe.yaml           what it was told, whole
+    log/                  what teachers decided, a feature set
+    clone/ offline/ online/   checkpoints and lines of each stage (`training`)
+    validation.jsonl      how each validation went
+    policy/               the best checkpoint by validation: what is compared, and served
+    tensorboard/          the same numbers, for TensorBoard
+    summary.json          what came out
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.decision.normalizer import Locked, Normalizer, normalized
+from paceline.decision.schema import N_FEATURES
+from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
+from paceline.env.days import AnyPool
+from paceline.env.episodes import CURRICULUM, EpisodeSettings
+from paceline.env.episodes import Stage as OrdersStage
+from paceline.errors import ConfigError
+from paceline.guard.limits import Limits
+from paceline.learn.behavior_cloning import BehaviorCloning
+from paceline.learn.checkpoint import Origin, read_checkpoint
+from paceline.learn.collecting import Collector
+from paceline.learn.learner import Learner
+from paceline.learn.learners import LEARNERS, conservative_of
+from paceline.learn.logbook import transitions, worked
+from paceline.learn.recipe import Recipe, Stage, learner_settings
+from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
+from paceline.learn.settings import Collecting, Replay, Run
+from paceline.learn.source import Source, recorded, simulated
+from paceline.learn.teachers import Teacher
+from paceline.learn.training import Training
+from paceline.learn.validation import validate
+from paceline.market.days import tapes_at
+
+Say = Callable[[str, float, float], None]
+"""What is being done, how far it is, of how much."""
+
+_AT_ONCE = 512
+"""Parent orders logged side by side."""
+_MOST_ORDERS, _MOST_FILLS = 2048, 4096
+
+
+class Trained(NamedTuple):
+    """What came out of a run."""
+
+    folder: Path
+    best: dict[str, float]
+    """How the best policy did in validation."""
+    teachers: dict[str, dict[str, float]]
+    """How those it learnt from did."""
+
+
+class Pipeline:
+    """One run of a recipe, with one seed."""
+
+    def __init__(self, recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> None:
+        """Raises `ConfigError` for a recipe that cannot be cooked."""
+        self.recipe, self.folder, self.say = recipe, Path(folder), say
+        self.grid = recipe.policy.action_set.grid()
+        self.orders = _under(recipe)
+        self.say("opening days", 0, 1)
+        self.source = _source(recipe, self.orders)
+        self.normalizer = Normalizer(self.source.last_training_day)
+        self.locked: Locked | None = None
+        self._logged: list[tuple[Decisions, Outcome]] = []
+        self._best: dict[str, Any] | None = None
+        self._worse = 0
+        self._board: Any = None
+
+    def run(self) -> Trained:
+        """All stages of the recipe.
+
+        Raises as `Training.go` does; what was finished is kept, and the same run goes on from it.
+        """
+        self._begin()
+        self._log()
+        self._env = self._new_env(self.source.validation, self.recipe.validating.orders)
+        pool = self.source.validation
+        pool.reseed(self.recipe.seed)
+        self._episodes = pool.draw(self._env.num_envs)
+        teachers = self._judge_teachers()
+        weights: dict[str, NDArray[Any]] = {}
+        if self.recipe.clone is not None:
+            weights = self._offline("clone", BehaviorCloning, self.recipe.clone, {})
+        if self.recipe.offline is not None:
+            kind = conservative_of(LEARNERS[self.recipe.policy.type])
+            weights = self._offline("offline", kind, self.recipe.offline, weights)
+        if self.recipe.online is not None:
+            self._online(weights)
+        best = self._summary(teachers)
+        return Trained(self.folder, best, teachers)
+
+    # --- logs -----------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """The folder, which is this recipe's and no other's."""
+        import yaml
+
+        told = msgspec.to_builtins(self.recipe)
+        path = self.folder / "recipe.yaml"
+        if path.exists() and yaml.safe_load(path.read_text()) != json.loads(json.dumps(told)):
+            raise ConfigError(f"{self.folder}: is a run of another recipe; give another folder")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False))
+
+    def _log(self) -> None:
+        """What teachers decide on training days, from the log or made now; fits the normaliser."""
+        teaching, seed = self.recipe.teaching, self.recipe.seed
+        teachers = [Teacher(t, self.grid, explore=teaching.explore) for t in teaching.teachers]
+        settings = {
+            "made_by": "train", "teaching": msgspec.to_builtins(teaching), "seed": seed,
+            "grid": msgspec.to_builtins(self.grid), "orders": msgspec.to_builtins(self.orders),
+            "data": self.source.told,
+        }  # fmt: skip
+        kept = FeatureSet.create(self.folder / "log", len(self.grid), settings)
+        parts = -(-teaching.orders // _AT_ONCE)
+        env: BatchExecutionEnv | None = None
+        for part in range(parts):
+            name = f"part-{part:03d}"
+            if not kept.holds("all", name):
+                env = env or self._new_env(self.source.train, min(_AT_ONCE, teaching.orders))
+                kept.add("all", name, *worked(env, teachers, seed=seed + part))
+            self.say("logging teachers", part + 1, parts)
+            self._logged.append((kept.read("all", name), kept.outcome("all", name)))
+        for folder in teaching.logs:
+            other = FeatureSet.open(folder)
+            if other.manifest.n_actions != len(self.grid):
+                raise ConfigError(f"teaching.logs: {folder} is of another grid; log it again")
+            self._logged += [
+                (other.read(day.symbol, day.day), other.outcome(day.symbol, day.day))
+                for day in other.manifest.days
+            ]
+        for decisions, _ in self._logged:
+            self.normalizer.partial_fit(decisions.features, self.source.last_training_day)
+        self.locked = self.normalizer.locked()
+
+    def _rows(self) -> list[Transitions]:
+        weights = msgspec.structs.asdict(self.recipe.reward)
+        return [
+            transitions(
+                decisions, outcome, {k: w for k, w in weights.items() if w},
+                gamma=self.recipe.gamma, locked=self.locked,
+            )
+            for decisions, outcome in self._logged
+        ]  # fmt: skip
+
+    # --- stages ---------------------------------------------------------------------------------
+
+    def _run_settings(self, updates: int, **more: Any) -> Run:
+        recipe = self.recipe
+        every = min(recipe.validating.every, updates)
+        return Run(
+            updates=updates, seed=recipe.seed, mode=recipe.mode, device=recipe.device,
+            threads=recipe.threads, log_every=max(every // 10, 1), checkpoint_every=every,
+            keep=1, **more,
+        )  # fmt: skip
+
+    def _offline(
+        self, name: str, kind: type[Learner], stage: Stage, weights: dict[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Learn from the logs; returns the weights it ended with."""
+        settings = learner_settings(kind.kind, self.recipe.policy.settings, stage.settings)
+        rows = self._rows()
+        n = sum(len(part.action) for part in rows)
+        run = self._run_settings(stage.updates, replay=Replay(capacity=n, priority=0.0))
+        learner = kind(settings, N_FEATURES, len(self.grid), run)
+        _begin_with(learner, weights)
+        buffer = new_replay(run.replay, N_FEATURES, len(self.grid))
+        for part in rows:
+            buffer.add(part)
+        return self._train(name, learner, buffer, None)
+
+    def _online(self, weights: dict[str, NDArray[Any]]) -> None:
+        """Learn by working."""
+        recipe, online = self.recipe, self.recipe.online
+        assert online is not None
+        kind = LEARNERS[recipe.policy.type]
+        collecting = Collecting(
+            gamma=recipe.gamma, exploring=online.exploring, first=online.first,
+            updates=1.0 / online.per_update,
+        )  # fmt: skip
+        run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)
+        settings = learner_settings(kind.kind, recipe.policy.settings)
+        learner = kind(settings, N_FEATURES, len(self.grid), run)
+        if recipe.policy.checkpoint is not None:
+            found = read_checkpoint(recipe.policy.checkpoint, grid=self.grid)
+            weights = {f"networks.{k}": v for k, v in found.weights.items()}
+        _begin_with(learner, weights)
+        env = self._new_env(self.source.train, online.envs)
+        buffer = new_replay(online.replay, N_FEATURES, len(self.grid))
+        if online.keep_logs:
+            for part in self._rows():
+                buffer.add(part)
+        self._stages = [round(share * online.updates) for share in online.curriculum]
+        collector = Collector(env, collecting, locked=self.locked, table=self.grid.table())
+        self._enter(0)
+        self._train("online", learner, buffer, collector)
+
+    def _train(
+        self, name: str, learner: Learner, buffer: AnyReplay, collector: Collector | None
+    ) -> dict[str, NDArray[Any]]:
+        origin = Origin(grid=self.grid, normalizer=self.normalizer, data=self.source.told)
+        training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
+        self._replay_validations(name, training.resume())
+        if learner.updates < learner.run.updates and self._worse < self.recipe.validating.patience:
+            every = min(self.recipe.validating.every, learner.run.updates)
+            training.go(lambda t: self._watch(name, t, every), learner.run.log_every)
+        return learner.state()
+
+    def _watch(self, name: str, training: Training, every: int) -> bool:
+        """Tell how it goes; validate when it is due; whether to stop."""
+        at, of = training.learner.updates, training.run.updates
+        best = "" if self._best is None else f", best {self._best['mean_bps']:.2f} bps"
+        loss = training.metrics.get("loss", float("nan"))
+        self.say(f"{name}: loss {loss:.3g}{best}", at, of)
+        self._plot(name, training.metrics, at)
+        if name == "online":
+            self._enter(at)
+        if at % every and at != of:
+            return False
+        return self._judge(name, training)
+
+    def _enter(self, updates: int) -> None:
+        """The stage of the curriculum that is due; orders are as the recipe says where it has
+        none."""
+        due = [k for k, begins in enumerate(self._stages) if begins <= updates]
+        stage = CURRICULUM[min(due[-1], len(CURRICULUM) - 1)] if due else None
+        orders = self.orders if stage is None else _limited(stage.episodes, self.orders)
+        self.source.train.enter(
+            OrdersStage(
+                name="orders" if stage is None else stage.name, episodes=orders,
+                liquid_share=1.0 if stage is None else stage.liquid_share,
+            )
+        )  # fmt: skip
+
+    # --- validation -----------------------------------------------------------------------------
+
+    def _judge(self, name: str, training: Training) -> bool:
+        """Validate, keep the best, and say whether it has not become better for too long."""
+        learner, locked = training.learner, self.locked
+
+        def choose(seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+            rows = seen if locked is None else normalized(locked, seen)
+            return learner.choose(rows, mask)[0]
+
+        score = validate(self._env, self._episodes, choose, self.recipe.validating.tail_weight)
+        told = {"stage": name, "updates": learner.updates, **score.told()}
+        with open(self.folder / "validation.jsonl", "a") as file:
+            file.write(json.dumps(told) + "\n")
+        self._plot("validation", score.told(), learner.updates)
+        if self._best is None or score.score > self._best["score"]:
+            self._best, self._worse = told, 0
+            training.export(self.folder / "policy")
+        else:
+            self._worse += 1
+        return name == "online" and self._worse >= self.recipe.validating.patience
+
+    def _replay_validations(self, name: str, updates: int) -> None:
+        """What validations said of a stage that goes on from so many updates."""
+        path = self.folder / "validation.jsonl"
+        text = path.read_text() if path.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines()]
+        order = ["clone", "offline", "online"]
+        kept = [
+            line for line in lines
+            if order.index(line["stage"]) < order.index(name)
+            or (line["stage"] == name and line["updates"] <= updates)
+        ]  # fmt: skip
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._best, self._worse = None, 0
+        for line in kept:
+            if self._best is None or line["score"] > self._best["score"]:
+                self._best, self._worse = line, 0
+            else:
+                self._worse += line["stage"] == "online"
+
+    def _judge_teachers(self) -> dict[str, dict[str, float]]:
+        """How teachers do in validation, without exploration: what is to be beaten."""
+        path, dice = self.folder / "teachers.json", np.random.default_rng(self.recipe.seed)
+        if path.exists():
+            told: dict[str, dict[str, float]] = json.loads(path.read_text())
+            return told
+        told = {}
+        for k, name in enumerate(self.recipe.teaching.teachers):
+            self.say("teachers on validation", k, len(self.recipe.teaching.teachers))
+            teacher = Teacher(name, self.grid)
+            told[name] = validate(
+                self._env,
+                self._episodes,
+                lambda seen, mask: teacher.act(seen, mask, dice).action,  # noqa: B023
+            ).told()
+        path.write_text(json.dumps(told, indent=1) + "\n")
+        return told
+
+    def _summary(self, teachers: dict[str, dict[str, float]]) -> dict[str, float]:
+        """Write what came out; returns how the best policy did."""
+        if self._best is None:
+            raise ConfigError("clone, offline, online: the recipe has no stage; give one")
+        told = {"name": self.recipe.name, "seed": self.recipe.seed, "best": self._best,
+                "teachers": teachers}  # fmt: skip
+        (self.folder / "summary.json").write_text(json.dumps(told, indent=1) + "\n")
+        return {k: v for k, v in self._best.items() if isinstance(v, float)}
+
+    # --- the rest -------------------------------------------------------------------------------
+
+    def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
+        return BatchExecutionEnv(
+            pool, n, grid=self.grid, reward=self.recipe.reward, limits=_limits(self.recipe),
+            max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
+        )  # fmt: skip
+
+    def _plot(self, name: str, numbers: dict[str, float], at: int) -> None:
+        """The same numbers, for TensorBoard."""
+        if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self.folder / "tensorboard"))
+        for key, value in numbers.items():
+            self._board.add_scalar(f"{name}/{key}", value, at)
+
+
+def train(recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> list[Trained]:
+    """Cook `recipe`: one run for each of its seeds, in folders of their own if there are several."""
+    found = []
+    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+        alone = msgspec.structs.replace(recipe, seed=seed, seeds=1)
+        path = Path(folder) / f"seed-{seed}" if recipe.seeds > 1 else Path(folder)
+        found.append(Pipeline(alone, path, say).run())
+    return found
+
+
+def _under(recipe: Recipe) -> EpisodeSettings:
+    """What orders are like under the recipe's limits."""
+    return msgspec.structs.replace(recipe.orders, participation=recipe.risk.participation_cap)
+
+
+def _limited(stage: EpisodeSettings, orders: EpisodeSettings) -> EpisodeSettings:
+    """A stage of the curriculum, under the limits of `orders`."""
+    names = ("participation", "participation_window_s", "price_band_bps")
+    return msgspec.structs.replace(stage, **{name: getattr(orders, name) for name in names})
+
+
+def _limits(recipe: Recipe) -> Limits:
+    """The desk's limits: whatever the recipe does not forbid."""
+    band, child = recipe.risk.price_band_ticks, recipe.risk.child_max
+    return msgspec.structs.replace(
+        OPEN_LIMITS,
+        band_ticks="unlimited" if band is None else band,
+        child_max="unlimited" if child is None else child,
+    )
+
+
+def _source(recipe: Recipe, orders: EpisodeSettings) -> Source:
+    data = recipe.data
+    if data.markets:
+        return simulated(data.markets, orders, recipe.seed)
+    return recorded(
+        tapes_at(data.tapes), str(data.train), str(data.validation), orders, recipe.seed
+    )
+
+
+def _begin_with(learner: Learner, weights: dict[str, NDArray[Any]]) -> None:
+    """Take over those of `weights` that are of the same name and shape: all of a learner of the
+    same kind, the trunk of a cloned policy."""
+    own = {f"networks.{k}": v for k, v in learner.networks.state_dict().items()}
+    given = {k: v for k, v in weights.items() if k.startswith("networks.")}
+    for name, value in list(given.items()):
+        if name.startswith("networks.policy.trunk"):
+            for whose in ("online", "target"):
+                given[name.replace("networks.policy", f"networks.{whose}")] = value
+    taken = {
+        k: given[k] if k in given and given[k].shape == tuple(v.shape) else v.numpy()
+        for k, v in own.items()
+    }
+    learner.load(taken)

@@ -1,0 +1,63 @@
+"""Where parent orders to learn from come from: recorded days, or simulated markets.
+
+Days are told apart by date: those of validation come after those of training, and no day is both.
+Simulated markets have no days; their training and validation are other seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paceline.env.days import AnyPool
+from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.simulated_pool import SimulatedPool
+from paceline.errors import ConfigError
+from paceline.market.days import within
+from paceline.market.tape import Tape
+
+_VALIDATION = 1 << 20
+"""Seeds of validation lie so far behind those of training."""
+
+
+class Source(NamedTuple):
+    """Orders to train on, orders to validate on, and what they are made of."""
+
+    train: AnyPool
+    validation: AnyPool
+    last_training_day: str
+    told: dict[str, str]
+    """Name of a day or market -> its hash or settings."""
+
+
+def recorded(
+    tapes: Sequence[Tape], train: str, validation: str, orders: EpisodeSettings, seed: int
+) -> Source:
+    """Orders on `tapes`: of days in `train` and in `validation`, each FROM..TO.
+
+    Raises `ConfigError` for days that are none, or not in this order.
+    """
+    whole = [tape for tape in tapes if not tape.manifest.quality.short_session]
+    first, then = within(whole, train, "data.train"), within(whole, validation, "data.validation")
+    last, begins = max(t.session.day for t in first), min(t.session.day for t in then)
+    if last >= begins:
+        raise ConfigError(
+            f"data.validation: {begins} is not after the last day of training, {last}; give later "
+            "days"
+        )
+    return Source(
+        Pool(first, orders, seed=seed),
+        Pool(then, orders, seed=seed + _VALIDATION, taught_by=first),
+        last,
+        {tape.name: tape.manifest.tape_id for tape in (*first, *then)},
+    )
+
+
+def simulated(markets: Sequence[str], orders: EpisodeSettings, seed: int) -> Source:
+    """Orders in simulated `markets`, each order in one of its own."""
+    train = SimulatedPool(list(markets), orders, seed=seed)
+    validation = SimulatedPool(list(markets), orders, seed=seed + _VALIDATION)
+    day = max(tape.session.day for tape in train.tapes)
+    return Source(
+        train, validation, day, {tape.name: tape.manifest.tape_id for tape in train.tapes}
+    )

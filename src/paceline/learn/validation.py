@@ -1,0 +1,65 @@
+"""Validation: the same parent orders each time, and one number that says which policy is better.
+
+The score is what the reward counts, so that noise which no action changes is taken out of it where
+the reward takes it out; what it cost a person is told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.cost.tail import cvar
+from paceline.env.batch_env import BatchExecutionEnv
+
+Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
+"""Actions `[n]` for raw features `[n, N_FEATURES]` among those of a mask `[n, n_actions]`."""
+
+
+class Score(NamedTuple):
+    """How a policy did on the orders of validation."""
+
+    score: float
+    """Mean of what episodes earned, less the tail's share; the higher the better."""
+    earned: NDArray[np.float64]  # [n]
+    shortfall_bps: NDArray[np.float64]  # [n]
+    left: NDArray[np.float64]  # [n] share of the order that nobody traded
+    violations: int
+
+    def told(self) -> dict[str, float]:
+        """What a person wants to know."""
+        return {
+            "score": self.score,
+            "std_error": float(self.earned.std() / np.sqrt(len(self.earned))),
+            "mean_bps": float(self.shortfall_bps.mean()),
+            "cvar95_bps": cvar(self.shortfall_bps, 20),
+            "fill_rate": float(1.0 - self.left.mean()),
+            "violations": float(self.violations),
+        }
+
+
+def validate(
+    env: BatchExecutionEnv, episodes: NDArray[np.void], choose: Choose, tail_weight: float = 0.0
+) -> Score:
+    """Work `episodes` `[n]` in `env`, which has as many orders, by `choose`."""
+    n = env.num_envs
+    seen, info = env.reset(options={"episodes": episodes.copy()})
+    going, earned = np.ones(n, np.bool_), np.zeros(n)
+    bps, left, violations = np.zeros(n), np.zeros(n), 0
+    while going.any():
+        action = choose(seen, info["action_mask"])
+        seen, reward, _, _, info = env.step(action)
+        earned[going] += reward[going]
+        done = info.get("done", ())
+        for at, i in enumerate(done):
+            if going[i]:
+                order = info["final_order"][at]
+                bps[i], left[i] = info["final_bps"][at], order["left"] / order["lots"]
+                violations += int(info["final_illegal"][at])
+                going[i] = False
+    tail = -cvar(-earned, 20) if tail_weight > 0 else 0.0
+    score = (1.0 - tail_weight) * float(earned.mean()) + tail_weight * tail
+    return Score(score, earned, bps, left, violations)

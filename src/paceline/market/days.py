@@ -1,0 +1,37 @@
+"""Which tapes: those in folders, and of them those of some days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from paceline.errors import ConfigError
+from paceline.market.tape import Tape
+
+
+def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
+    """The tapes of days in `text`, FROM..TO or a day alone. Raises `ConfigError` if none is."""
+    ends = text.split("..")
+    try:
+        first, last = (date.fromisoformat(end).isoformat() for end in (ends[0], ends[-1]))
+        if len(ends) > 2 or first > last:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"{field}: {text!r} is no range of days; write YYYY-MM-DD..YYYY-MM-DD"
+        ) from None
+    chosen = [tape for tape in tapes if first <= tape.session.day <= last]
+    if not chosen:
+        raise ConfigError(f"{field}: no whole day is in {text}; give days there are tapes of")
+    return chosen
+
+
+def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
+    """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
+    folders: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(path.glob("*.tape")) if path.is_dir() else []
+        folders += inside if inside and not (path / "manifest.json").exists() else [path]
+    tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
+    return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))
