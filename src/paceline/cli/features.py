@@ -191,39 +191,18 @@ def decided(
     """The decisions of `orders` parent orders on `tape`, taught by `tapes`, each to its end."""
     import numpy as np
 
-    from paceline.decision.store import Decisions
     from paceline.env.batch_env import BatchExecutionEnv
     from paceline.env.episodes import Pool
+    from paceline.learn.logbook import worked
+    from paceline.learn.teachers import Teacher
 
     # Of the tape alone: what else is made does not change it.
     rng = np.random.default_rng([seed, int(tape.manifest.tape_id[:8], 16)])
-    pool = Pool([tape], episodes, seed=int(rng.integers(2**32)), taught_by=tapes)
+    pool = Pool([tape], episodes, taught_by=tapes)
     env = BatchExecutionEnv(pool, orders, grid=grid, max_orders=4096, max_fills=8192)
-    seen, info = env.reset()
-    parts: list[Decisions] = []
-    going = np.ones(orders, bool)
-    while going.any():
-        legal = info["action_mask"]
-        if policy == "hold":
-            actions = np.zeros(orders, np.int64)
-        else:
-            actions = np.where(legal, rng.random(legal.shape), -1.0).argmax(axis=1)
-        parts.append(
-            Decisions(
-                ts=env.lives.progress["ts"][going],
-                episode=np.flatnonzero(going),
-                features=seen[going],
-                mask=legal[going],
-                action=actions[going],
-            )
-        )
-        seen, _, terminated, truncated, info = env.step(actions)
-        over = going & (terminated | truncated)
-        going &= ~over
-        progress(int(over.sum()))
-    found = Decisions._make(np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((found.ts, found.episode))
-    return Decisions._make(column[order] for column in found)
+    teacher = Teacher(policy, grid)
+    decisions, _ = worked(env, [teacher], seed=int(rng.integers(2**32)), progress=progress)
+    return decisions
 
 
 def _table(*columns: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
@@ -22,6 +23,11 @@ which it rests; and how far behind, as a share of the order, it begins to take. 
 set (`paceline features show --set`) that also holds the probability of each action and the terms of
 its reward. The same command goes on where it was cut off.
 """
+
+_PART = 256
+"""Orders in a simulated market that are logged at once."""
+_MOST_ORDERS = 4096
+"""Child orders that a parent order has room for."""
 
 
 def add(verbs: Any) -> None:
@@ -59,7 +65,6 @@ def run(args: argparse.Namespace) -> None:
     from paceline.decision.actions import EXTENDED, ActionGrid
     from paceline.decision.store import FeatureSet
     from paceline.env.episodes import EpisodeSettings
-    from paceline.learn.logbook import log_day
     from paceline.learn.teachers import Teacher
 
     if args.orders < 1:
@@ -67,19 +72,84 @@ def run(args: argparse.Namespace) -> None:
     if args.seed < 0:
         raise ConfigError(f"seed: {args.seed} is below 0; give 0 or more")
     grid = load_yaml(args.grid, ActionGrid) if args.grid else EXTENDED
-    episodes = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()
+    orders = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()
     names = [name.strip() for name in args.teachers.split(",") if name.strip()]
     if not names:
         raise ConfigError("teachers: none is given; give one or more, e.g. ac/mid")
     teachers = [Teacher(name, grid, explore=args.explore) for name in names]
     with progress_bar() as bar:
         bar.say("opening")
-        tapes = open_tapes(args.tape) if args.tape else []
-        source = Source(tapes, args.days, args.market, episodes)
+        works, data = _days(args, orders) if args.tape else _market(args, orders)
         settings = {
             "made_by": "log", "teachers": names, "explore": args.explore, "orders": args.orders,
-            "seed": args.seed, "grid": msgspec.to_builtins(grid), **source.told,
+            "seed": args.seed, "grid": msgspec.to_builtins(grid), "data": data,
+            "episodes": msgspec.to_builtins(orders),
         }  # fmt: skip
         kept = FeatureSet.create(args.out, len(grid), settings)
-        gather(source, kept, grid, teachers, args.orders, args.seed, bar)
+        for work in works:
+            _log(work, kept, grid, teachers, bar, args.orders * len(works))
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
+
+
+class Work(NamedTuple):
+    """A day to log, or as many orders in a simulated market."""
+
+    symbol: str
+    day: str
+    orders: int
+    seed: int
+    pool: Callable[[], Any]
+    """Where its orders come from; made when it is its turn."""
+
+
+def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, str]]:
+    """The days of `--tape`, each taught by those before it."""
+    from functools import partial
+
+    from paceline.env.episodes import Pool
+    from paceline.market.days import within
+
+    tapes = open_tapes(args.tape)
+    chosen = within(tapes, args.days, "days") if args.days else tapes
+    names = [tape.name for tape in chosen]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    works = [
+        Work(
+            tape.instrument.symbol, tape.session.day, args.orders,
+            # Of the tape alone: what else is logged does not change it.
+            args.seed + int(tape.manifest.tape_id[:8], 16),
+            partial(Pool, [tape], orders, taught_by=tapes),
+        )
+        for tape in chosen
+    ]  # fmt: skip
+    return works, {tape.name: tape.manifest.tape_id for tape in chosen}
+
+
+def _market(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, str]]:
+    """Orders in a simulated market, in parts, so that what is cut off loses little."""
+    from paceline.env.simulated_pool import SimulatedPool
+
+    pool = SimulatedPool(args.market, orders)
+    works = [
+        Work(pool.tapes[0].instrument.symbol, f"part-{k:04d}", min(_PART, args.orders - first),
+             args.seed + k, lambda: pool)
+        for k, first in enumerate(range(0, args.orders, _PART))
+    ]  # fmt: skip
+    return works, {args.market: pool.tapes[0].manifest.tape_id}
+
+
+def _log(work: Work, kept: Any, grid: Any, teachers: Sequence[Any], bar: Any, of: int) -> None:
+    """Log a day that is not logged yet."""
+    from paceline.env.batch_env import BatchExecutionEnv
+    from paceline.learn.logbook import worked
+
+    if kept.holds(work.symbol, work.day):
+        bar.on("orders", work.orders, of)
+        return
+    env = BatchExecutionEnv(
+        work.pool(), work.orders, grid=grid, max_orders=_MOST_ORDERS, max_fills=2 * _MOST_ORDERS
+    )
+    found = worked(env, teachers, seed=work.seed, progress=lambda n: bar.on("orders", n, of))
+    kept.add(work.symbol, work.day, *found)

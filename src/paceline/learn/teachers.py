@@ -43,8 +43,8 @@ class Teacher:
     """A schedule, where it rests, and how patient it is."""
 
     def __init__(self, text: str, grid: ActionGrid, *, explore: float = 0.0) -> None:
-        """`text` is `random`, or PATH[/PRICE[/PATIENCE]]: `ac/mid/0.02` follows Almgren-Chriss,
-        rests at the mid, and takes when more than 2 % of the order behind.
+        """`text` is `random`, `hold`, or PATH[/PRICE[/PATIENCE]]: `ac/mid/0.02` follows
+        Almgren-Chriss, rests at the mid, and takes when more than 2 % of the order behind.
 
         Raises `ConfigError` for a teacher that is none, or that the grid has no actions for.
         """
@@ -53,13 +53,13 @@ class Teacher:
         self.name, self.grid, self.explore = text, grid, explore
         self._n = len(grid)
         self._planned = np.zeros(0)
-        if text == "random":
-            self._path: str | None = None
+        self._path: str | None = None
+        if text in ("random", "hold"):
             return
         found = _FORM.match(text)
         if found is None:
             raise ConfigError(
-                f"teacher: {text!r}; write random, or PATH[/PRICE[/PATIENCE]] with a path of "
+                f"teacher: {text!r}; write random, hold, or PATH[/PRICE[/PATIENCE]] with a path of "
                 "twap, ac, vwap, e.g. ac/mid/0.02"
             )
         self._path = found["path"]
@@ -99,7 +99,7 @@ class Teacher:
         """Actions for what is `seen` `[n, N_FEATURES]`, among those of `mask` `[n, n_actions]`."""
         n, legal = len(seen), mask.sum(axis=1)
         by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
-        if self._path is None:
+        if self.name == "random":
             return Told(by_chance, (1.0 / legal).astype(np.float32))
         own = self.choose(seen, mask)
         action = np.where(dice.random(n) < self.explore, by_chance, own)
@@ -108,6 +108,8 @@ class Teacher:
 
     def choose(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """`[n]` what it does without exploration."""
+        if self._path is None:
+            return np.zeros(len(seen), np.int64)
         inventory, planned = seen[:, _INVENTORY].astype(np.float64), self._plan(seen)
         seconds = np.exp2(seen[:, _SECONDS].astype(np.float64)) - 1.0
         later = np.clip(1.0 - self._wait_s / np.maximum(seconds, _LEAST), 0.0, 1.0)
