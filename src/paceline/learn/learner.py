@@ -82,7 +82,9 @@ class Learner(ABC):
         )
         self._loss: Any = self.loss
         if run.mode == "compiled":
-            self._loss = torch.compile(self.loss, fullgraph=True, dynamic=False)
+            # Networks keep their shape, and need not be looked at before each update; batches are.
+            look_at = {"guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe}
+            self._loss = torch.compile(self.loss, fullgraph=True, dynamic=False, options=look_at)
         self.updates = 0
 
     @abstractmethod

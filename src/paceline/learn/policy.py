@@ -118,6 +118,8 @@ def load_policy(
     Raises `CheckpointError` for a checkpoint that does not fit."""
     found = read_checkpoint(folder, grid=grid, schema=schema)
     serving = found.manifest.serving
+    if serving.numbers == "means":
+        raise CheckpointError(f"{folder}: its actions are numbers; use load_continuous")
     if risk is not None:
         if runtime == "onnx" or len(serving.heads) == 1:
             raise CheckpointError(

@@ -224,3 +224,38 @@ class Run(Settings, frozen=True, kw_only=True):
         super().__post_init__()
         if self.device != "cpu" and not self.device.startswith("cuda"):
             raise ConfigError(f"device: {self.device!r} is none; give cpu, cuda or cuda:<number>")
+
+
+class Continuous(Settings, frozen=True, kw_only=True):
+    """What learners of numbers, not choices, are told."""
+
+    hidden: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Field("Widths of the layers.", "")
+    ] = (256, 256)
+    lr: Annotated[Annotated[float, Meta(gt=0, le=1)], Field("Step size of Adam.", "")] = 3e-4
+    gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 0.995
+    batch: Annotated[Count, Field("Rows of an update.", "rows")] = 256
+    steps: Annotated[Count, Field("Decisions in all.", "")] = 200_000
+    checkpoint_every: Annotated[Count, Field("Decisions between checkpoints.", "")] = 20_000
+    seed: Annotated[Annotated[int, Meta(ge=0)], Field("Of all that is drawn.", "")] = 1
+    device: Annotated[str, Field("Where it runs: cpu, cuda, cuda:1.", "")] = "cpu"
+
+
+class SACSettings(Continuous, frozen=True, kw_only=True):
+    """Of soft actor-critic."""
+
+    capacity: Annotated[Count, Field("Rows kept; the oldest go first.", "rows")] = 200_000
+    first: Annotated[Count, Field("Decisions by chance before the first update.", "")] = 5_000
+    sync_share: Annotated[Share, Field("How far targets move at each update.", "")] = 0.005
+
+
+class PPOSettings(Continuous, frozen=True, kw_only=True):
+    """Of proximal policy optimisation."""
+
+    rollout: Annotated[Annotated[int, Meta(ge=2)], Field("Decisions of an update.", "")] = 2048
+    epochs: Annotated[Count, Field("Times that they are gone through.", "")] = 10
+    clip: Annotated[Share, Field("Farthest that a probability's ratio counts from 1.", "")] = 0.2
+    max_kl: Annotated[
+        Annotated[float, Meta(gt=0)],
+        Field("Kullback-Leibler divergence from the old policy at which an update ends.", ""),
+    ] = 0.02

@@ -100,7 +100,7 @@ class Training:
         Raises `LearningError` if it goes astray (the batch is saved), `CheckpointError` if a
         checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with mode_of(self.run), _asked_to_stop() as asked:
+        with mode_of(self.run), asked_to_stop() as asked:
             while self.learner.updates < self.run.updates:
                 self._update()
                 at = self.learner.updates
@@ -312,7 +312,7 @@ def _keep_memory() -> None:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
+def asked_to_stop() -> Iterator[threading.Event]:
     """Ctrl-C asks; a second one does not wait. Only the main thread can be asked."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

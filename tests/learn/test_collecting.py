@@ -1,0 +1,165 @@
+"""Collecting: rows say what was seen, done and earned, and exploration stays where it may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from paceline.decision.actions import ActionGrid
+from paceline.decision.schema import N_FEATURES, NAMES
+from paceline.errors import ConfigError
+from paceline.learn.collecting import Collector
+from paceline.learn.replay_buffer import ReplayBuffer
+from paceline.learn.settings import Collecting, Exploring
+from tests.learn.worlds import ACTIONS, END, LEGAL, NEXT, REWARD, STATES, Chain, seen
+
+
+class Always:
+    """Chooses the first legal one of an order of preference."""
+
+    def __init__(self, *order: int) -> None:
+        self.order = np.array(order)
+
+    def choose(self, features: Any, mask: NDArray[np.bool_]) -> Any:
+        return self.order[mask[:, self.order].argmax(axis=1)], None
+
+
+def collecting(share: float, **changes: Any) -> Collecting:
+    return Collecting(gamma=0.9, exploring=Exploring(start=share, end=share), **changes)
+
+
+def collected(collector: Collector, steps: int, chooses: Any) -> ReplayBuffer:
+    buffer = ReplayBuffer(
+        4096, collector.env.single_observation_space.shape[0], collector.n_actions
+    )
+    collector.begin(3)
+    dice = np.random.default_rng(1)
+    for _ in range(steps):
+        collector.collect(chooses, buffer, dice)
+    return buffer
+
+
+def test_rows_say_what_happened() -> None:
+    collector = Collector(Chain(4), collecting(0.3))
+    rows = collected(collector, 200, Always(1, 2, 0)).transitions()
+    state = rows.features.argmax(axis=1)
+    np.testing.assert_array_equal(rows.mask, LEGAL[state])
+    after = NEXT[state, rows.action]
+    np.testing.assert_allclose(rows.reward, REWARD[state, rows.action])
+    np.testing.assert_array_equal(rows.done, after == END)
+    # Of an episode that is over, what was seen last; not what the next one begins with.
+    np.testing.assert_array_equal(rows.next_features, seen(after))
+    np.testing.assert_array_equal(rows.next_mask[~rows.done], LEGAL[after[~rows.done]])
+    assert rows.done.sum() == len(collector.returns) > 50
+    assert (rows.discount == np.float32(0.9)).all()
+    assert collector.decisions == 800
+
+
+def test_propensities_are_how_often_it_chose_so() -> None:
+    share = 0.4
+    rows = collected(Collector(Chain(4), collecting(share)), 500, Always(1, 2, 0)).transitions()
+    state = rows.features.argmax(axis=1)
+    best = Always(1, 2, 0).choose(None, LEGAL[state])[0]
+    wanted = share / LEGAL[state].sum(axis=1) + (1 - share) * (rows.action == best)
+    np.testing.assert_allclose(rows.propensity, wanted, rtol=1e-6)
+    for where in range(STATES):
+        here = state == where
+        for action in np.flatnonzero(LEGAL[where]):
+            often = (rows.action[here] == action).mean()
+            chance = rows.propensity[here & (rows.action == action)][0]
+            assert often == pytest.approx(chance, abs=0.12)
+
+
+class Waiting(Chain):
+    """As many actions as a grid has, all of them legal."""
+
+    def __init__(self, grid: ActionGrid) -> None:
+        super().__init__(4)
+        self.n = len(grid)
+        self.single_action_space = gym.spaces.Discrete(self.n)
+
+    def reset(self, **options: Any) -> Any:
+        first, _ = super().reset(**options)
+        return first, {"action_mask": np.ones((4, self.n), np.bool_)}
+
+    def step(self, actions: NDArray[np.int64]) -> Any:
+        none = np.zeros(4, np.bool_)
+        return seen(self.state), np.zeros(4), none, none, {
+            "action_mask": np.ones((4, self.n), np.bool_)
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("best", [0, 17, 96])
+def test_near_production_only_the_wait_is_explored(best: int) -> None:
+    grid = ActionGrid()
+    settings = Collecting(exploring=Exploring(start=1.0, end=1.0, what="wait"))
+    table = grid.table()
+    collector = Collector(Waiting(grid), settings, table=table)
+    rows = collected(collector, 100, Always(best)).transitions()
+    for name in ("price", "size"):
+        assert (table[rows.action][name] == table[best][name]).all()
+    waits = set(table[rows.action]["wait_ns"] // 10**9)
+    assert waits == ({2} if best == 0 else {0, 2, 5, 10})
+    np.testing.assert_allclose(rows.propensity, 1.0 if best == 0 else 0.25)
+
+
+class Ticking(gym.vector.VectorEnv):  # type: ignore[type-arg]
+    """Paceline's features, of which only the seconds that are left say anything."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    num_envs = 1
+    single_observation_space = gym.spaces.Box(-400, 400, (N_FEATURES,), np.float32)
+    single_action_space = gym.spaces.Discrete(2)
+    left = (1800.0, 1798.0, 1788.0, 1788.0, 0.0)
+
+    def _see(self) -> Any:
+        row = np.zeros((1, N_FEATURES), np.float32)
+        row[0, NAMES.index("seconds_left")] = np.log2(1.0 + self.left[self.at])
+        return row
+
+    def reset(self, **_: Any) -> Any:
+        self.at = 0
+        return self._see(), {"action_mask": np.ones((1, 2), np.bool_)}
+
+    def step(self, actions: Any) -> Any:
+        self.at += 1
+        over = np.array([self.at == len(self.left) - 1])
+        info: dict[str, Any] = {"action_mask": np.ones((1, 2), np.bool_)}
+        last = self._see()
+        if over[0]:
+            # As Gymnasium's own environments say it.
+            info |= {"final_obs": np.array([last[0], None], object)[:1], "_final_obs": over}
+            self.at = 0
+        return self._see(), np.zeros(1), over, np.zeros_like(over), info
+
+
+def test_by_the_second_a_long_wait_is_worth_less() -> None:
+    settings = Collecting(gamma=0.999, gamma_of="second")
+    rows = collected(Collector(Ticking(), settings), 4, Always(0)).transitions()
+    np.testing.assert_allclose(rows.discount, 0.999 ** np.array([2, 10, 0, 1788]), rtol=1e-3)
+    assert rows.next_features[3].max() == 0.0
+
+
+def test_what_does_not_fit_is_said_first() -> None:
+    class Late(Chain):
+        metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    with pytest.raises(
+        ConfigError, match=r"env: begins episodes anew by .*; make it with Autoreset"
+    ):
+        Collector(Late(2), Collecting())
+    with pytest.raises(ConfigError, match=r"exploring\.what: wait needs the table of the grid"):
+        Collector(Chain(2), Collecting(exploring=Exploring(what="wait")))
+    with pytest.raises(ConfigError, match="gamma_of: second needs paceline's features"):
+        Collector(Chain(2), Collecting(gamma_of="second"))
+
+
+def test_exploration_fades() -> None:
+    exploring = Exploring(start=0.1, end=0.01, over=1000)
+    assert [round(exploring.at(k), 4) for k in (0, 500, 1000, 5000)] == [0.1, 0.055, 0.01, 0.01]
+    assert ACTIONS > 1
