@@ -17,6 +17,7 @@ from paceline.decision.schema import NAMES
 from paceline.errors import ConfigError, InputError
 from paceline.learn.replay_buffer import AnyReplay, Transitions
 from paceline.learn.settings import Collecting
+from paceline.learn.several_steps import SeveralSteps
 
 _SECONDS_LEFT = NAMES.index("seconds_left")
 
@@ -59,6 +60,7 @@ class Collector:
         if table is not None and settings.exploring.what == "wait":
             price, size = table["price"], table["size"]
             self._kin = (price[:, None] == price) & (size[:, None] == size)
+        self._steps = SeveralSteps(settings.steps)
         self.decisions = 0
         self.returns: list[float] = []
         """Sums of rewards of the episodes that ended, since they were last taken."""
@@ -70,6 +72,7 @@ class Collector:
         self._mask = _masks(info)
         self._seen = self._normalized(self._raw)
         self._sums = np.zeros(self.env.num_envs)
+        self._steps.clear()
 
     def collect(self, learner: Chooses, buffer: AnyReplay, dice: np.random.Generator) -> int:
         """One decision in each environment; returns how many that are."""
@@ -96,13 +99,12 @@ class Collector:
         if over.any():
             came[over] = self._normalized(last[over])
         reward = np.asarray(reward, np.float32)
-        buffer.add(
-            Transitions(
-                features=self._seen, mask=mask, action=action, reward=reward,
-                next_features=came, next_mask=next_mask, done=np.asarray(terminated),
-                discount=self._discounts(self._raw, last), propensity=propensity.astype(np.float32),
-            )
+        rows = Transitions(
+            features=self._seen, mask=mask, action=action, reward=reward,
+            next_features=came, next_mask=next_mask, done=np.asarray(terminated),
+            discount=self._discounts(self._raw, last), propensity=propensity.astype(np.float32),
         )  # fmt: skip
+        buffer.add(self._steps.add(rows, np.asarray(over)))
         self._sums += reward
         self.returns += self._sums[over].tolist()
         self._sums[over] = 0.0

@@ -22,6 +22,7 @@ from paceline.decision.schema import NAMES
 from paceline.decision.store import Decisions, Outcome
 from paceline.errors import InputError
 from paceline.learn.replay_buffer import Transitions
+from paceline.learn.several_steps import of_episodes
 from paceline.learn.teachers import Teacher
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
@@ -89,6 +90,7 @@ def transitions(
     *,
     gamma: float,
     gamma_of: Literal["decision", "second"] = "decision",
+    steps: int = 1,
     locked: Locked | None = None,
 ) -> Transitions:
     """Rows to learn from. `weights` are of the terms of the reward, those left out weigh 0;
@@ -111,10 +113,9 @@ def transitions(
     if gamma_of == "second":
         left = np.exp2(raw[:, _SECONDS_LEFT].astype(np.float64))
         discount = (gamma ** np.maximum(left - left[after], 0.0)).astype(np.float32)
-    keep = follows | done
     rows = Transitions(
         features=features, mask=decisions.mask, action=decisions.action, reward=reward,
         next_features=features[after], next_mask=decisions.mask[after], done=done,
         discount=discount, propensity=outcome.propensity,
     )  # fmt: skip
-    return Transitions._make(column[keep] for column in rows)
+    return of_episodes(rows, follows, steps)

@@ -155,7 +155,7 @@ class Pipeline:
         return [
             transitions(
                 decisions, outcome, {k: w for k, w in weights.items() if w},
-                gamma=self.recipe.gamma, locked=self.locked,
+                gamma=self.recipe.gamma, steps=self.recipe.steps, locked=self.locked,
             )
             for decisions, outcome in self._logged
         ]  # fmt: skip
@@ -192,7 +192,7 @@ class Pipeline:
         assert online is not None
         kind = LEARNERS[recipe.policy.type]
         collecting = Collecting(
-            gamma=recipe.gamma, exploring=online.exploring, first=online.first,
+            gamma=recipe.gamma, steps=recipe.steps, exploring=online.exploring, first=online.first,
             updates=1.0 / online.per_update,
         )  # fmt: skip
         run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)

@@ -184,6 +184,10 @@ class Recipe(Settings, frozen=True, kw_only=True):
     )
     reward: Annotated[RewardSettings, Field("What it learns to earn.", "")] = RewardSettings()
     gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 1.0
+    steps: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)],
+        Field("Decisions whose rewards are added up before the next look.", ""),
+    ] = 1
     teaching: Annotated[Teaching, Field("What is logged first.", "")] = Teaching()
     clone: Annotated[Stage | None, Field("Do as teachers do.", "")] = None
     offline: Annotated[Stage | None, Field("Learn from logs, conservatively.", "")] = None

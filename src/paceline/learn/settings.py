@@ -187,6 +187,10 @@ class Collecting(Settings, frozen=True, kw_only=True):
     gamma_of: Annotated[
         Literal["decision", "second"], Field("Whether that is by decision or by second.", "")
     ] = "decision"
+    steps: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)],
+        Field("Decisions whose rewards are added up before the next look.", ""),
+    ] = 1
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
     first: Annotated[Count, Field("Decisions before the first update.", "")] = 5_000
     updates: Annotated[
