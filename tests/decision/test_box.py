@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from decision.conftest import N, state_of
-from guard import twin
+from decision.judging import against
 from paceline.decision.actions import ACTION_RECORD, HOLD, POST, TAKE
 from paceline.decision.box import ActionBox, aim
 from paceline.decision.decide import mean
 from paceline.decision.mask import NO_PRICE, NO_ROOM
-from paceline.decision.state import NOWHERE, State, new_state
+from paceline.decision.state import State, new_state
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.errors import ConfigError
 from paceline.guard.limits import LIMITS_RECORD, UNLIMITED
 from paceline.guard.reasons import names
-from paceline.guard.rules import IOC, LIMIT, REPLACE, SUBMIT
+from paceline.guard.rules import IOC, LIMIT
 from paceline.guard.snapshot import HALT, MISSING, NO_OFFER, REDUCE_ONLY
 
 BOX = ActionBox(behind=3, through=2, wait_s=1.5)
@@ -190,28 +190,18 @@ def test_it_is_the_nearest_order_that_breaks_nothing(
         step, side = int(state.context[0]["order_step"]), int(order["side"])
         if order["left"] == 0 or np.any(state.sizes[:, 0] == 0):
             continue
-        rests = order["work_ticks"] != NOWHERE
         for _ in range(40):
             limits, snapshot = env.lives.limits[i].copy(), env.lives.snapshot[i].copy()
             troubled(dice, limits, snapshot, int(order["left"]))
             fraction = dice.choice([dice.random(), dice.random() ** 6, 1.0])
             offset = dice.choice([dice.uniform(-1, 1), -1.0, 0.0, 1.0])
 
-            def against(
-                ticks: int, lots: int, of: tuple[Any, Any, Any] = (limits, snapshot, rests)
+            def broken(
+                ticks: int, lots: int, of: tuple[Any, ...] = (state, limits, snapshot)
             ) -> set[str]:
-                limits, snapshot, rests = of
+                side, snapshot = of[0].order[0]["side"], of[2]
                 takes = side * ticks >= side * snapshot["ask_ticks" if side > 0 else "bid_ticks"]
-                return twin.broken(
-                    *({name: row[name].tolist() for name in row.dtype.names}
-                      for row in (limits, snapshot)),
-                    {
-                        "kind": REPLACE if rests else SUBMIT, "side": side,
-                        "type": IOC if takes else LIMIT, "ticks": ticks, "lots": lots,
-                        "replaced_lots": int(order["working"]) if rests else 0,
-                        "replaced_age_ns": int(order["now_ts"] - order["work_since_ts"]),
-                    },
-                )  # fmt: skip
+                return against(*of, IOC if takes else LIMIT, ticks, lots)
 
             action, bits, (type_, ticks, lots) = aimed(state, limits, snapshot, fraction, offset)
             wanted, most = asked(state, fraction, offset)
@@ -219,24 +209,24 @@ def test_it_is_the_nearest_order_that_breaks_nothing(
                 counted["none asked"] += 1
                 assert (action["does"], bits) == (HOLD, 0)
                 continue
-            assert set(names(bits)) == against(wanted, most)
+            assert set(names(bits)) == broken(wanted, most)
             down = range(wanted, wanted - side * 130 * step, -side * step)
             if action["does"] == HOLD:
                 counted["held"] += 1
                 assert bits != 0
-                assert all(against(price, 1) for price in down if price > 0)
+                assert all(broken(price, 1) for price in down if price > 0)
                 continue
             counted["mended" if bits else "as asked"] += 1
-            assert against(ticks, lots) == set()
+            assert broken(ticks, lots) == set()
             assert (type_ == IOC) == (side * ticks >= side * state.ticks[(1 + side) // 2, 0])
             if bits == 0:
                 assert (ticks, lots) == (wanted, most)
             else:
                 costlier = range(wanted, ticks, -side * step)
-                assert all(against(price, 1) & PRICES for price in costlier)
+                assert all(broken(price, 1) & PRICES for price in costlier)
                 assert side * ticks <= side * wanted
                 assert lots <= most
-                assert lots == most or against(ticks, lots + 1)
+                assert lots == most or broken(ticks, lots + 1)
     assert min(counted.values()) > 40, counted
 
 

@@ -86,8 +86,8 @@ class Moods:
             self._mixture = Mixture._make(map(np.ascontiguousarray, regimes.fitted()))
 
     def of(self, symbol: str, earlier: Sequence[Tape] = ()) -> Mood:
-        """What kernels read, of all that the feed has told by now; `earlier` days say what
-        volatility is usual.
+        """What kernels read, of all that the feed has told by now (once it has told more, replace
+        `told`); `earlier` days say what volatility is usual.
 
         Raises `ConfigError` where extreme volatility is asked for and no earlier day says."""
         times, ppm = self.settings.volatile_times, 0

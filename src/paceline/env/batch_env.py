@@ -221,7 +221,8 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         everywhere = np.arange(self.num_envs)
         if self._diary is not None:
             self._diary.note(everywhere, actions)
-        self._each_day(everywhere, lambda day, some: self._step(day, some, actions))
+        self._choose(everywhere, actions)
+        self._each_day(everywhere, self._step)
         if np.any(self.lives.account.clock["full"]):
             raise CapacityError("account: full; make the environment with a larger max_orders")
         return self.terms @ self.weights, self.lives.progress["over"].copy()
@@ -341,10 +342,10 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def _start(self, day: AnyDay, which: NDArray[np.int64]) -> None:
         begin_some(day, self.lives, which, self.episodes, self._table, self.seen)
 
-    def _step(self, day: AnyDay, which: NDArray[np.int64], actions: NDArray[Any]) -> None:
-        choose(
-            self.grid, self._table, self.lives, which, actions, self.chosen, self.broken
-        )  # fmt: skip
+    def _choose(self, which: NDArray[np.int64], actions: NDArray[Any]) -> None:
+        choose(self.grid, self._table, self.lives, which, actions, self.chosen, self.broken)
+
+    def _step(self, day: AnyDay, which: NDArray[np.int64]) -> None:
         step_some(
             day, self.lives, which, self.episodes, self._table, self.chosen, self.broken,
             self._plan, self.terms, self.seen,
@@ -377,7 +378,8 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             if np.all(action == SLICE):
                 self._follow(day, alone)
             else:
-                self._step(day, alone, np.tile(action, (self.num_envs, *[1] * action.ndim)))
+                self._choose(alone, np.tile(action, (self.num_envs, *[1] * action.ndim)))
+                self._step(day, alone)
 
     def _by_day(self, which: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
         """`which`, by the day, and the venue, that their episodes are on."""
