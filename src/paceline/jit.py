@@ -78,7 +78,8 @@ def chosen(usual: F, kind: type, other: F) -> F:
     # Numba holds signatures against one another, annotations and all.
     choose.__annotations__, compiled.__annotations__ = {}, {}
     offer: Any = numba.extending.overload  # its type hints leave out the wrapper options
-    offer(choose, jit_options=_DOORLESS)(compiled)
+    # Handing a record of forty arrays on costs more than most of what is chosen: fold the way in.
+    offer(choose, jit_options={**_DOORLESS, "forceinline": True})(compiled)
     return cast(F, choose)
 
 

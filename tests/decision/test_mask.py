@@ -35,12 +35,14 @@ STRICT = Limits(**(LIMITS | {
     "max_position": 200, "max_working": 20, "max_ahead": 0.01, "max_volatility_bps": 40,
     "min_resting_s": 2.0, "message_rate": "unlimited", "max_messages": "unlimited",
     "cancel_rate": 1, "rate_window_s": 60.0, "max_cancels": "unlimited", "duplicate_s": 0.0,
-    "max_data_age_s": "unlimited",
+    "max_data_age_s": "unlimited", "max_executions": "unlimited",
 }))  # fmt: skip
 
 PATIENT = structs.replace(
     OPEN_LIMITS, min_resting_s=8.0, cancel_rate=1, rate_window_s=60.0, max_messages=12
 )
+
+WATCHED = structs.replace(OPEN_LIMITS, max_executions=5)
 
 OWN = 0
 for own_bit in OWN_REASONS:
@@ -94,8 +96,9 @@ def cases(env: BatchExecutionEnv):
         (PATIENT, {"min_resting", "cancel_rate", "max_messages"}),
         (STRICT, {"child_max", "order_quantity", "order_value", "price_band", "position",
                   "working_lots", "participation", "schedule_drift", "passive_only"}),
+        (WATCHED, {"repeated"}),
     ],
-    ids=["open", "patient", "strict"],
+    ids=["open", "patient", "strict", "watched"],
 )  # fmt: skip
 def test_an_environment_masks_what_the_guard_would_block(
     walked: Callable[..., BatchExecutionEnv], limits: Limits, expected: set[str]

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import below
-from paceline.guard.counting import Counters, admit, filled, over, replaced
+from paceline.guard.counting import Counters, admit, filled, let_go_on, over, replaced
 from paceline.guard.participation import allowed_lots
 from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE, SUBMIT
 from paceline.guard.snapshot import MISSING, REDUCE_ONLY, RUNNING, SNAPSHOT_RECORD
 from paceline.jit import inner, kernel
 from paceline.units import NS_PER_MS
 
-FILL, CONFIRM, OVER = 10, 11, 12
+FILL, CONFIRM, OVER, LET_GO = 10, 11, 12, 13
 ENTRY = np.dtype(
     [
         ("ts", np.int64),
-        ("kind", np.int64),  # of a message, or FILL, CONFIRM, OVER
+        ("kind", np.int64),  # of a message, or FILL, CONFIRM, OVER, LET_GO
         ("parent", np.int64),
         ("child", np.int64),
         ("side", np.int64),
@@ -265,6 +265,11 @@ def play(
         refused[63] += bits != 0
         for b in range(63):
             refused[b] += bits >> b & 1
+        if often(dice, 20):
+            policy = below(dice, len(counters.policies))
+            if let_go_on(counters, policy):
+                write(log, used, now, LET_GO, policy, 0)
+                used += 1
         if often(dice, 2):
             used = happen(dice, counters, log, used, now)
     return used

@@ -36,6 +36,8 @@ LIMITS: dict[str, Any] = {
     "rate_window_s": 1,
     "max_messages": 1000,
     "max_cancels": 500,
+    "max_executions": 8,
+    "execution_window_s": 30,
     "min_resting_s": 0.5,
     "duplicate_s": 0.1,
     "max_data_age_s": 2,
@@ -79,7 +81,9 @@ STATE: dict[str, Any] = {
     "position_lots": 0,
     "own_bid_ticks": 0,
     "own_ask_ticks": NO_OFFER,
-    "last_sent_ts": 0,
+    "executions": 0,
+    "may_repeat": 1,
+    "counted_ts": 0,
 }
 ORDER: dict[str, Any] = {
     "kind": SUBMIT, "side": 1, "type": LIMIT, "ticks": 2084, "lots": 100,

@@ -69,8 +69,12 @@ def test_without_a_window_nothing_is_known() -> None:
 class Desk:
     """Parents on one symbol, for tests by hand."""
 
-    def __init__(self, sides: list[int], room: int = 4, **changed: Any) -> None:
+    def __init__(
+        self, sides: list[int], room: int = 4, policies: list[int] | None = None, **changed: Any
+    ) -> None:
+        self.later_s = 1.0
         parents = np.zeros(len(sides), PARENT_RECORD)
+        parents["policy"] = policies or 0
         parents["side"], parents["lots"] = sides, 2500
         parents["start_ts"], parents["end_ts"] = NOW, NOW + 10**12
         self.limits = np.concatenate([limits(**changed)] * len(sides))
@@ -79,13 +83,11 @@ class Desk:
         self.snapshots = np.concatenate([state()] * len(sides))
         self.orders = np.concatenate([order()] * len(sides))
 
-    def send(
-        self, parent: int, child: int, after_s: float = 1.0, **changed: Any
-    ) -> tuple[str, ...]:
+    def send(self, parent: int, child: int, **changed: Any) -> tuple[str, ...]:
         side = int(self.counters.parents[parent]["side"])
         given = {"side": side, "ticks": 2085 - side, **changed}
         self.orders[parent] = order(**given)[0]
-        now = NOW + NS_PER_S
+        now = NOW + round(self.later_s * NS_PER_S)
         mode = self.snapshots[parent]["kill_mode"]
         self.snapshots[parent] = state(now_ts=now, data_ts=now, kill_mode=mode)[0]
         return names(admit(self.limits, self.counters, self.snapshots, self.orders, parent, child))
@@ -176,6 +178,7 @@ def test_protecting_counts_and_is_never_bound() -> None:
     desk.snapshots["kill_mode"] = CANCEL_ALL
     assert desk.send(0, 1, kind=CANCEL) == ()
     assert desk.seen(0, "messages", "cancels") == [3, 2]
+    assert desk.seen(0, "symbol_messages", "symbol_cancels") == [3, 2]
 
 
 @pytest.mark.parametrize("field", ["window_s", "rate_window_s"])
@@ -186,3 +189,98 @@ def test_the_longest_window_counts_for_a_symbol(field: str) -> None:
     rolling = counters.fills if field == "window_s" else counters.messages
     assert rolling["bucket_ns"].tolist() == [2 * NS_PER_S]
     assert len(blank_snapshots(2)) == 2
+
+
+# --- repeated executions -------------------------------------------------------------------------
+
+
+def test_a_send_counts_as_executed_until_it_is_over() -> None:
+    desk = Desk([1], max_executions=2, max_working_orders="unlimited")
+    assert desk.send(0, 1, lots=1) == desk.send(0, 2, lots=2) == ()
+    assert desk.seen(0, "executions") == [2]
+    assert desk.send(0, 3, lots=3) == ("repeated",)
+    assert counting.over(desk.counters, 0, 1)
+    assert desk.seen(0, "executions", "may_repeat") == [1, 1]
+    assert desk.send(0, 3, lots=3) == ()
+
+
+def test_the_last_execution_stops_a_policy_until_a_person_lets_it_go_on() -> None:
+    desk = Desk([1], max_executions=2, execution_window_s="unlimited")
+    later = NOW + 2 * NS_PER_S
+    for child in (1, 2):
+        assert desk.send(0, child, lots=child + 1) == ()
+        assert counting.filled(desk.counters, 0, child, 1, NOW + NS_PER_S)
+        assert desk.seen(0, "executions", "may_repeat") == [child, 2 - child]
+        # Pieces of one order are one execution.
+        assert counting.filled(desk.counters, 0, child, child, NOW + NS_PER_S)
+        assert desk.seen(0, "executions", "may_repeat") == [child, 2 - child]
+    assert desk.send(0, 3) == ("repeated",)
+    assert counting.let_go_on(desk.counters, 0)
+    assert not counting.let_go_on(desk.counters, 0)
+    assert desk.seen(0, "executions", "may_repeat") == [0, 1]
+    assert desk.send(0, 3, lots=9) == ()
+    assert counting.filled(desk.counters, 0, 3, 9, later)
+
+
+def test_a_replace_may_execute_once_more() -> None:
+    desk = Desk([1], max_executions=3, min_resting_s=0)
+    assert desk.send(0, 1) == ()
+    assert desk.send(0, 1, kind=REPLACE, lots=90) == ()
+    assert desk.seen(0, "executions") == [2]
+    # Once it is confirmed, of the two only one may.
+    assert counting.replaced(desk.counters, 0, 1)
+    assert desk.seen(0, "executions") == [1]
+    assert counting.filled(desk.counters, 0, 1, 5, NOW + NS_PER_S)
+    assert desk.send(0, 1, kind=REPLACE, lots=80) == ()
+    for _ in range(3):  # a race: what trades before the confirmation is the old order's
+        assert counting.filled(desk.counters, 0, 1, 5, NOW + NS_PER_S)
+    assert desk.seen(0, "executions", "may_repeat") == [2, 1]
+    assert desk.send(0, 1, kind=REPLACE, lots=70) == ()
+    assert desk.send(0, 1, kind=REPLACE, lots=60) == ("repeated",)
+    assert desk.send(0, 1, kind=CANCEL) == ()
+
+
+def test_parents_of_a_policy_share_what_it_executes_and_others_do_not() -> None:
+    desk = Desk([1, 1, 1], policies=[0, 0, 1], max_executions=1)
+    assert desk.send(0, 1, lots=1) == ()
+    assert desk.send(1, 2, lots=2) == ("repeated",)
+    assert desk.send(2, 3, lots=3) == ()
+    assert counting.filled(desk.counters, 0, 1, 1, NOW + NS_PER_S)
+    assert [desk.seen(k, "may_repeat") for k in range(3)] == [[0], [0], [1]]
+
+
+def test_of_a_policy_s_limits_the_strictest_stops_it() -> None:
+    parents = np.zeros(2, PARENT_RECORD)
+    both = np.concatenate([limits(max_executions=n) for n in (3, 2)])
+    assert new_counters(parents, both).policies["max_executions"].tolist() == [2]
+    assert new_counters(parents[:0], both[:0]).policies.tolist() == []
+
+
+def test_a_fill_of_what_was_over_is_an_execution() -> None:
+    desk = Desk([1], max_executions=1)
+    assert desk.send(0, 1) == ()
+    assert counting.over(desk.counters, 0, 1)
+    assert not counting.filled(desk.counters, 0, 1, 5, NOW + NS_PER_S)
+    assert desk.send(0, 2, lots=7) == ("repeated",)
+
+
+def test_executions_leave_the_window_and_a_stop_does_not() -> None:
+    desk = Desk([1], max_executions=2, execution_window_s=31)
+    assert desk.send(0, 1) == ()
+    assert counting.filled(desk.counters, 0, 1, 100, NOW - 40 * NS_PER_S)
+    assert desk.seen(0, "executions", "may_repeat") == [0, 1]
+    for child in (2, 3):
+        assert desk.send(0, child, lots=child) == ()
+        assert counting.filled(desk.counters, 0, child, child, NOW - NS_PER_S)
+    desk.later_s = 100.0
+    assert desk.seen(0, "executions", "may_repeat") == [0, 0]
+    assert desk.send(0, 4) == ("repeated",)
+
+
+def test_a_fill_from_the_future_does_not_make_us_forget() -> None:
+    desk = Desk([1], max_ahead="unlimited")
+    assert desk.send(0, 1) == ()
+    assert counting.filled(desk.counters, 0, 1, 60, NOW)
+    assert counting.filled(desk.counters, 0, 1, 1, NOW + 3600 * NS_PER_S)
+    # The window stands at the fill now; for an order before it we cannot count.
+    assert desk.send(0, 2, lots=5) == ("clock_back",)

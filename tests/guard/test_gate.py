@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from guard.states import ACME, LIMITS, NOW, STATE, bits, limits, order, state
 from guard.twin import NUMBERS
 from paceline.errors import ConfigError, InputError, OrderError
+from paceline.guard.fallback import Health, Trust, Worker, choose
 from paceline.guard.gate import SEEN, Gate, Mandate, Request
 from paceline.guard.kill_switch import KillSwitch, Mode, Scope
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import names
 from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE, SUBMIT
+from paceline.guard.snapshot import MISSING
 from paceline.guard.words import SHOWN, explain
 from paceline.orders.order import ParentOrder
 from paceline.units import NS_PER_S
@@ -22,13 +26,16 @@ from paceline.units import NS_PER_S
 ANN: dict[str, Any] = {"who": "ann", "why": "test", "ts": 1}
 
 
-def mandate(order_id: str, side: str = "buy", **changed: Any) -> Mandate:
+def mandate(
+    order_id: str, side: str = "buy", policy: str = "p1", symbol: str = "ACME", **changed: Any
+) -> Mandate:
     parent = ParentOrder(
-        order_id=order_id, symbol="ACME", side=side, qty=250_000, arrival_px=20.85,  # type: ignore[arg-type]
+        order_id=order_id, symbol=symbol, side=side, qty=250_000, arrival_px=20.85,  # type: ignore[arg-type]
         start_ts=NOW - NS_PER_S, end_ts=NOW + 60 * NS_PER_S,
         constraints={"participation": 0.1, "price_band_bps": 100, "child_max": 20_000},  # type: ignore[arg-type]
     )  # fmt: skip
-    return Mandate(parent, ACME, Limits(**{**LIMITS, **changed}), "p1", "d1")
+    instrument = msgspec.structs.replace(ACME, symbol=symbol)
+    return Mandate(parent, instrument, Limits(**{**LIMITS, **changed}), policy, "d1")
 
 
 @pytest.fixture
@@ -79,8 +86,9 @@ def test_the_life_of_an_order(gate: Gate) -> None:
         gate.over("c1")
     with pytest.raises(OrderError, match="reconcile"):
         gate.filled("c1", 1, later)  # a late fill counts all the same
-    with pytest.raises(OrderError, match="no fill"):
-        gate.filled("c1", 0, later)
+    for lots in (0, -5, 1.5, True, 2**31, 2**80):
+        with pytest.raises(OrderError, match="no fill"):
+            gate.filled("c1", lots, later)  # type: ignore[arg-type]
     assert names(gate.check(replace, later).bits) == ("malformed",)
     assert names(gate.check(submit("b1", "c1"), later).bits) == ("duplicate",)
 
@@ -110,7 +118,9 @@ def test_holding_is_legal_and_counts_nothing(gate: Gate) -> None:
 def test_the_kill_switch_reaches_the_next_order(gate: Gate, switch: KillSwitch) -> None:
     assert gate.check(submit("b1", "c1"), NOW).allowed
     assert gate.check(submit("s1", "c9"), NOW).allowed
-    assert gate.to_cancel() == ()
+    for mode in (Mode.REDUCE_ONLY, Mode.HALT):  # what works may stay
+        switch.throw(Scope.ORDER, "b1", mode, **ANN)
+        assert gate.to_cancel() == ()
     switch.throw(Scope.ORDER, "b1", Mode.CANCEL_ALL, **ANN)
     later = NOW + NS_PER_S
     assert names(gate.check(submit("b1", "c2"), later).bits) == ("killed",)
@@ -147,6 +157,109 @@ def test_what_the_gate_counts_cannot_be_written(gate: Gate) -> None:
         gate.see("x", bid_ticks=1)
     with pytest.raises(OrderError, match="OTHER"):
         gate.holds("OTHER", 0)
+
+
+@pytest.mark.parametrize("value", [2084.7, float("nan"), None, "2084", [2084.0]], ids=str)
+def test_what_is_seen_is_whole(gate: Gate, value: Any) -> None:
+    with pytest.raises(InputError, match="bid_ticks"):
+        gate.see("b1", bid_ticks=value)
+    with pytest.raises(InputError, match="position_lots"):
+        gate.holds("ACME", value)
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "policy", "shared"),
+    [
+        ("window_s", 10, "p2", True),
+        ("rate_window_s", 10, "p2", True),
+        ("max_executions", 7, "p1", True),
+        ("execution_window_s", 7, "p1", True),
+        ("max_executions", 7, "p2", False),
+        ("execution_window_s", 7, "p2", False),
+        ("max_cancels", 7, "p1", False),
+    ],
+)
+def test_who_shares_a_count_shares_its_window(
+    gate: Gate, field: str, value: int, policy: str, shared: bool
+) -> None:
+    gate.add(mandate("far", symbol="OTHER", policy=policy, **{field: value}))
+    if not shared:
+        gate.add(mandate("b3", policy=policy, **{field: value}))
+        return
+    with pytest.raises(ConfigError, match=r"give parents that share a count the same"):
+        gate.add(mandate("b3", policy=policy, **{field: value}))
+
+
+def test_a_policy_that_executed_too_often_waits_for_a_person(switch: KillSwitch) -> None:
+    gate = Gate(switch)
+    few = {"max_executions": 2, "execution_window_s": "unlimited"}
+    for name, policy in (("b1", "p1"), ("b2", "p1"), ("s1", "p2")):
+        gate.add(mandate(name, "sell" if name == "s1" else "buy", policy, **few))
+        gate.see(name, **{field: STATE[field] for field in SEEN})
+    gate.holds("ACME", 0)
+    for k, parent in enumerate(("b1", "b2")):
+        assert gate.check(submit(parent, f"c{k}", lots=9 - k), NOW).allowed
+        gate.filled(f"c{k}", 9 - k, NOW)
+    assert gate.stopped() == (("ACME", "p1"),)
+    refused = gate.check(submit("b1", "c2"), NOW)
+    assert refused.reasons == (
+        "repeated: The policy has executed as often as it may without a person, or could "
+        "(executions 2 before it, may_repeat 0, limit 2 in unlimited ns); cancel what works, or "
+        "have a person let it go on",
+    )
+    assert gate.check(submit("s1", "c3"), NOW).allowed
+    # Parents that come later find it stopped.
+    gate.add(mandate("b4", **few))
+    gate.see("b4", **{field: STATE[field] for field in SEEN})
+    assert names(gate.check(submit("b4", "c4"), NOW).bits) == ("repeated",)
+    nobody: dict[str, Any] = {"who": " ", "why": "x", "ts": NOW}
+    for who, policy in ((nobody, "p1"), (ANN, "p2"), (ANN, "p9")):
+        with pytest.raises(InputError, match=r"who|not stopped"):
+            gate.let_go_on("ACME", policy, **who)
+    assert gate.let_go() == ()
+    gate.let_go_on("ACME", "p1", **ANN)
+    assert (gate.stopped(), gate.let_go()) == ((), (("ACME", "p1", "ann", "test", 1),))
+    assert gate.check(submit("b1", "c2"), NOW).allowed
+
+
+def test_a_policy_is_another_one_on_another_symbol(switch: KillSwitch) -> None:
+    gate = Gate(switch)
+    for name, symbol in (("a", "ACME"), ("o", "OTHER")):
+        gate.add(mandate(name, symbol=symbol, max_executions=1))
+        gate.see(name, **{field: STATE[field] for field in SEEN})
+        gate.holds(symbol, 0)
+    assert gate.check(submit("a", "c1"), NOW).allowed
+    gate.filled("c1", 1, NOW)
+    assert gate.stopped() == (("ACME", "p1"),)
+    assert gate.check(submit("o", "c2"), NOW).allowed
+
+
+def test_the_gate_knows_violations_and_how_far_behind_an_order_is(gate: Gate) -> None:
+    assert [gate.violations(name) for name in ("b1", "b2")] == [0, 0]
+    assert gate.behind("b1") == 0.04  # 2,500 lots left, 2,400 wanted
+    assert gate.check(submit("b1", "c1"), NOW).allowed
+    assert gate.behind("b1") == 0.04  # what works has not traded
+    gate.filled("c1", 100, NOW)
+    assert gate.behind("b1") == 0.0
+    for child, changed in (("c1", {}), ("c2", {"lots": 0}), ("c3", {"side": -1})):
+        assert not gate.check(submit("b1", child, **changed), NOW).allowed
+    gate.check(Request("b1", "", HOLD), NOW)
+    assert [gate.violations(name) for name in ("b1", "b2")] == [3, 0]
+    gate.see("b1", target_lots=np.int64(MISSING))
+    assert gate.behind("b1") is None
+    for read in (gate.behind, gate.violations):
+        with pytest.raises(OrderError, match="nobody"):
+            read("nobody")
+
+
+def test_the_fallback_s_orders_pass_the_same_rules(gate: Gate) -> None:
+    """A choice names a worker, and a request does not: whoever sends it, it is judged alike."""
+    health = Health(True, True, True, True, 0.5, 0, 0.5, True)
+    trust = Trust(max_decision_ms=2.0, max_violations=3, max_behind=0.1)
+    assert choose(health, trust).worker is Worker.ALMGREN_CHRISS
+    assert not {"worker", "sender", "policy"} & set(Request._fields)
+    assert names(gate.check(submit("b1", "c1", lots=201), NOW).bits) == ("child_max",)
 
 
 def test_parents_are_added_once_and_keep_what_was_counted(gate: Gate) -> None:

@@ -16,8 +16,6 @@ from paceline.guard.limits import LIMITS_RECORD, UNLIMITED, UNSET, Limits, limit
 from paceline.guard.participation import PPM, allowed_lots
 from paceline.orders.order import Constraints
 
-WINDOWS = ("window_s", "move_window_s", "rate_window_s", "min_resting_s", "duplicate_s")
-
 
 def test_what_is_left_out_is_not_set() -> None:
     row = limits_record(Limits(), ACME)[0]
@@ -41,6 +39,9 @@ def test_every_limit_has_a_sentence() -> None:
         ("window_s", 300, "window_ns", 300 * 10**9),
         ("window_s", 1e-10, "window_ns", 1),
         ("min_resting_s", 1e-10, "min_resting_ns", 1),
+        ("execution_window_s", 1e-10, "execution_window_ns", 1),
+        ("execution_window_s", "unlimited", "execution_window_ns", UNLIMITED),
+        ("max_executions", 8, "max_executions", 8),
         ("max_data_age_s", 1.9999999999, "max_data_age_ns", 1_999_999_999),
         ("max_volatility_bps", 30, "max_volatility_ppm", 3000),
         ("max_order_value", 1e300, "max_order_value", UNLIMITED - 1),

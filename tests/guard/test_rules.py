@@ -97,6 +97,8 @@ EDGES: list[tuple[str, str, int, int, dict[str, Any], dict[str, Any], dict[str, 
     ("working_lots", "state.symbol_working_lots", 500, 501, {}, {}, {}),
     ("working_orders", "state.symbol_orders", 4, 5, {}, {}, {}),
     ("schedule_drift", "state.target_lots", 2650, 2651, {}, {}, {}),
+    ("schedule_drift", "state.working_lots", 250, 251, {}, {}, {}),
+    ("schedule_drift", "state.inventory_lots", 2250, 2249, {}, {}, {}),
     ("uncovered", "state.position_lots", 50, 49, {**SELL, "located_lots": 50},
      {"side": -1, "ticks": 2086}, {}),
     ("uncovered", "state.symbol_side_lots", 50, 51, {**SELL, "position_lots": 150,
@@ -130,7 +132,7 @@ EDGES: list[tuple[str, str, int, int, dict[str, Any], dict[str, Any], dict[str, 
     ("stale", "state.data_ts", NOW, NOW + 1, {}, {}, {}),
     ("crossed", "state.bid_ticks", 2085, 2086, {}, {}, {}),
     ("no_market_data", "state.ask_ticks", 2086, 0, {}, {}, {}),
-    ("clock_back", "state.last_sent_ts", NOW, NOW + 1, {}, {}, {}),
+    ("clock_back", "state.counted_ts", NOW, NOW + 1, {}, {}, {}),
     ("outside_horizon", "state.start_ts", NOW, NOW + 1, {}, {}, {}),
     ("outside_horizon", "state.end_ts", NOW, NOW - 1, {}, {}, {}),
     ("killed", "state.kill_mode", 1, HALT, {}, {}, {}),
@@ -142,6 +144,10 @@ EDGES: list[tuple[str, str, int, int, dict[str, Any], dict[str, Any], dict[str, 
     ("wrong_side", "order.side", 1, -1, {"located_lots": UNLIMITED}, {}, {}),
     ("message_rate", "state.symbol_messages", 9, 10, {}, {}, {}),
     ("max_messages", "state.messages", 999, 1000, {}, {}, {}),
+    ("repeated", "state.executions", 7, 8, {}, {}, {}),
+    ("repeated", "state.executions", 7, 8, {}, RESTS, {}),
+    ("repeated", "state.may_repeat", 1, 0, {}, {}, {"max_executions": "unlimited"}),
+    ("repeated", "state.may_repeat", 1, 2, {}, RESTS, {}),
     ("cancel_rate", "state.symbol_cancels", 3, 4, {}, RESTS, {}),
     ("max_cancels", "state.cancels", 499, 500, {}, RESTS, {}),
     ("min_resting", "order.replaced_age_ns", S // 2, S // 2 - 1, {}, RESTS, {}),
@@ -194,6 +200,8 @@ UNSET_BLOCKS = {
     "max_ahead": "schedule_drift",
     "message_rate": "message_rate",
     "max_messages": "max_messages",
+    "max_executions": "repeated",
+    "execution_window_s": "repeated",
     "duplicate_s": "duplicate",
     "max_data_age_s": "stale",
     "max_latency_s": "latency",
@@ -218,6 +226,8 @@ def test_no_limit_set_means_no_order(limit: str, rule: str) -> None:
 def test_no_window_means_no_order() -> None:
     assert why(window_s=None) == ("participation", "symbol_participation")
     assert why({}, RESTS, rate_window_s=None) == ("message_rate", "cancel_rate")
+    assert why({}, RESTS, execution_window_s=None) == ("repeated",)
+    assert why(execution_window_s=None, max_executions="unlimited") == ()
     free = {"participation": "unlimited", "symbol_participation": "unlimited"}
     assert why(window_s=None, **free) == ()
 
@@ -241,12 +251,13 @@ NEEDED = {
     "kill_mode", "side", "start_ts", "end_ts", "parent_lots", "inventory_lots", "working_lots",
     "filled_lots", "messages", "symbol_working_lots", "symbol_side_lots", "symbol_orders",
     "symbol_filled_lots", "symbol_messages", "position_lots", "own_ask_ticks",
+    "executions", "may_repeat",
     # for an order that takes
     "quiet", "volatility_ppm",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("field", [name for name in STATE if name != "last_sent_ts"])
+@pytest.mark.parametrize("field", [name for name in STATE if name != "counted_ts"])
 def test_an_input_that_is_missing_blocks(field: str) -> None:
     missing = (MISSING,) * 3 if field == "reference_half_ticks" else MISSING
     takes = {"type": IOC, "ticks": 2086}
@@ -293,11 +304,12 @@ def test_holding_and_protecting_are_always_legal(mode: int) -> None:
 
 def test_a_cancel_is_bound_by_rates_and_rest_alone() -> None:
     cancel = {"kind": CANCEL, "replaced_lots": 1, "replaced_age_ns": S}
-    bad = {"bid_ticks": MISSING, "trading": 0, "unrestricted": 0, "inventory_lots": 0, "end_ts": 0}
+    bad = {"bid_ticks": MISSING, "trading": 0, "unrestricted": 0, "inventory_lots": 0, "end_ts": 0,
+           "executions": 99, "may_repeat": 0}  # fmt: skip
     assert why(bad, cancel) == ()
     busy = {"symbol_messages": 10, "symbol_cancels": 4, "messages": 1000, "cancels": 500}
     counts = ("message_rate", "max_messages", "cancel_rate", "max_cancels")
-    busy["last_sent_ts"] = NOW + 1
+    busy["counted_ts"] = NOW + 1
     young = {**cancel, "replaced_age_ns": 0}
     assert why({**bad, **busy}, young) == ("clock_back", *counts, "min_resting")
     for mode in (REDUCE_ONLY, HALT, CANCEL_ALL):
@@ -359,7 +371,8 @@ AROUND: dict[str, Any] = {
     "position_lots": [-5000, -4900, -100, -99, 0, 99, 100, 4900, 4901, MISSING],
     "own_bid_ticks": [0, 2083, 2084, 2085, MISSING],
     "own_ask_ticks": [NO_OFFER, 2084, 2085, 2086, 0, MISSING],
-    "last_sent_ts": [0, NOW, NOW + 1],
+    "executions": [0, 7, 8, 9, MISSING], "may_repeat": [0, 1, 2, MISSING],
+    "counted_ts": [0, NOW, NOW + 1],
 }  # fmt: skip
 ORDERS: dict[str, Any] = {
     "kind": [SUBMIT, SUBMIT, REPLACE, REPLACE, CANCEL, PROTECT, HOLD, 5],
@@ -468,7 +481,7 @@ def test_a_stricter_limit_never_allows_more(
     case: tuple[NDArray[np.void], NDArray[np.void], NDArray[np.void]], which: str
 ) -> None:
     _, known, orders = case
-    if which in ("window_s", "rate_window_s", "move_window_s"):
+    if which in ("window_s", "rate_window_s", "move_window_s", "execution_window_s"):
         return  # a window is no limit
     less = STRICTER[which] // 2 if isinstance(STRICTER[which], int) else STRICTER[which] / 2
     if which in ("min_resting_s", "duplicate_s"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from guard.adversary import CONFIRM, ENTRY, FILL, OVER, START, play
+from guard.adversary import CONFIRM, ENTRY, FILL, LET_GO, OVER, START, play
 from guard.states import limits
 from guard.twin import NUMBERS
 from paceline.engine.dice import new_dice
@@ -27,7 +27,7 @@ TIGHT: dict[str, Any] = {
     "window_s": 20, "participation": 0.08, "symbol_participation": 0.12, "max_messages": 40,
     "max_cancels": 12, "max_working": 30_000, "max_order_quantity": 25_000, "max_ahead": 0.02,
     "max_order_value": 400_000, "max_position": 40_000, "min_resting_s": 0.05, "duplicate_s": 0.3,
-    "max_working_orders": 6,
+    "max_working_orders": 6, "max_executions": 5, "execution_window_s": 6,
 }  # fmt: skip
 
 
@@ -41,14 +41,17 @@ class Paper(NamedTuple):
     asked_ticks: NDArray[np.int64]
     pending: NDArray[np.int64]  # replaces not confirmed
     sent_ts: NDArray[np.int64]
+    sends: NDArray[np.int64]  # submit and replaces that may execute, and have not yet
     filled: NDArray[np.int64]  # by parent
     messages: NDArray[np.int64]
     cancels: NDArray[np.int64]
+    stopped: NDArray[np.int64]  # by policy
+    let_go: NDArray[np.int64]  # by policy: entry of the log
 
 
 def paper(n_children: int, n_parents: int) -> Paper:
-    return Paper(*(np.zeros(n_children, np.int64) for _ in range(7)),
-                 *(np.zeros(n_parents, np.int64) for _ in range(3)))  # fmt: skip
+    return Paper(*(np.zeros(n_children, np.int64) for _ in range(8)),
+                 *(np.zeros(n_parents, np.int64) for _ in range(5)))  # fmt: skip
 
 
 @inner
@@ -76,6 +79,22 @@ def in_window(log: NDArray[np.void], at: int, window_ns: int, what: int, parent:
             total += log[k]["lots"] if kind == FILL else 0
         elif kind < FILL and (what == 1 or kind != SUBMIT):
             total += 1
+    return total
+
+
+@inner
+def executed(
+    log: NDArray[np.void], at: int, window_ns: int, book: Paper, parents: NDArray[np.void],
+    policy: int,
+) -> int:  # fmt: skip
+    """Before `at`: orders of a policy that executed in the window, since a person let it go on. A
+    fill that is an order's first is marked by its type."""
+    now, total = log[at]["ts"], 0
+    for k in range(at - 1, book.let_go[policy], -1):
+        if log[k]["ts"] <= now - window_ns - NS_PER_S:
+            break
+        if log[k]["kind"] == FILL and now - window_ns < log[k]["ts"] <= now:
+            total += log[k]["type"] == 1 and parents[log[k]["parent"]]["policy"] == policy
     return total
 
 
@@ -140,6 +159,12 @@ def audit_order(
         located = seen["located_lots"] if seen["short_sales"] == 1 else 0
         found[7] += side < 0 and on_side - held > located
         found[5] += seen["kill_mode"] == REDUCE_ONLY and side * held + on_side > 0
+    policy = parents[parent]["policy"]
+    executions = executed(log, at, limit["execution_window_ns"], book, parents, policy)
+    for child in range(len(book.parent)):
+        if parents[book.parent[child]]["policy"] == policy and book.lots[child] > 0:
+            executions += book.sends[child]
+    found[35] += executions > limit["max_executions"] or book.stopped[policy] == 1
     for child in range(len(book.parent)):
         theirs = sides[book.parent[child]]
         meets = theirs == -side and side * ticks >= side * book.ticks[child]
@@ -195,11 +220,25 @@ def audit(
             book.lots[child] -= lots
             book.asked[child] -= lots
             found[21] += book.filled[parent] > parents[parent]["lots"]
+            entry["type"] = 0
+            if book.sends[child] > 0:
+                book.sends[child] -= 1
+                entry["type"] = 1
+                policy, limit = parents[parent]["policy"], limits[parent]
+                done = 1 + executed(
+                    log, at, limit["execution_window_ns"], book, parents, policy
+                )  # fmt: skip
+                found[35] += done > limit["max_executions"]
+                if done >= limit["max_executions"]:
+                    book.stopped[policy] = 1
         elif kind == CONFIRM:
             book.pending[child] -= 1
             if book.pending[child] == 0:
                 book.lots[child] = max(book.asked[child], 0)
                 book.ticks[child] = book.asked_ticks[child]
+                book.sends[child] = min(book.sends[child], 1)
+        elif kind == LET_GO:
+            book.stopped[parent], book.let_go[parent] = 0, at
         elif kind == OVER:
             book.lots[child] = 0
         else:
@@ -211,12 +250,14 @@ def audit(
             if kind == SUBMIT:
                 book.parent[child], book.pending[child] = parent, 0
                 book.ticks[child], book.lots[child] = entry["ticks"], lots
+                book.sends[child] = 0
             else:
                 book.pending[child] += 1
                 book.ticks[child] = side * max(side * book.ticks[child], side * entry["ticks"])
                 book.lots[child] = max(book.lots[child], lots)
             book.asked[child], book.asked_ticks[child] = lots, entry["ticks"]
             book.sent_ts[child] = entry["ts"]
+            book.sends[child] += 1
             audit_order(limits[parent], log, at, book, sides, parents, found)
 
 
@@ -231,6 +272,7 @@ def played() -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     sides = np.array([1, 1, -1])
     parents = np.zeros(3, PARENT_RECORD)
     parents["side"], parents["lots"] = sides, [900, 20_000, 600]
+    parents["policy"] = [0, 0, 1]
     parents["start_ts"], parents["end_ts"] = START, START + 60 * NS_PER_S
     refused, breaches, sent = np.zeros(64, np.int64), np.zeros(64, np.int64), 0
     log = np.zeros(2 * STEPS, ENTRY)

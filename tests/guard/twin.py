@@ -17,6 +17,7 @@ NUMBERS = (
     "order_quantity", "order_value", "inventory", "participation", "symbol_participation",
     "position", "working_lots", "working_orders", "schedule_drift", "message_rate",
     "max_messages", "cancel_rate", "max_cancels", "min_resting", "duplicate", "self_match",
+    "repeated",
 )  # fmt: skip
 """They are in the audit trail of decisions long past. Never renumber."""
 
@@ -88,7 +89,7 @@ def not_sending(
     messages = count(s["symbol_messages"]) if window else None
     cancels = count(s["symbol_cancels"]) if window else None
     ok = {
-        "clock_back": s["now_ts"] >= s["last_sent_ts"],
+        "clock_back": s["now_ts"] >= s["counted_ts"],
         "message_rate": within(total(messages, 1), limit(lim["message_rate"])),
         "max_messages": within(total(count(s["messages"]), 1), limit(lim["max_messages"])),
     }
@@ -106,6 +107,7 @@ def not_sending(
 def about_state(lim: Mapping[str, int], s: Mapping[str, Any], o: Mapping[str, int]) -> set[str]:
     two_sided = 0 < s["bid_ticks"] < 2**31 and 0 < s["ask_ticks"] < 2**31
     age = s["now_ts"] - s["data_ts"] if s["data_ts"] >= 0 else -1
+    executions = count(s["executions"]) if lim["execution_window_ns"] > 0 else None
     ok = {
         "wrong_side": o["side"] == s["side"],
         "outside_horizon": 0 <= s["start_ts"] <= s["now_ts"] <= s["end_ts"],
@@ -117,6 +119,8 @@ def about_state(lim: Mapping[str, int], s: Mapping[str, Any], o: Mapping[str, in
         "no_market_data": two_sided,
         "crossed": not two_sided or s["bid_ticks"] < s["ask_ticks"],
         "stale": within(count(age), limit(lim["max_data_age_ns"])),
+        "repeated": s["may_repeat"] == 1
+        and within(total(executions, 1), limit(lim["max_executions"])),
     }
     return {name for name, fine in ok.items() if not fine}
 

@@ -10,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.errors import InputError
+from paceline.guard.participation import PPM, allowed_lots
 from paceline.schedule import pov
 
-PPMS = st.integers(1, pov.PPM - 1)
+PPMS = st.integers(1, PPM - 1)
 LOTS = st.integers(0, 10**12)
 
 
 @given(PPMS, LOTS)
 def test_allowed_is_the_largest_that_keeps_the_rate(ppm: int, others: int) -> None:
-    own = pov.allowed_lots(ppm, others)
-    rate = Fraction(ppm, pov.PPM)
+    own = allowed_lots(ppm, others)
+    rate = Fraction(ppm, PPM)
     assert own <= rate * (own + others)
     assert own + 1 > rate * (own + 1 + others)
 
@@ -30,7 +31,7 @@ def test_due(ppm: int, qty: int, others: int, filled: int, working: int) -> None
     assert due >= 0
     if due:
         own = filled + working + due
-        assert own == min(qty, pov.allowed_lots(ppm, others))
+        assert own == min(qty, allowed_lots(ppm, others))
 
 
 @given(PPMS, st.integers(1, 500), st.lists(st.integers(0, 300), min_size=1, max_size=50))
@@ -40,7 +41,7 @@ def test_worked_step_by_step_it_follows_the_target(ppm: int, qty: int, volume: l
     for total, left in zip(others, pov.target(qty, others, ppm)[0], strict=True):
         filled += pov.lots_due(ppm, qty, int(total), filled, 0)
         assert filled == qty - left
-        assert filled * pov.PPM <= ppm * (filled + total)
+        assert filled * PPM <= ppm * (filled + total)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +49,8 @@ def test_worked_step_by_step_it_follows_the_target(ppm: int, qty: int, volume: l
 )
 def test_exactly_at_the_rate(rate: float, others: int, own: int) -> None:
     ppm = pov.rate_ppm(rate)
-    assert pov.allowed_lots(ppm, others) == own
-    assert pov.allowed_lots(ppm, others - 1) == own - 1
+    assert allowed_lots(ppm, others) == own
+    assert allowed_lots(ppm, others - 1) == own - 1
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), True, 0.00000001])

@@ -67,24 +67,25 @@ def mask(
     prices, sizes = edges[0], edges[1]
     for_price, for_size = edges[2], edges[3]
     bits[0] = 0
+    found = 0
     for a in range(1, len(table)):
         action = table[a]
         p, s = action["price"], action["size"]
-        # The first action of a price, and of a size, works it out for the others.
-        if a == 1 or table[a - 1]["price"] != p:
+        # The first action of a price, of a size, and of both, works it out for the others.
+        same_price = a > 1 and table[a - 1]["price"] == p
+        same_size = a > 1 and table[a - 1]["size"] == s
+        if not same_price:
             prices[p] = child_ticks(state, action)
             for_price[p] = always | (
                 price_reasons(bound, child_type(action), prices[p]) if prices[p] > 0 else NO_PRICE
             )
-        if p == 0 and (a == 1 or table[a - 1]["size"] != s):
+        if p == 0 and not same_size:
             sizes[s] = child_lots(state, action)
             for_size[s] = lots_reasons(bound, sizes[s], replaced) if sizes[s] > 0 else NO_SIZE
-        found = (
-            for_price[p] | for_size[s] | pair_reasons(bound, snapshot, kind, prices[p], sizes[s])
-        )
-        if in_a_row > 0 and action["wait_ns"] == 0:
-            found |= IN_A_ROW
-        bits[a] = found
+        if not (same_price and same_size):
+            found = for_price[p] | for_size[s]
+            found |= pair_reasons(bound, snapshot, kind, prices[p], sizes[s])
+        bits[a] = found | (IN_A_ROW if in_a_row > 0 and action["wait_ns"] == 0 else 0)
 
 
 def reasons_of(bits: int) -> list[Reason]:

@@ -59,6 +59,7 @@ OPEN_LIMITS = Limits(
     max_position="unlimited", max_working="unlimited", max_working_orders="unlimited",
     max_ahead="unlimited", message_rate="unlimited", cancel_rate="unlimited", rate_window_s=1.0,
     max_messages="unlimited", max_cancels="unlimited", min_resting_s=0.0, duplicate_s=0.0,
+    max_executions="unlimited", execution_window_s="unlimited",
     max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
 )  # fmt: skip
 """Whatever a desk does not forbid; a parent order brings its own."""

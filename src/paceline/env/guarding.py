@@ -78,7 +78,9 @@ def _tell_order(order: np.void, sent: np.void, moved: np.void, snapshot: np.void
     bids = rests and order["side"] > 0
     snapshot["own_bid_ticks"] = order["work_ticks"] if bids else 0
     snapshot["own_ask_ticks"] = order["work_ticks"] if rests and not bids else NO_OFFER
-    snapshot["last_sent_ts"] = order["start_ts"]
+    # No more orders can have executed than messages were sent, and no person looks on.
+    snapshot["executions"], snapshot["may_repeat"] = snapshot["messages"], 1
+    snapshot["counted_ts"] = order["start_ts"]
     for k in range(RECENT):
         snapshot["recent_ts"][k] = MISSING
 

@@ -28,9 +28,10 @@ from paceline.engine.account import (
 )
 from paceline.engine.clockwork import Floor, advance, best_seen, come_to, look, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
+from paceline.guard.participation import room_lots
 from paceline.jit import inner, kernel, spliced
 from paceline.market.compiler import Images
-from paceline.schedule.pov import allowed_lots, lots_due
+from paceline.schedule.pov import lots_due
 from paceline.schedule.tactic import CROSS, crossing_ticks, no_worse, resting_ticks
 
 PARENT_RECORD = np.dtype(
@@ -238,7 +239,7 @@ def _allowed(floor: Floor, parent: np.void, due: int, working: int) -> int:
     seen = floor.account.clock[0]["last_seen"]
     market = volume_by(floor, seen) - volume_by(floor, seen - parent["window_ns"])
     others, own = shares_of_window(floor, parent, market)
-    return min(due, allowed_lots(parent["share_ppm"], others) - own - working)
+    return min(due, room_lots(parent["share_ppm"], parent["window_ns"], others, own + working))
 
 
 @inner

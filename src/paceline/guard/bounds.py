@@ -159,6 +159,9 @@ def _state(limits: np.void, snapshot: np.void) -> int:
         bits |= bit.STALE
     if limits["order_step"] < 1:
         bits |= bit.OFF_TICK
+    executions = snapshot["executions"] if limits["execution_window_ns"] > 0 else MISSING
+    if snapshot["may_repeat"] != 1 or _room(limits["max_executions"], executions) < 1:
+        bits |= bit.REPEATED
     return bits
 
 
@@ -166,8 +169,8 @@ def _state(limits: np.void, snapshot: np.void) -> int:
 def _sending(limits: np.void, snapshot: np.void) -> tuple[int, int]:
     """Bits of counts and rates: for new orders, and for replaces."""
     submit, replace = 0, 0
-    # Rates are counted up to the last message; before it nothing is known of them.
-    if snapshot["now_ts"] < snapshot["last_sent_ts"]:
+    # Messages and fills are counted up to the last one; before it nothing is known of them.
+    if snapshot["now_ts"] < snapshot["counted_ts"]:
         submit |= bit.CLOCK_BACK
     rated = limits["rate_window_ns"] > 0
     if _room(limits["message_rate"], snapshot["symbol_messages"] if rated else MISSING) < 1:

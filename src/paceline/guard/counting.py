@@ -3,6 +3,10 @@
 Counts over a rolling window are kept in buckets, and the oldest bucket counts whole: never too
 few, and at most a thirty-first of the window too many. Orders that work lie in a table of their
 symbol, over all parents, so that what holds for the sum is summed over what there is.
+
+Executions are counted for a policy on a symbol, as RTS 6 Art. 15(3) asks: every submit and every
+replace may execute once. Until it has, or is over, it counts as if it had. When as many have as
+may, the policy is stopped, and only `let_go_on` starts it again.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.guard import reasons as bit
+from paceline.guard.limits import UNLIMITED
 from paceline.guard.rules import HOLD, REPLACE, SUBMIT, reasons
 from paceline.guard.snapshot import MISSING, NO_OFFER, RECENT
 from paceline.jit import inlined, inner, kernel
@@ -31,6 +36,7 @@ ROLLING_RECORD = np.dtype(
 PARENT_RECORD = np.dtype(
     [
         ("symbol", np.int64),
+        ("policy", np.int64),  # that works it; a policy has another number on another symbol
         ("side", np.int64),
         ("lots", np.int64),
         ("start_ts", np.int64),
@@ -43,30 +49,38 @@ PARENT_RECORD = np.dtype(
 SYMBOL_RECORD = np.dtype(
     [
         ("position_lots", np.int64),  # MISSING: not known
-        ("last_sent_ts", np.int64),
+        ("counted_ts", np.int64),
         ("submits", np.int64),
         ("recent_ts", np.int64, RECENT),  # a ring
         ("recent_ticks", np.int64, RECENT),  # times side
         ("recent_lots", np.int64, RECENT),
     ]
 )
+POLICY_RECORD = np.dtype(
+    [
+        ("max_executions", np.int64),  # the strictest limit of its parents
+        ("stopped", np.int64),  # 1: by its executions, until a person lets it go on
+    ]
+)
 WORKING_RECORD = np.dtype(
     [
         ("child", np.int64),  # its number, from 1; FREE: an empty row
         ("parent", np.int64),
+        ("policy", np.int64),
         ("side", np.int64),
         ("ticks", np.int64),  # costliest price it may have
         ("lots", np.int64),  # most that may still trade
         ("asked_ticks", np.int64),  # once all replaces are confirmed
         ("asked_lots", np.int64),
         ("replaces", np.int64),  # on their way
+        ("may_execute", np.int64),  # of its submit and replaces, those that may and have not yet
         ("sent_ts", np.int64),  # or last replaced
     ]
 )
 
 
 class Counters(NamedTuple):
-    """Counts of parent orders `[n]` on symbols `[m]`."""
+    """Counts of parent orders `[n]` on symbols `[m]`, worked by policies `[k]`."""
 
     parents: NDArray[np.void]  # [n] of PARENT_RECORD
     parent_fills: NDArray[np.void]  # [n] of ROLLING_RECORD, lots
@@ -75,17 +89,20 @@ class Counters(NamedTuple):
     messages: NDArray[np.void]  # [m]
     cancels: NDArray[np.void]  # [m]
     working: NDArray[np.void]  # [m, room] of WORKING_RECORD
+    policies: NDArray[np.void]  # [k] of POLICY_RECORD
+    executions: NDArray[np.void]  # [k] of ROLLING_RECORD, orders
 
 
 def new_counters(parents: NDArray[np.void], limits: NDArray[np.void], room: int = 64) -> Counters:
     """Nothing sent yet: `parents` `[n]` of PARENT_RECORD with `limits` `[n]` of LIMITS_RECORD.
 
     `room` orders may work on a symbol at once. Where parents of a symbol have windows of different
-    lengths, the longest is counted for all.
+    lengths, the longest is counted for all, and of a policy's limits the strictest.
     """
     n_symbols = int(parents["symbol"].max(initial=-1)) + 1
+    n_policies = int(parents["policy"].max(initial=-1)) + 1
     symbols = np.zeros(n_symbols, SYMBOL_RECORD)
-    for field in ("position_lots", "last_sent_ts", "recent_ts"):
+    for field in ("position_lots", "counted_ts", "recent_ts"):
         symbols[field] = MISSING
     counters = Counters(
         parents=parents.copy(),
@@ -95,12 +112,20 @@ def new_counters(parents: NDArray[np.void], limits: NDArray[np.void], room: int 
         messages=np.zeros(n_symbols, ROLLING_RECORD),
         cancels=np.zeros(n_symbols, ROLLING_RECORD),
         working=np.zeros((n_symbols, room), WORKING_RECORD),
+        policies=np.zeros(n_policies, POLICY_RECORD),
+        executions=np.zeros(n_policies, ROLLING_RECORD),
     )
+    most = counters.policies["max_executions"]
+    most[:] = UNLIMITED
+    np.minimum.at(most, parents["policy"], limits["max_executions"])
     counters.parent_fills["bucket_ns"] = _bucket_ns(limits["window_ns"])
-    for rolling, window in (("fills", "window_ns"), ("messages", "rate_window_ns"),
-                            ("cancels", "rate_window_ns")):  # fmt: skip
-        longest = getattr(counters, rolling)["bucket_ns"]
-        np.maximum.at(longest, parents["symbol"], _bucket_ns(limits[window]))
+    for rolling, of, window in (
+        (counters.fills, "symbol", "window_ns"),
+        (counters.messages, "symbol", "rate_window_ns"),
+        (counters.cancels, "symbol", "rate_window_ns"),
+        (counters.executions, "policy", "execution_window_ns"),
+    ):
+        np.maximum.at(rolling["bucket_ns"], parents[of], _bucket_ns(limits[window]))
     return counters
 
 
@@ -171,18 +196,23 @@ def observe(counters: Counters, parent: int, snapshot: np.void) -> None:
     snapshot["symbol_messages"] = counted(counters.messages[symbol], now)
     snapshot["symbol_cancels"] = counted(counters.cancels[symbol], now)
     snapshot["position_lots"] = ours["position_lots"]
-    snapshot["last_sent_ts"] = ours["last_sent_ts"]
+    snapshot["counted_ts"] = ours["counted_ts"]
     for i in range(RECENT):
         snapshot["recent_ts"][i] = ours["recent_ts"][i]
         snapshot["recent_ticks"][i] = ours["recent_ticks"][i]
         snapshot["recent_lots"][i] = ours["recent_lots"][i]
-    _observe_working(counters.working[symbol], parent, snapshot)
+    policy = own["policy"]
+    snapshot["executions"] = counted(counters.executions[policy], now)
+    snapshot["may_repeat"] = 1 if counters.policies[policy]["stopped"] == 0 else 0
+    _observe_working(counters.working[symbol], parent, policy, snapshot)
 
 
 @inner
-def _observe_working(working: NDArray[np.void], parent: int, snapshot: np.void) -> None:
+def _observe_working(
+    working: NDArray[np.void], parent: int, policy: int, snapshot: np.void
+) -> None:
     """Sum what works on a symbol."""
-    mine, all_of_it, on_side, orders = 0, 0, 0, 0
+    mine, all_of_it, on_side, orders, may_execute = 0, 0, 0, 0, 0
     own_bid, own_ask = 0, NO_OFFER
     for row in range(len(working)):
         order = working[row]
@@ -192,6 +222,8 @@ def _observe_working(working: NDArray[np.void], parent: int, snapshot: np.void) 
         all_of_it += order["lots"]
         if order["parent"] == parent:
             mine += order["lots"]
+        if order["policy"] == policy:
+            may_execute += order["may_execute"]
         if order["side"] == snapshot["side"]:
             on_side += order["lots"]
         if order["side"] > 0:
@@ -201,6 +233,8 @@ def _observe_working(working: NDArray[np.void], parent: int, snapshot: np.void) 
     snapshot["working_lots"], snapshot["symbol_working_lots"] = mine, all_of_it
     snapshot["symbol_side_lots"], snapshot["symbol_orders"] = on_side, orders
     snapshot["own_bid_ticks"], snapshot["own_ask_ticks"] = own_bid, own_ask
+    if snapshot["executions"] != MISSING:
+        snapshot["executions"] += may_execute
 
 
 @kernel
@@ -245,7 +279,7 @@ def _sent(counters: Counters, parent: int, child: int, order: np.void, ts: int) 
     own, kind = counters.parents[parent], order["kind"]
     symbol = own["symbol"]
     ours = counters.symbols[symbol]
-    ours["last_sent_ts"] = max(ours["last_sent_ts"], ts)
+    ours["counted_ts"] = max(ours["counted_ts"], ts)
     own["messages"] += 1
     count(counters.messages[symbol], ts, 1)
     if kind != SUBMIT:
@@ -254,6 +288,7 @@ def _sent(counters: Counters, parent: int, child: int, order: np.void, ts: int) 
     if kind == SUBMIT:
         working = counters.working[symbol, find(counters, symbol, FREE)]
         working["child"], working["parent"], working["side"] = child, parent, order["side"]
+        working["policy"], working["may_execute"] = own["policy"], 1
         working["ticks"], working["lots"] = order["ticks"], order["lots"]
         working["asked_ticks"], working["asked_lots"] = order["ticks"], order["lots"]
         working["replaces"], working["sent_ts"] = 0, ts
@@ -268,6 +303,7 @@ def _sent(counters: Counters, parent: int, child: int, order: np.void, ts: int) 
         working["lots"] = max(working["lots"], order["lots"])
         working["asked_ticks"], working["asked_lots"] = order["ticks"], order["lots"]
         working["replaces"] += 1
+        working["may_execute"] += 1
         working["sent_ts"] = ts
 
 
@@ -277,19 +313,45 @@ def filled(counters: Counters, parent: int, child: int, lots: int, ts: int) -> b
     order was thought to be over, or never sent."""
     own = counters.parents[parent]
     symbol = own["symbol"]
+    ours = counters.symbols[symbol]
+    ours["counted_ts"] = max(ours["counted_ts"], ts)
     own["filled_lots"] += lots
     count(counters.parent_fills[parent], ts, lots)
     count(counters.fills[symbol], ts, lots)
-    if counters.symbols[symbol]["position_lots"] != MISSING:
-        counters.symbols[symbol]["position_lots"] += own["side"] * lots
+    if ours["position_lots"] != MISSING:
+        ours["position_lots"] += own["side"] * lots
     row = find(counters, symbol, child)
     if child == FREE or row < 0:
+        _executed(counters, own["policy"], ts)
         return False
     working = counters.working[symbol, row]
+    if working["may_execute"] > 0:
+        working["may_execute"] -= 1
+        _executed(counters, own["policy"], ts)
     working["lots"] -= lots
     working["asked_lots"] -= lots
     if working["lots"] <= 0:
         working["child"] = FREE
+    return True
+
+
+@inner
+def _executed(counters: Counters, policy: int, ts: int) -> None:
+    """One more order of a policy has executed; it is stopped when these are all that may."""
+    count(counters.executions[policy], ts, 1)
+    ours = counters.policies[policy]
+    if counted(counters.executions[policy], ts) >= ours["max_executions"]:
+        ours["stopped"] = 1
+
+
+@kernel
+def let_go_on(counters: Counters, policy: int) -> bool:
+    """A person has looked: what has executed is forgotten; what works may still execute, and
+    counts. False when the policy was not stopped."""
+    if counters.policies[policy]["stopped"] == 0:
+        return False
+    counters.policies[policy]["stopped"] = 0
+    counters.executions[policy]["counts"][:] = 0
     return True
 
 
@@ -304,6 +366,7 @@ def replaced(counters: Counters, parent: int, child: int) -> bool:
     working["replaces"] -= 1
     if working["replaces"] == 0:
         working["ticks"], working["lots"] = working["asked_ticks"], working["asked_lots"]
+        working["may_execute"] = min(working["may_execute"], 1)
         if working["lots"] <= 0:
             working["child"] = FREE
     return True

@@ -8,7 +8,7 @@ order's snapshot, and tells of fills, confirmations and ends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +18,9 @@ from paceline.errors import ConfigError, InputError, OrderError
 from paceline.guard import counting
 from paceline.guard import reasons as bit
 from paceline.guard.counting import FREE, PARENT_RECORD, Counters, admit, new_counters
+from paceline.guard.fallback import behind_schedule
 from paceline.guard.kill_switch import KillSwitch, Mode
-from paceline.guard.limits import LIMITS_RECORD, Limits, limits_record, tightened
+from paceline.guard.limits import LIMITS_RECORD, MOST_LOTS, Limits, limits_record, tightened
 from paceline.guard.reasons import REASONS
 from paceline.guard.rules import ORDER_RECORD, PROTECT, SUBMIT
 from paceline.guard.snapshot import SNAPSHOT_RECORD, blank_snapshots
@@ -63,6 +64,17 @@ class Decision(NamedTuple):
     reasons: tuple[str, ...]
 
 
+class LetGo(NamedTuple):
+    """A person's word that a policy on a symbol may execute again."""
+
+    symbol: str
+    policy: str
+    who: str
+    why: str
+    ts: int
+    """ns since the epoch."""
+
+
 class _Child(NamedTuple):
     number: int
     parent: int
@@ -79,6 +91,9 @@ class Gate:
         self._mandates: list[Mandate] = []
         self._rows: dict[str, int] = {}
         self._symbols: dict[str, int] = {}
+        self._policies: dict[tuple[str, str], int] = {}  # by symbol and name
+        self._violations: list[int] = []  # of parents, by row
+        self._let_go: list[LetGo] = []
         self._children: dict[str, _Child] = {}
         self._names: list[str] = []  # of children, by their number
         self._limits = np.zeros(0, LIMITS_RECORD)
@@ -90,17 +105,20 @@ class Gate:
         """Let a parent order through from now on.
 
         Raises `OrderError` when it is there already or is off the instrument's grids, and
-        `ConfigError` when the desk's band is not measured from the arrival price, or the windows
-        are not those of the symbol's other parents, whose counts it shares.
+        `ConfigError` when the desk's band is not measured from the arrival price, or when windows
+        are not those of the symbol's other parents, or executions not limited like those of the
+        policy's others there: it shares their counts.
         """
         parent, instrument = mandate.parent.check(mandate.instrument), mandate.instrument
         limits = limits_record(tightened(mandate.limits, parent.constraints), instrument)
         with self._lock:
             if parent.order_id in self._rows:
                 raise OrderError(f"parent.order_id: {parent.order_id!r} is there; give a new one")
-            self._check_windows(parent.symbol, limits)
+            self._check_shared(mandate, limits)
             row = np.zeros(1, PARENT_RECORD)
             row["symbol"] = self._symbols.setdefault(parent.symbol, len(self._symbols))
+            key = (parent.symbol, mandate.policy)
+            row["policy"] = self._policies.setdefault(key, len(self._policies))
             row["side"], row["lots"] = parent.side.sign, parent.lots(instrument)
             row["start_ts"], row["end_ts"] = parent.start_ts, parent.end_ts
             self._limits = np.append(self._limits, limits)
@@ -112,6 +130,7 @@ class Gate:
             self._orders = np.append(self._orders, np.zeros(1, ORDER_RECORD))
             self._rows[parent.order_id] = len(self._mandates)
             self._mandates.append(mandate)
+            self._violations.append(0)
 
     def see(self, parent_id: str, **fields: object) -> None:
         """Write what is seen of the market and the desk: fields of SNAPSHOT_RECORD. What was not
@@ -121,10 +140,14 @@ class Gate:
             for field, value in fields.items():
                 if field not in SEEN:
                     raise InputError(f"{field}: is not seen; known are {', '.join(SEEN)}")
+                if np.asarray(value).dtype.kind not in "iub":
+                    raise InputError(f"{field}: {value!r} is not whole; give ticks, lots or ns")
                 snapshot[field] = value
 
     def holds(self, symbol: str, position_lots: int) -> None:
         """The account's position in a symbol, short is negative. Fills are added from now on."""
+        if not _are_counts(position_lots):
+            raise InputError(f"position_lots: {position_lots!r} is not whole; give lots")
         with self._lock:
             if symbol not in self._symbols:
                 raise OrderError(f"symbol: {symbol!r} has no parent order; add one")
@@ -135,12 +158,9 @@ class Gate:
         with self._lock:
             if request.parent_id not in self._rows:
                 return _refused(bit.MALFORMED, f"parent_id {request.parent_id!r} is not known")
-            if request.kind == PROTECT or not _are_counts(*request[2:], now_ts):
-                return _refused(bit.MALFORMED, f"{request} holds what no order can have")
-            child = self._children.get(request.child_id)
-            if request.kind == SUBMIT and child is not None:
-                return _refused(bit.DUPLICATE, f"child_id {request.child_id!r} was used")
-            return self._judge(request, child, now_ts)
+            decision = self._check(request, now_ts)
+            self._violations[self._rows[request.parent_id]] += not decision.allowed
+            return decision
 
     def protect(self, child_id: str, now_ts: int) -> Decision:
         """A cancel by the kill switch, the guard or a person: no rate or count stops it, and it is
@@ -162,11 +182,52 @@ class Gate:
             wanted = (working["child"] != FREE) & np.isin(working["parent"], stopped)
             return tuple(self._names[number - 1] for number in working["child"][wanted])
 
+    def stopped(self) -> tuple[tuple[str, str], ...]:
+        """Policies, as symbol and name, that have executed as often as they may: a person is to
+        look at them."""
+        with self._lock:
+            return tuple(
+                key
+                for key, row in self._policies.items()
+                if self._counters.policies[row]["stopped"]
+            )
+
+    def let_go_on(self, symbol: str, policy: str, *, who: str, why: str, ts: int) -> None:
+        """A person has looked at a policy that was stopped: it may execute again, from 0. Raises
+        `InputError` when it was not stopped, or nobody says why."""
+        if not (who.strip() and why.strip()):
+            raise InputError(f"who, why: {who!r}, {why!r}; say who lets it go on, and why")
+        with self._lock:
+            row = self._policies.get((symbol, policy))
+            if row is None or not counting.let_go_on(self._counters, row):
+                raise InputError(f"policy: {policy!r} on {symbol!r} was not stopped; look again")
+            self._let_go.append(LetGo(symbol, policy, who, why, ts))
+
+    def let_go(self) -> tuple[LetGo, ...]:
+        """Who let what go on, in order."""
+        with self._lock:
+            return tuple(self._let_go)
+
+    def violations(self, parent_id: str) -> int:
+        """Orders of a parent order that were refused: a reading of its policy's health."""
+        with self._lock:
+            return self._violations[self._row(parent_id)]
+
+    def behind(self, parent_id: str) -> float | None:
+        """How far a parent order is behind the schedule that was last seen, see
+        `behind_schedule`: a reading of its policy's health."""
+        with self._lock:
+            row = self._row(parent_id)
+            own, snapshot = self._counters.parents[row], self._snapshots[row].copy()
+            snapshot["parent_lots"] = own["lots"]
+            snapshot["inventory_lots"] = max(own["lots"] - own["filled_lots"], 0)
+            return behind_schedule(snapshot)
+
     def filled(self, child_id: str, lots: int, ts: int) -> None:
         """`lots` of a child order traded; they count in any case. Raises `OrderError` when it was
         thought to be over, or never sent."""
-        if lots <= 0:
-            raise OrderError(f"lots: {lots} is no fill; give lots that traded")
+        if not _are_counts(lots, ts) or not 0 < lots <= MOST_LOTS:
+            raise OrderError(f"lots: {lots!r} at {ts!r} is no fill; give lots that traded, and ns")
         self._told(child_id, counting.filled, lots, ts)
 
     def replaced(self, child_id: str) -> None:
@@ -177,6 +238,14 @@ class Gate:
         """Nothing of it works any more: cancelled, expired, rejected. Raises `OrderError` when
         none such works."""
         self._told(child_id, counting.over)
+
+    def _check(self, request: Request, now_ts: int) -> Decision:
+        if request.kind == PROTECT or not _are_counts(*request[2:], now_ts):
+            return _refused(bit.MALFORMED, f"{request} holds what no order can have")
+        child = self._children.get(request.child_id)
+        if request.kind == SUBMIT and child is not None:
+            return _refused(bit.DUPLICATE, f"child_id {request.child_id!r} was used")
+        return self._judge(request, child, now_ts)
 
     def _judge(self, request: Request, child: _Child | None, now_ts: int) -> Decision:
         row = self._rows[request.parent_id]
@@ -211,15 +280,24 @@ class Gate:
             if child is None or not count(self._counters, child.parent, child.number, *what):
                 raise OrderError(f"child_id: {child_id!r} does not work; reconcile with the venue")
 
-    def _check_windows(self, symbol: str, limits: NDArray[np.void]) -> None:
-        for row, mandate in enumerate(self._mandates):
-            for field in ("window_ns", "rate_window_ns"):
+    def _check_shared(self, mandate: Mandate, limits: NDArray[np.void]) -> None:
+        """Counts that are shared have one window, and one limit where they stop something."""
+        for row, other in enumerate(self._mandates):
+            for field in _shared_limits(mandate, other):
                 ours, theirs = limits[0][field], self._limits[row][field]
-                if mandate.parent.symbol == symbol and ours != theirs:
+                if ours != theirs:
                     raise ConfigError(
-                        f"limits.{field}: {ours} is not the {theirs} of {mandate.parent.order_id!r}"
-                        f" on {symbol}; give parents of a symbol the same window"
+                        f"limits.{field}: {ours} is not the {theirs} of {other.parent.order_id!r} "
+                        f"on {other.parent.symbol}; give parents that share a count the same"
                     )
+
+
+def _shared_limits(one: Mandate, other: Mandate) -> Iterator[str]:
+    """Limits that two parent orders must have in common."""
+    if one.parent.symbol == other.parent.symbol:
+        yield from ("window_ns", "rate_window_ns")
+        if one.policy == other.policy:
+            yield from ("execution_window_ns", "max_executions")
 
 
 _OURS = SNAPSHOT_RECORD.names[SNAPSHOT_RECORD.names.index("side") :]  # type: ignore[index, union-attr]

@@ -10,7 +10,7 @@ written. Shares, currency, basis points and seconds become lots, tick·lots, par
 ns; whatever does not come out whole is rounded to the strict side.
 
 The rules are those of MiFID II RTS 6 Art. 15-17, SEC rule 15c3-5 and the FIA's best practices for
-automated trading risk controls.
+automated trading risk controls. The throttle of repeated executions is that of RTS 6 Art. 15(3).
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ Amount = Annotated[float, Meta(gt=0)] | Unlimited | None
 Share = Annotated[float, Meta(gt=0, le=1)] | Unlimited | None
 Bps = Annotated[float, Meta(gt=0, le=1e6)] | Unlimited | None
 Span = Annotated[float, Meta(gt=0, le=1e6)] | None
+Memory = Annotated[float, Meta(gt=0, le=1e6)] | Unlimited | None
 Wait = Annotated[float, Meta(ge=0, le=1e6)] | None
 
 
@@ -107,6 +108,18 @@ class Limits(Settings, frozen=True, kw_only=True):
     max_cancels: Annotated[
         Count, Field("Most cancels and replaces in the life of the parent.", "messages")
     ] = None
+    max_executions: Annotated[
+        Count,
+        Field(
+            "Most orders of a policy on the symbol that may execute in the window; then it stops "
+            "until a person lets it go on.",
+            "orders",
+        ),
+    ] = None
+    execution_window_s: Annotated[
+        Memory,
+        Field("Rolling window of executions; unlimited: since a person let it go on.", "s"),
+    ] = None
     min_resting_s: Annotated[
         Wait, Field("Shortest time an order stays before it is cancelled or replaced.", "s")
     ] = None
@@ -144,6 +157,8 @@ LIMITS_RECORD = np.dtype(
         ("rate_window_ns", np.int64),
         ("max_messages", np.int64),
         ("max_cancels", np.int64),
+        ("max_executions", np.int64),
+        ("execution_window_ns", np.int64),
         ("min_resting_ns", np.int64),
         ("duplicate_ns", np.int64),
         ("max_data_age_ns", np.int64),
@@ -181,6 +196,8 @@ def limits_record(limits: Limits, instrument: Instrument) -> NDArray[np.void]:
     row["rate_window_ns"] = _steps(limits.rate_window_s, ns, up=True)
     row["max_messages"] = _steps(limits.max_messages, one)
     row["max_cancels"] = _steps(limits.max_cancels, one)
+    row["max_executions"] = _steps(limits.max_executions, one)
+    row["execution_window_ns"] = _steps(limits.execution_window_s, ns, up=True)
     row["min_resting_ns"] = _steps(limits.min_resting_s, ns, up=True)
     row["duplicate_ns"] = _steps(limits.duplicate_s, ns, up=True)
     row["max_data_age_ns"] = _steps(limits.max_data_age_s, ns)

@@ -42,6 +42,7 @@ MAX_CANCELS = 1 << 31
 MIN_RESTING = 1 << 32
 DUPLICATE = 1 << 33
 SELF_MATCH = 1 << 34
+REPEATED = 1 << 35
 
 
 class Reason(NamedTuple):
@@ -72,7 +73,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("no_market_data", "There is no bid or no offer.", "wait for a book of two sides"),
     Reason("crossed", "The bid is not below the offer.", "wait for a book that is not crossed"),
     Reason("stale", "Market data is too old, or from the future.", "wait for market data"),
-    Reason("clock_back", "The time lies before the last order.", "send in the order of time"),
+    Reason("clock_back", "The time lies before what we counted last.", "send in the order of time"),
     Reason(
         "passive_only",
         "It would take while volatility or news allow resting only.",
@@ -105,6 +106,11 @@ REASONS: tuple[Reason, ...] = (
     Reason("min_resting", "The order has not rested for long enough.", "wait"),
     Reason("duplicate", "An order like it was just sent.", "wait, if it is meant"),
     Reason("self_match", "It could trade with an order of ours.", "price it away, or cancel that"),
+    Reason(
+        "repeated",
+        "The policy has executed as often as it may without a person, or could.",
+        "cancel what works, or have a person let it go on",
+    ),
 )  # fmt: skip
 """Reason of each bit, by its number."""
 

@@ -60,7 +60,9 @@ SNAPSHOT_RECORD = np.dtype(
         ("position_lots", np.int64),  # in the account, short is negative
         ("own_bid_ticks", np.int64),  # best price that we bid; what we replace may be either price
         ("own_ask_ticks", np.int64),
-        ("last_sent_ts", np.int64),
+        ("executions", np.int64),  # of its policy, in their window: orders that did, or still may
+        ("may_repeat", np.int64),  # 1: the policy was not stopped, or a person let it go on
+        ("counted_ts", np.int64),  # of the last message, or the last fill we heard of
         ("recent_ts", np.int64, RECENT),  # orders that were sent last
         ("recent_ticks", np.int64, RECENT),  # times their side
         ("recent_lots", np.int64, RECENT),

@@ -28,7 +28,7 @@ SHOWN: Mapping[str, str] = {
     "no_market_data": "bid_ticks {bid_ticks}, ask_ticks {ask_ticks}",
     "crossed": "bid_ticks {bid_ticks}, ask_ticks {ask_ticks}",
     "stale": "data_ts {data_ts}, now_ts {now_ts}, limit {max_data_age_ns} ns",
-    "clock_back": "now_ts {now_ts}, last_sent_ts {last_sent_ts}",
+    "clock_back": "now_ts {now_ts}, counted_ts {counted_ts}",
     "passive_only": "type {type}, ticks {ticks}, quiet {quiet}, volatility_ppm {volatility_ppm}, "
     "limit {max_volatility_ppm}",
     "price_band": "ticks {ticks}, {reference} at {reference_half_ticks} half ticks, "
@@ -56,6 +56,8 @@ SHOWN: Mapping[str, str] = {
     "min_resting": "replaced_age_ns {replaced_age_ns}, limit {min_resting_ns}",
     "duplicate": "ticks {ticks}, lots {lots}, limit {duplicate_ns} ns",
     "self_match": "ticks {ticks}, own_bid_ticks {own_bid_ticks}, own_ask_ticks {own_ask_ticks}",
+    "repeated": "executions {executions} before it, may_repeat {may_repeat}, "
+    "limit {max_executions} in {execution_window_ns} ns",
 }
 """What is shown with each reason, in the names of the records; `next_` is with the order sent."""
 

@@ -4,8 +4,8 @@ With a rate of 10 %, ours should be 10 % of *all* volume, our own included: 1 lo
 9 of others. Volume counts once it has traded, so POV follows and never leads, and a market that
 stands still keeps it from ending on time.
 
-Rates are whole parts per million and the rule is integer arithmetic. The float 0.1 * 90 / 0.9 may
-come out below 10, and a lot more or less at the limit is what a compliance desk calls a breach.
+Rates are whole parts per million and the rule is the guard's, in integers: the float 0.1 * 90 / 0.9
+may come out below 10, and a lot more or less at the limit is what a compliance desk calls a breach.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.errors import InputError
+from paceline.guard.participation import PPM, allowed_lots
 from paceline.jit import kernel
 from paceline.schedule.trajectory import Ints
 from paceline.units import to_steps
-
-PPM = 1_000_000
-"""Parts in one."""
 
 
 def rate_ppm(rate: float) -> int:
@@ -33,13 +31,6 @@ def rate_ppm(rate: float) -> int:
 
 
 @kernel
-def allowed_lots(ppm: int, others_lots: int) -> int:
-    """Most lots that may be ours when others traded `others_lots`: the largest `own` with
-    `own / (own + others) <= ppm / 1e6`. Exact up to 9e12 lots."""
-    return ppm * others_lots // (PPM - ppm)
-
-
-@kernel
 def lots_due(ppm: int, qty_lots: int, others_lots: int, filled_lots: int, working_lots: int) -> int:
     """Lots to send now, never negative.
 
@@ -47,8 +38,7 @@ def lots_due(ppm: int, qty_lots: int, others_lots: int, filled_lots: int, workin
     `filled_lots` of our own; `working_lots` are ours and still in the book. What works counts as
     if filled, so that no sequence of fills can carry us above the rate. `qty_lots` is the order.
     """
-    allowed = ppm * others_lots // (PPM - ppm)
-    due = min(allowed, qty_lots) - filled_lots - working_lots
+    due = min(allowed_lots(ppm, others_lots), qty_lots) - filled_lots - working_lots
     return max(due, 0)
 
 
@@ -63,4 +53,5 @@ def target(qty_lots: npt.ArrayLike, others_lots: npt.ArrayLike, ppm: int) -> Int
     if np.any(others[..., 0] != 0) or np.any(np.diff(others) < 0):
         raise InputError("others_lots: does not rise from 0; give cumulative volume")
     qty = np.atleast_1d(np.asarray(qty_lots, dtype=np.int64))[:, None]
-    return np.maximum(qty - ppm * others // (PPM - ppm), 0)
+    allowed = np.array([allowed_lots(ppm, int(lots)) for lots in others.flat], np.int64)
+    return np.maximum(qty - allowed.reshape(others.shape), 0)
