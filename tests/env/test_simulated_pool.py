@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from paceline.cost.shortfall import shortfall
 from paceline.decision.actions import ActionGrid
+from paceline.decision.box import ActionBox
 from paceline.decision.schema import N_VALUES, NAMES, ranges
 from paceline.engine.account import new_account
 from paceline.engine.dice import new_dice
@@ -28,6 +29,7 @@ from paceline.env.episodes import CURRICULUM, EpisodeSettings
 from paceline.env.execution_env import ID, ExecutionEnv
 from paceline.env.grounds import LISTEN_NS
 from paceline.env.policies import Urgency, make_plan, parse_policy
+from paceline.env.randomisation import VenueRanges
 from paceline.env.simulated_pool import DAY, SimulatedPool
 from paceline.env.working import PARENT_RECORD, new_log, work_one
 from paceline.errors import ConfigError, InputError
@@ -167,12 +169,23 @@ def test_features_are_within_their_ranges_and_flagged() -> None:
         assert np.all(named[f"no {name}"][late] == 0.0), "five minutes were listened to"
 
 
-def test_a_schedule_costs_what_it_does_in_a_backtest() -> None:
-    """In the same market, down to the random numbers: the worker of a backtest is given it by a
-    `SimulatedExchange` that begins as early."""
+LATE_ANSWERS = Venue(
+    submit=Latency.lognormal(5.0, 40.0), ack=Latency.lognormal(300.0, 900.0),
+    market_data=Latency.lognormal(2.0, 60.0),
+)  # fmt: skip
+LATE_DATA = Venue(
+    submit=Latency.lognormal(5.0, 20.0), ack=Latency.lognormal(3.0, 9.0),
+    market_data=Latency.lognormal(400.0, 900.0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("venue", [VENUE, LATE_ANSWERS, LATE_DATA])
+def test_a_schedule_costs_what_it_does_in_a_backtest(venue: Venue) -> None:
+    """In the same market, down to the random numbers, those of delays as well: the worker of a
+    backtest is given it by a `SimulatedExchange` that begins as early."""
     settings = EpisodeSettings(horizon_s=(600.0,), participation=0.2)
     pool = pool_of(6, settings)
-    env = BatchExecutionEnv(pool, 6, venue=VENUE)
+    env = BatchExecutionEnv(pool, 6, venue=venue)
     for text in ("twap/cross/12", "ac/touch/10", "pov/touch/8", "vwap/mid+7s/6"):
         env.reset(seed=6)
         policy, urgency = parse_policy(text, 10, 100.0), Urgency(200.0, None)
@@ -186,7 +199,7 @@ def test_a_schedule_costs_what_it_does_in_a_backtest() -> None:
             for name in PARENT_RECORD.names or ():
                 parents[name] = episode[name]
             plan = make_plan(policy, pool.tapes[0], pool.lessons[0], parents, urgency, 0.1, True)
-            exchange = market_of(episode, pool.seed)
+            exchange = market_of(episode, pool.seed, venue)
             floor = exchange.floor._replace(account=new_account(1, 512, 1024))
             log = new_log(1, 512, 1024)
             assert work_one(floor, parents, plan, log)
@@ -196,11 +209,13 @@ def test_a_schedule_costs_what_it_does_in_a_backtest() -> None:
             assert len(fills) > 0
 
 
-def market_of(episode: np.void, seed: int, **options: Any) -> SimulatedExchange:
+def market_of(
+    episode: np.void, seed: int, venue: Venue = VENUE, **options: Any
+) -> SimulatedExchange:
     """The market of an episode, for people."""
     session = _TAUGHT["yhoo-2003"].session(DAY)
     return SimulatedExchange(
-        _TAUGHT["yhoo-2003"], DAY, seed, VENUE, episode=int(episode["number"]),
+        _TAUGHT["yhoo-2003"], DAY, seed, venue, episode=int(episode["number"]),
         begin_ns=max(int(episode["start_ts"]) - LISTEN_NS, session.open_ns), **options,
     )  # fmt: skip
 
@@ -299,6 +314,60 @@ def test_room_that_runs_out_changes_no_number(monkeypatch: pytest.MonkeyPatch) -
         list(env.follow(policy))
     for i in range(4):
         np.testing.assert_array_equal(roomy.fills(i), small.fills(i))
+
+
+def test_two_numbers_are_lived_again_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continuous actions in markets that run out of room."""
+    box = ActionBox()
+    env = ExecutionEnv(pool_of(), venue=VENUE, grid=box)
+    check_deterministic(env, seed=5)
+    check_conservation(env, seed=5, episodes=2)
+    dice = np.random.default_rng(3)
+    actions = dice.uniform((0.0, -1.0), (0.3, 1.0), (60, 8, 2))
+
+    def rewards() -> tuple[NDArray[np.float64], BatchExecutionEnv]:
+        env = BatchExecutionEnv(pool_of(), 8, venue=VENUE, grid=box)
+        env.reset()
+        return np.array([env.step(row)[1].copy() for row in actions]), env
+
+    roomy, _ = rewards()
+    monkeypatch.setattr(own_markets, "_PRINTS", 4)
+    monkeypatch.setattr(own_markets, "_LATE", 1)
+    narrow, env_narrow = rewards()
+    assert env_narrow._own is not None
+    assert env_narrow._own.prints.ts.shape[1] > 4
+    np.testing.assert_array_equal(roomy, narrow)
+
+
+def test_venues_are_drawn_by_seed_and_number() -> None:
+    """The rest of an episode is the same at however many, and each is charged by its own."""
+    pool = pool_of(7)
+    several = pool.episodes(np.arange(40), 3)
+    assert set(several["venue"]) == {0, 1, 2}
+    alone = pool.episodes(np.arange(40))
+    for name in several.dtype.names or ():
+        assert name == "venue" or np.array_equal(several[name], alone[name])
+    venues = VenueRanges(latency_ms=(1.0, 50.0), taker_bps=(0.0, 5.0)).draw(3, seed=2)
+    env = BatchExecutionEnv(pool_of(7), 12, venue=venues, keep_fills=True)
+    env.reset()
+    dice, met = np.random.default_rng(3), set()
+    for _ in range(150):
+        _, _, _, _, info = env.step(dice.integers(len(env.grid), size=12))
+        columns = (info.get(f"final_{name}", ()) for name in ("episode", "bps", "fills", "order"))
+        for episode, bps, fills, order in zip(*columns, strict=True):
+            price = fills["ticks"] + episode["side"] * fills["shift"]
+            arrival = 0.5 * order["arrival_twice_mid"]
+            instrument = env.pool.tapes[0].instrument
+            fee = venues[episode["venue"]].fees.charge(
+                price, fills["lots"], fills["maker"] == 1, instrument
+            )
+            paid = np.sum(episode["side"] * fills["lots"] * (price - arrival) + fee)
+            assert order["paid"] == pytest.approx(paid, abs=1e-6)
+            assert order["left"] > 0 or bps == pytest.approx(
+                paid / (arrival * episode["lots"]) * BPS, abs=1e-9
+            )
+            met.add(int(episode["venue"]))
+    assert met == {0, 1, 2}
 
 
 def test_where_data_stands_still_nothing_newer_is_seen() -> None:

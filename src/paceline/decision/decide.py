@@ -1,7 +1,7 @@
 """One decision: features, mask, choice, child order, and all of it written down.
 
-    decide = Decider(grid, limits, choose)
-    decision = decide(state, snapshot)
+    decide = Decider(grid, choose, policy="...")
+    decision = decide(state, limits, snapshot)
 
 The kernels are those that work thousands of episodes at once, called for one. What chooses is a
 function of features and mask, a policy or a dice; what it may not choose is never carried out.
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid, child_lots, child_ticks, child_type
-from paceline.decision.features import features
 from paceline.decision.mask import MOST_CHOICES, mask, reasons_of
+from paceline.decision.moods import NO_MOOD, Mood, sense
 from paceline.decision.schema import N_FEATURES, schema_hash
 from paceline.decision.state import State
 from paceline.errors import DecisionError
@@ -81,13 +81,22 @@ class Decider:
         self._child = np.zeros(3, np.int64)
 
     def __call__(
-        self, state: State, limits: np.void, snapshot: np.void, in_a_row: bool = False
+        self,
+        state: State,
+        limits: np.void,
+        snapshot: np.void,
+        in_a_row: bool = False,
+        mood: Mood = NO_MOOD,
     ) -> Decision:
-        """Decide on `state`; `limits` and `snapshot` are rows of the guard's records.
+        """Decide on `state`; `limits` and `snapshot` are rows of the guard's records. `mood` is
+        told to state and snapshot first.
 
         Raises `DecisionError` if what chooses chose what it must not.
         """
-        look(state, limits, snapshot, self._table, in_a_row, self._seen, self._bits, self._edges)
+        look(
+            mood, state, limits, snapshot, self._table, in_a_row, self._seen, self._bits,
+            self._edges,
+        )  # fmt: skip
         action, values = self.choose(self._seen, self._bits == 0)
         if not 0 <= action < len(self._bits) or self._bits[action] != 0:
             raise DecisionError(f"action: {action} is none, or masked; choose among the legal ones")
@@ -110,6 +119,7 @@ class Decider:
 
 @kernel
 def look(
+    mood: Mood,
     state: State,
     limits: np.void,
     snapshot: np.void,
@@ -120,7 +130,7 @@ def look(
     edges: NDArray[np.int64],
 ) -> None:
     """Features and mask of one state."""
-    features(state, seen)
+    sense(mood, state, snapshot, seen)
     mask(state, limits, snapshot, table, int(in_a_row), True, bits, edges)
 
 

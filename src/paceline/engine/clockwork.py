@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from paceline.engine import pit, replay
 from paceline.engine.account import MARKET_LINE, draw, slowed
-from paceline.jit import chosen, spliced
+from paceline.jit import chosen, inlined, spliced
 
 Floor = replay.Floor | pit.Pit
 
@@ -17,6 +17,16 @@ advance = chosen(replay.advance, pit.Pit, pit.advance)
 
 volume_by = chosen(replay.volume_by, pit.Pit, pit.volume_by)
 """Lots that everybody had traded by a time."""
+
+
+@inlined
+def _stay(floor: replay.Floor, ts: int) -> None:
+    """A tape need not: what it holds of later is read there."""
+
+
+come_to = chosen(_stay, pit.Pit, pit.advance)
+"""Go on to a decision at a time, which has been looked at: what a market that answers does until
+then stands before the decision, and so do our fills, though the book that is seen is older."""
 
 _best_level = chosen(replay.best_level, pit.Pit, pit.shown_level)
 

@@ -24,11 +24,14 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
-from paceline.decision.actions import ActionGrid
+from paceline.decision.actions import ACTION_RECORD, HOLD, ActionGrid
+from paceline.decision.box import HIGHEST, LOWEST, ActionBox
 from paceline.decision.mask import reasons_of
+from paceline.decision.moods import Moods
 from paceline.decision.schema import N_FEATURES
 from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
+from paceline.env.choosing import Choices, checked, choose, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
@@ -113,8 +116,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         pool: AnyPool,
         num_envs: int,
         *,
-        grid: ActionGrid | None = None,
-        venue: Venue | None = None,
+        grid: Choices | None = None,
+        venue: Venue | Sequence[Venue] | None = None,
+        moods: Moods | None = None,
         reward: RewardSettings | None = None,
         limits: Limits | None = None,
         max_orders: int = 512,
@@ -122,17 +126,22 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         keep_fills: bool = False,
         threads: int = 1,
     ) -> None:
-        """`threads` share the work of a step; what comes out does not depend on them. `keep_fills`
-        hands out the fills of an episode that is over (`info["final_fills"]`).
+        """Actions are those of a grid, or two numbers each (`ActionBox`). Of several venues every
+        episode is at one. `moods` tells of news, regimes and extreme volatility. `threads` share
+        the work of a step; what comes out does not depend on them. `keep_fills` hands out the
+        fills of an episode that is over (`info["final_fills"]`).
 
-        Raises `InputError` for a number of environments that is none."""
+        Raises `InputError` for a number of environments, or of venues, that is none."""
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise InputError(f"num_envs: {num_envs!r} is no count; give 1 or more")
         self.num_envs = num_envs
         self.pool, self.grid = pool, grid or ActionGrid()
-        self.venue = venue or Venue()
+        given = Venue() if venue is None else venue
+        self.venues = (given,) if isinstance(given, Venue) else tuple(given)
+        if not self.venues:
+            raise InputError("venue: none is given; give one or more, or leave it out")
         self.weights = (reward or RewardSettings()).weights()
-        self.single_action_space = gym.spaces.Discrete(len(self.grid))
+        self.single_action_space = space_of(self.grid)
         self.single_observation_space = gym.spaces.Box(-400.0, 400.0, (N_FEATURES,), np.float32)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
         self.observation_space = gym.vector.utils.batch_space(
@@ -147,15 +156,21 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self._own: OwnMarkets | None = None
         self._diary: Diary | None = None
         if isinstance(pool, SimulatedPool):
-            self._own, self._diary = new_own_markets(num_envs, pool.markets), Diary(num_envs)
-        self.days = days_of(pool, self._own, self.venue, limits)
+            self._own = new_own_markets(num_envs, pool.markets)
+            self._diary = Diary(num_envs, self.single_action_space.shape or ())
+        self.days = days_of(pool, self._own, self.venues, limits, moods)
+        self._table = self.grid.table()
         self.lives = new_lives(
-            num_envs, room_for(pool, self._own, len(self.grid), max_orders, max_fills)
+            num_envs, room_for(pool, self._own, len(self._table), max_orders, max_fills)
         )
         self.episodes = np.zeros(num_envs, EPISODE_RECORD)
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
-        self._table, self._keeps_fills = self.grid.table(), keep_fills
+        self.broken = np.zeros(num_envs, np.int64)
+        """Reasons against what was chosen last, as bits; 0 where it was carried out as it was."""
+        self.chosen = np.zeros(num_envs, ACTION_RECORD)
+        """What was carried out instead, or as it was."""
+        self._keeps_fills = keep_fills
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
         self._n_threads = threads
         self._plan = Plan(
@@ -174,17 +189,23 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin an episode in each. `seed` begins the pool anew; `options["episodes"]` gives them
-        (`[num_envs]` of EPISODE_RECORD) instead of drawing."""
+        (`[num_envs]` of EPISODE_RECORD) instead of drawing. Raises `InputError` for one at a venue
+        that is none."""
         if seed is not None:
             self.pool.reseed(seed)
             self._np_random, self._np_random_seed = gym.utils.seeding.np_random(seed)
         given = (options or {}).get("episodes")
-        everywhere = np.arange(self.num_envs)
-        self._begin(everywhere, self.pool.draw(self.num_envs) if given is None else given)
+        if given is None:
+            given = self._draw(self.num_envs)
+        elif np.any((given["venue"] < 0) | (given["venue"] >= len(self.venues))):
+            raise InputError(
+                f"episodes: some are at venues that are none; give 0 to {len(self.venues) - 1}"
+            )
+        self._begin(np.arange(self.num_envs), given)
         return self.seen, self._info()
 
     def step(
-        self, actions: NDArray[np.int64]
+        self, actions: NDArray[Any]
     ) -> tuple[
         NDArray[np.float32],
         NDArray[np.float64],
@@ -196,27 +217,35 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         reward, over = self.advance(actions)
         terminated, truncated = over == TERMINATED, over == TRUNCATED
         info: dict[str, Any] = {}
+        if self.is_continuous:
+            info = {"reasons": self.broken.copy(), "held": self.held()}
         done = np.flatnonzero(over != RUNNING)
         if len(done):
-            info = self._ended(done)
-            self._begin(done, self.pool.draw(len(done)))
+            info |= self._ended(done)
+            self._begin(done, self._draw(len(done)))
         return self.seen, reward, terminated, truncated, info | self._info()
 
-    def advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def advance(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Carry out one action in each, and begin nothing anew: rewards, and what is over."""
-        actions = np.ascontiguousarray(actions, np.int64)
-        wrong = (actions < 0) | (actions >= len(self.grid))
-        if actions.shape != (self.num_envs,) or wrong.any():
-            raise InputError(
-                f"actions: give [{self.num_envs}] numbers from 0 to {len(self.grid) - 1}"
-            )
+        actions = checked(self.grid, actions, self.num_envs)
         everywhere = np.arange(self.num_envs)
         if self._diary is not None:
             self._diary.note(everywhere, actions)
-        self._each_day(everywhere, lambda day, some: self._step(day, some, actions))
+        self._choose(everywhere, actions)
+        self._each_day(everywhere, self._step)
         if np.any(self.lives.account.clock["full"]):
             raise CapacityError("account: full; make the environment with a larger max_orders")
         return self.terms @ self.weights, self.lives.progress["over"].copy()
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether an action is two numbers, and not one of a grid."""
+        return isinstance(self.grid, ActionBox)
+
+    def held(self) -> NDArray[np.bool_]:
+        """`[num_envs]` whether nothing was sent because no order near to what was chosen last was
+        legal; `broken` says why."""
+        return np.asarray((self.broken != 0) & (self.chosen["does"] == HOLD))
 
     def follow(self, policy: Policy, urgency: Urgency | None = None) -> Iterator[Step]:
         """Let a schedule with its tactic work the orders that are under way, slice by slice, as a
@@ -237,8 +266,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         plan = self._plan
         for day, which in self._by_day(np.arange(self.num_envs)):
             plan = make_plan(
-                policy, self.pool.tapes[day], self.pool.lessons[day], self.episodes[which],
-                urgency, _POV_RATE, True,
+                policy, self.pool.tapes[day % len(self.pool.tapes)],
+                self.pool.lessons[day % len(self.pool.tapes)], self.episodes[which], urgency,
+                _POV_RATE, True,
             )  # fmt: skip
             targets[which], bounds[which] = plan.targets, plan.bounds
         return plan._replace(targets=targets, bounds=bounds)
@@ -254,12 +284,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             self._threads.shutdown()
 
     def _info(self) -> dict[str, Any]:
-        """What a step leaves beside what is seen; terms are those of the step that ended."""
-        return {
-            "action_mask": self.action_masks(),
+        """What a step leaves beside what is seen: when that is, terms of the step that ended, and
+        what may be chosen; what is chosen from a continuum is made legal."""
+        info = {
             "ts": self.lives.progress["ts"],
             "reward_terms": dict(zip(TERM_NAMES, self.terms.T, strict=True)),
         }
+        return info if self.is_continuous else {**info, "action_mask": self.action_masks()}
 
     def _ended(self, done: NDArray[np.int64]) -> dict[str, Any]:
         """How the episodes in `done` ended, before others begin there."""
@@ -283,8 +314,10 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Why an action of environment `i` is masked; empty if it is not."""
         return reasons_of(int(self.lives.bits[i, action]))
 
-    def random_actions(self) -> NDArray[np.int64]:
-        """`[num_envs]` legal actions, each as likely as another."""
+    def random_actions(self) -> NDArray[Any]:
+        """`[num_envs]` legal actions, each as likely as another; `[num_envs, 2]` of a continuum."""
+        if self.is_continuous:
+            return self.np_random.uniform(LOWEST, HIGHEST, (self.num_envs, 2))
         legal = self.lives.bits == 0
         nth = (self.np_random.random(self.num_envs) * legal.sum(axis=1)).astype(np.int64)
         return np.asarray(np.argmax(np.cumsum(legal, axis=1) > nth[:, None], axis=1))
@@ -294,11 +327,15 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         while len(which):
             self.episodes[which] = episodes
             self.lives.progress["episode"][which] = which
+            self.broken[which] = 0
             if self._diary is not None:
                 self._diary.begin(which)
             self._each_day(which, self._start)
             which = which[self.lives.progress["over"][which] != RUNNING]
-            episodes = self.pool.draw(len(which))
+            episodes = self._draw(len(which))
+
+    def _draw(self, n: int) -> NDArray[np.void]:
+        return self.pool.draw(n, len(self.venues))
 
     def _each_day(
         self, which: NDArray[np.int64], do: Callable[[AnyDay, NDArray[np.int64]], None]
@@ -321,10 +358,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def _start(self, day: AnyDay, which: NDArray[np.int64]) -> None:
         begin_some(day, self.lives, which, self.episodes, self._table, self.seen)
 
-    def _step(self, day: AnyDay, which: NDArray[np.int64], actions: NDArray[np.int64]) -> None:
+    def _choose(self, which: NDArray[np.int64], actions: NDArray[Any]) -> None:
+        choose(self.grid, self._table, self.lives, which, actions, self.chosen, self.broken)
+
+    def _step(self, day: AnyDay, which: NDArray[np.int64]) -> None:
         step_some(
-            day, self.lives, which, self.episodes, self._table, actions, self._plan, self.terms,
-            self.seen,
+            day, self.lives, which, self.episodes, self._table, self.chosen, self.broken,
+            self._plan, self.terms, self.seen,
         )  # fmt: skip
 
     def _follow(self, day: AnyDay, which: NDArray[np.int64]) -> None:
@@ -346,17 +386,21 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
 
     def _live_again(self, i: int) -> None:
         """Begin episode `i` anew, and do what was done in it."""
-        alone, day = np.array([i]), self.days[self.episodes["tape"][i]]
+        alone = np.array([i])
+        ((which, _),) = self._by_day(alone)
+        day = self.days[which]
         self._start(day, alone)
         for action in self._diary.of(i) if self._diary is not None else ():
-            if action == SLICE:
+            if np.all(action == SLICE):
                 self._follow(day, alone)
             else:
-                self._step(day, alone, np.full(self.num_envs, action))
+                self._choose(alone, np.tile(action, (self.num_envs, *[1] * action.ndim)))
+                self._step(day, alone)
 
     def _by_day(self, which: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
-        """`which`, by the day that their episodes are on."""
-        days = self.episodes["tape"][which]
+        """`which`, by the day, and the venue, that their episodes are on."""
+        tape, venue = self.episodes["tape"], self.episodes["venue"]
+        days = tape[which] + len(self.pool.tapes) * venue[which]
         order = np.argsort(days, kind="stable")
         found, starts = np.unique(days[order], return_index=True)
         groups: Sequence[NDArray[np.int64]] = np.split(which[order], starts[1:])

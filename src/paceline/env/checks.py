@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from paceline.env.execution_env import ExecutionEnv
@@ -22,14 +23,25 @@ def check_deterministic(env: ExecutionEnv, seed: int = 0, steps: int = 100) -> N
 def _play(env: ExecutionEnv, seed: int, steps: int) -> list[tuple[Any, ...]]:
     dice = np.random.default_rng(seed)
     seen, info = env.reset(seed=seed)
-    found: list[tuple[Any, ...]] = [(seen, info["action_mask"])]
+    found: list[tuple[Any, ...]] = [(seen, _said(info))]
     for _ in range(steps):
-        action = dice.choice(np.flatnonzero(info["action_mask"]))
-        seen, reward, terminated, truncated, info = env.step(action)
-        found.append((seen, info["action_mask"], reward, terminated, truncated))
+        seen, reward, terminated, truncated, info = env.step(_any_action(env, info, dice))
+        found.append((seen, _said(info), reward, terminated, truncated))
         if terminated or truncated:
             break
     return found
+
+
+def _said(info: dict[str, Any]) -> Any:
+    """What may be done, or what was wrong with what was asked for."""
+    return info["action_mask"] if "action_mask" in info else info["reasons"]
+
+
+def _any_action(env: ExecutionEnv, info: dict[str, Any], dice: np.random.Generator) -> Any:
+    space = env.action_space
+    if isinstance(space, gym.spaces.Box):
+        return dice.uniform(space.low, space.high)
+    return dice.choice(np.flatnonzero(info["action_mask"]))
 
 
 def check_conservation(env: ExecutionEnv, seed: int = 0, episodes: int = 5) -> None:
@@ -40,8 +52,7 @@ def check_conservation(env: ExecutionEnv, seed: int = 0, episodes: int = 5) -> N
         _, info = env.reset(seed=seed + k)
         lives, over, total = env.batch.lives, False, 0.0
         while not over:
-            action = dice.choice(np.flatnonzero(info["action_mask"]))
-            _, _, terminated, truncated, info = env.step(action)
+            _, _, terminated, truncated, info = env.step(_any_action(env, info, dice))
             over = terminated or truncated
             order, fills = lives.order[0, 0], env.batch.fills(0)
             told = int(fills["lots"].sum() if over else lives.account.clock[0, 0]["told_lots"])

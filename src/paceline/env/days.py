@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.moods import NO_MOOD, Moods
 from paceline.engine.dice import DICE_RECORD
 from paceline.engine.flow_state import new_flow
 from paceline.engine.laws import Laws
@@ -20,6 +22,7 @@ from paceline.env.own_markets import OwnMarkets, SimulatedDay
 from paceline.env.seeing import FEES_RECORD
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.guard.limits import Limits, limits_record
+from paceline.market.tape import Tape
 
 AnyPool = Pool | SimulatedPool
 
@@ -38,18 +41,29 @@ def room_for(
     return Room(n_levels, n_slots, n_taken, n_actions, max_orders, max_fills)
 
 
-def days_of(pool: AnyPool, own: OwnMarkets | None, venue: Venue, limits: Limits) -> list[AnyDay]:
-    """The days of a pool."""
+def days_of(
+    pool: AnyPool,
+    own: OwnMarkets | None,
+    venues: Sequence[Venue],
+    limits: Limits,
+    moods: Moods | None = None,
+) -> list[AnyDay]:
+    """The days of a pool at each of `venues`, all days at the first of them first."""
     found: list[AnyDay] = []
     for k, tape in enumerate(pool.tapes):
-        shared = _shared(pool, k, venue, limits)
+        shared = _shared(pool, k, limits, moods)
+        shared |= _at_venue(venues[0], tape)
         if isinstance(pool, SimulatedPool) and own is not None:
             found.append(_simulated(pool, k, own, shared))
         else:
             found.append(
                 Day(events=tape.events, ground=tape.images, level_ticks=tape.level_ticks, **shared)
             )
-    return found
+    return found + [
+        day._replace(**_at_venue(venue, tape))
+        for venue in venues[1:]
+        for day, tape in zip(found, pool.tapes, strict=True)
+    ]
 
 
 def with_own(days: list[AnyDay], own: OwnMarkets) -> list[AnyDay]:
@@ -57,24 +71,28 @@ def with_own(days: list[AnyDay], own: OwnMarkets) -> list[AnyDay]:
     return [day._replace(own=own) if isinstance(day, SimulatedDay) else day for day in days]
 
 
-def _shared(pool: AnyPool, k: int, venue: Venue, limits: Limits) -> dict[str, Any]:
-    """What both kinds of days have."""
+def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[str, Any]:
+    """What both kinds of days have, at any venue."""
     tape, lesson = pool.tapes[k], pool.lessons[k]
     facts = np.zeros(1, FACTS_RECORD)
     facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
     edges = np.asarray(lesson.curve.edges_ns)
     facts["curve_ns"] = edges[1] - edges[0]
+    return {
+        "facts": facts,
+        "curve": np.asarray(lesson.curve.traded, dtype=np.float64),
+        "limits": limits_record(limits, tape.instrument),
+        "mood": moods.of(tape.instrument.symbol, pool.earlier(k)) if moods else NO_MOOD,
+    }
+
+
+def _at_venue(venue: Venue, tape: Tape) -> dict[str, Any]:
+    """What a day has of a venue."""
     fees, charged = np.zeros(1, FEES_RECORD), venue.fees
     tick = float(tape.instrument.book_tick)
     fees["per_lot"] = [charged.taker_per_share / tick, charged.maker_per_share / tick]
     fees["of_value"] = [charged.taker_bps / 1e4, charged.maker_bps / 1e4]
-    return {
-        "rules": venue.rules(tape.instrument, tape.session),
-        "facts": facts,
-        "curve": np.asarray(lesson.curve.traded, dtype=np.float64),
-        "fees": fees,
-        "limits": limits_record(limits, tape.instrument),
-    }
+    return {"rules": venue.rules(tape.instrument, tape.session), "fees": fees}
 
 
 def _simulated(

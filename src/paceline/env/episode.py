@@ -43,6 +43,7 @@ FAR = 10**12
 EPISODE_RECORD = np.dtype(
     [
         ("tape", np.int64),  # of the pool's; or which of its markets
+        ("venue", np.int64),  # of the environment's
         *PARENT_RECORD.descr,
         ("steepness", np.float64),  # kappa T of the trajectory it is compared with
         ("band_bps", np.float64),  # the band, counted from arrival; 0: it is given

@@ -114,7 +114,7 @@ class Pool:
         self.settings = settings or EpisodeSettings()
         everything = {tape.manifest.tape_id: tape for tape in [*taught_by, *tapes]}
         symbols = {tape.instrument.symbol for tape in everything.values()}
-        histories = {
+        self._histories = histories = {
             symbol: History([t for t in everything.values() if t.instrument.symbol == symbol])
             for symbol in symbols
         }
@@ -126,7 +126,14 @@ class Pool:
     def reseed(self, seed: int) -> None:
         """Draw from here on what a new pool of this seed would."""
         self._rng = np.random.default_rng(seed)
+        # A stream of their own: orders are the same at however many venues.
+        (self._venues,) = self._rng.spawn(1)
         self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+
+    def earlier(self, k: int) -> list[Tape]:
+        """The days before that of tape `k`, which may be known on it."""
+        tape = self.tapes[k]
+        return self._histories[tape.instrument.symbol].earlier(tape)
 
     def enter(self, stage: Stage) -> None:
         """Draw from here on what this stage of a curriculum is made of."""
@@ -140,13 +147,15 @@ class Pool:
         self._open = np.sort(np.argsort(value)[::-1][:most])
         self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
 
-    def draw(self, n: int) -> NDArray[np.void]:
-        """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it."""
+    def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
+        """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it, at a
+        random one of so many venues."""
         days = self._open[self._rng.integers(len(self._open), size=n)]
         found = np.zeros(n, EPISODE_RECORD)
         for day in np.unique(days):
             at = np.flatnonzero(days == day)
             found[at] = self._of_day(int(day), len(at))
+        found["venue"] = self._venues.integers(venues, size=n)
         return found
 
     def _of_day(self, day: int, n: int) -> NDArray[np.void]:

@@ -4,7 +4,13 @@
     seen, info = env.reset(seed=7)
     seen, reward, terminated, truncated, info = env.step(0)
 
-It is `BatchExecutionEnv` with one, so what holds there holds here, number by number.
+    env = gymnasium.make("paceline/ExecutionContinuous-v0", pool=Pool(tapes))
+    seen, reward, terminated, truncated, info = env.step([0.1, -0.5])
+
+The second is the same with a fraction of what is left and a price offset for actions (`ActionBox`);
+`info` says what was wrong with them (`reasons`), and whether nothing was sent for it (`held`).
+
+Each is `BatchExecutionEnv` with one, so what holds there holds here, number by number.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.box import ActionBox
+from paceline.decision.mask import reasons_of
 from paceline.engine.account import LIMIT
 from paceline.env.batch_env import TERM_NAMES, BatchExecutionEnv
 from paceline.env.days import AnyPool
@@ -24,9 +32,10 @@ from paceline.errors import InputError
 from paceline.units import NS_PER_S
 
 ID = "paceline/Execution-v0"
+CONTINUOUS_ID = "paceline/ExecutionContinuous-v0"
 
 
-class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
+class ExecutionEnv(gym.Env[NDArray[np.float32], Any]):
     """A parent order, worked decision by decision."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
@@ -53,7 +62,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
         return self.batch.seen[0].copy(), self._info()
 
     def step(
-        self, action: np.int64
+        self, action: np.int64 | NDArray[Any]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Carry out `action`. Raises `InputError` for one that is none, or once it is over."""
         if self._over != RUNNING:
@@ -78,10 +87,13 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
 
     def _info(self) -> dict[str, Any]:
         terms = self.batch.terms[0]
-        return {
+        may: dict[str, Any] = {"action_mask": self.batch.action_masks()[0]}
+        if self.batch.is_continuous:
+            names = [reason.name for reason in reasons_of(int(self.batch.broken[0]))]
+            may = {"reasons": names, "held": bool(self.batch.held()[0])}
+        return may | {
             "shortfall_bps": float(self.batch.lives.progress["marked_bps"][0]),
             "reward_terms": dict(zip(TERM_NAMES, terms.tolist(), strict=True)),
-            "action_mask": self.batch.action_masks()[0],
             "ts": int(self.batch.lives.progress["ts"][0]),
         }
 
@@ -134,8 +146,10 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], np.int64]):
 
 def register() -> None:
     """Make `gymnasium.make("paceline/Execution-v0", pool=...)` work; once is enough."""
+    entry = "paceline.env.execution_env:ExecutionEnv"
     if ID not in gym.registry:
-        gym.register(ID, entry_point="paceline.env.execution_env:ExecutionEnv")
+        gym.register(ID, entry_point=entry)
+        gym.register(CONTINUOUS_ID, entry_point=entry, kwargs={"grid": ActionBox()})
 
 
 register()

@@ -3,12 +3,12 @@ simulated market of its own.
 
     stand        begin: jump into the day, or let a new market open and run
     hear         let the watch hear what is seen of the market
-    come_to      let a market go on to a decision, after it was looked at
     volume_seen, window_lots, mid_now, next_row
 
 What will happen on a recorded day stands in its columns. A simulated market has to go there to
-know; what it does on the way is kept from the watch until it may be seen (`engine.listener`). A
-fill there is known at a decision if we were told of it by then, though the book is seen later.
+know (`engine.clockwork.come_to`); what it does on the way is kept from the watch until it may be
+seen (`engine.listener`). A fill there is known at a decision if we were told of it by then, though
+the book is seen later.
 """
 
 from __future__ import annotations
@@ -199,20 +199,6 @@ def _window_of_prints(floor: Pit, what: tuple[np.void, int]) -> int:
 
 window_lots = chosen(_window_of_columns, Pit, _window_of_prints)
 """Lots that everybody traded in the window that ends with what was seen last: (heard, ns)."""
-
-
-@inlined
-def _stay(floor: replay.Floor, ts: int) -> None:
-    """A tape need not: what it holds of later is read there."""
-
-
-@inlined
-def _go(floor: Pit, ts: int) -> None:
-    pit.advance(floor, ts)
-
-
-come_to = chosen(_stay, Pit, _go)
-"""Go on to a decision at a time, which has been looked at."""
 
 
 # --- what is known afterwards -----------------------------------------------------------------

@@ -69,14 +69,18 @@ class History:
         self.tapes = sorted(tapes, key=lambda tape: tape.session.day)
         self._cancels: dict[str, tuple[float, float] | None] = {}
 
-    def before(self, tape: Tape) -> Lesson:
-        """What the days strictly before `tape`'s teach."""
+    def earlier(self, tape: Tape) -> list[Tape]:
+        """The whole days strictly before `tape`'s."""
         today = tape.session.day
-        earlier = [
+        return [
             other
             for other in self.tapes
             if other.session.day < today and not other.manifest.quality.short_session
         ]
+
+    def before(self, tape: Tape) -> Lesson:
+        """What the days strictly before `tape`'s teach."""
+        earlier = self.earlier(tape)
         notes: list[str] = []
         if not earlier:
             notes.append(

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.decision.features import features
+from paceline.decision.box import Scale, aim
 from paceline.decision.mask import MOST_CHOICES, mask
+from paceline.decision.moods import Mood, sense
 from paceline.decision.state import NOWHERE, State, new_state
 from paceline.engine.account import Account, account_of, new_account
 from paceline.engine.clockwork import Floor
@@ -64,6 +65,7 @@ class Day(NamedTuple):
     curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
     fees: NDArray[np.void]  # [1] of FEES_RECORD
     limits: NDArray[np.void]  # [1] of the guard's LIMITS_RECORD
+    mood: Mood
 
 
 AnyDay = Day | SimulatedDay
@@ -190,19 +192,21 @@ def step_some(
     which: NDArray[np.int64],
     episodes: NDArray[np.void],
     table: NDArray[np.void],
-    actions: NDArray[np.int64],
+    actions: NDArray[np.void],
+    broken: NDArray[np.int64],
     plan: Plan,
     terms: NDArray[np.float64],
     seen: NDArray[np.float32],
 ) -> None:
-    """Carry out `actions` `[n]` of `which` of the lives, all on `day`, and write the terms of their
-    rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`."""
+    """Carry out `actions` `[n]` of ACTION_RECORD in `which` of the lives, all on `day`, and write
+    the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
+
+    `broken` `[n]` has the reasons against what was asked for instead; 0 where it is the same."""
     for at in range(len(which)):
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
-        action, order = actions[i], state.order[0]
-        illegal = lives.bits[i, action] != 0
+        order = state.order[0]
         messages, cancels, ts = order["messages"], order["cancels"], progress["ts"]
         step_episode(
             floor,
@@ -212,15 +216,40 @@ def step_some(
             lives.heard[i, 0],
             day.fees[0],
             plan,
-            table[0 if illegal else action],
+            actions[i],
             terms[i],
         )
-        if illegal:
+        if broken[i] != 0:
             progress["illegal"] += 1
             terms[i, VIOLATION] = -1.0
         sent, moved = order["messages"] - messages, order["cancels"] - cancels
         note_sent(lives.sent[i], lives.moved[i], sent, moved, ts)
         _look_round(floor, day, state, episode, lives, i, table, seen)
+
+
+@kernel
+def aim_some(
+    lives: Lives,
+    which: NDArray[np.int64],
+    scale: Scale,
+    wanted: NDArray[np.float64],
+    actions: NDArray[np.void],
+    broken: NDArray[np.int64],
+) -> None:
+    """Write into `actions` `[n]` of ACTION_RECORD what is nearest to the fractions and offsets
+    `wanted` `[n, 2]` of `which` of the lives, and into `broken` `[n]` the reasons against those."""
+    for at in range(len(which)):
+        i = which[at]
+        broken[i] = aim(
+            _state(lives, i),
+            lives.limits[i],
+            lives.snapshot[i],
+            _has_room(account_of(lives.account, i, 0)),
+            scale,
+            wanted[i, 0],
+            wanted[i, 1],
+            actions[i],
+        )
 
 
 @kernel
@@ -262,18 +291,23 @@ def _look_round(
 ) -> None:
     """What the next decision looks at, and what it may choose."""
     _update_context(floor, day, state, episode, lives.heard[i, 0], lives.limits[i])
-    features(state, seen[i])
     tell(floor, state, lives.limits[i], lives.sent[i], lives.moved[i], lives.snapshot[i])
-    clock = floor.account.clock[0]
-    roomy = (
-        clock["n_orders"] < len(floor.account.orders) - 1
-        and clock["inbox_tail"] - clock["inbox_head"] < len(floor.account.inbox) // 2
-    )
+    sense(day.mood, state, lives.snapshot[i], seen[i])
     in_a_row = int(lives.progress[i]["in_a_row"] >= MOST_AT_ONCE)
     mask(
-        state, lives.limits[i], lives.snapshot[i], table, in_a_row, roomy, lives.bits[i],
-        lives.edges[i],
+        state, lives.limits[i], lives.snapshot[i], table, in_a_row, _has_room(floor.account),
+        lives.bits[i], lives.edges[i],
     )  # fmt: skip
+
+
+@inlined
+def _has_room(account: Account) -> bool:
+    """Whether an account has room for what a decision may send."""
+    clock = account.clock[0]
+    return bool(
+        clock["n_orders"] < len(account.orders) - 1
+        and clock["inbox_tail"] - clock["inbox_head"] < len(account.inbox) // 2
+    )
 
 
 @inlined

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.moods import Mood
 from paceline.engine.account import account_of
 from paceline.engine.dice import DICE_RECORD
 from paceline.engine.flow_state import FlowState, each_with_more_slots, new_flow, side_by_side
@@ -62,6 +63,7 @@ class SimulatedDay(NamedTuple):
     curve: NDArray[np.float64]  # as in `lives.Day`, as are these
     fees: NDArray[np.void]
     limits: NDArray[np.void]
+    mood: Mood
     record: Record  # no room: nothing is written down
     n_metaorders: int
     own: OwnMarkets

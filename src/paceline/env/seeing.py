@@ -7,9 +7,9 @@ import numpy as np
 
 from paceline.decision.state import NOWHERE, State
 from paceline.engine.account import LIMIT, learn, open_lots
-from paceline.engine.clockwork import Floor, look
+from paceline.engine.clockwork import Floor, come_to, look
 from paceline.engine.sight import Ladder, lots_before, see_levels
-from paceline.env.grounds import come_to, volume_seen
+from paceline.env.grounds import volume_seen
 from paceline.jit import inlined, inner
 
 FEES_RECORD = np.dtype(

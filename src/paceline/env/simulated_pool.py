@@ -41,7 +41,7 @@ _SETTLE_NS = 60 * NS_PER_S
 _ORDERS = 0
 """Stream of what is asked for; a market's is its day, as it is for `SimulatedExchange`."""
 
-_MARKET, _START, _SIDE, _SIZE, _HORIZON, _URGENCY, _LATENCY = range(7)
+_MARKET, _START, _SIDE, _SIZE, _HORIZON, _URGENCY, _LATENCY, _VENUE = range(8)
 """Random numbers of an order."""
 
 Named = MarketSettings | str | Path
@@ -80,7 +80,7 @@ class SimulatedPool:
         self._day = date.fromisoformat(self.markets[0].session(day).day).toordinal()
         self._below = np.cumsum(np.outer(shares, of_moods).ravel())
         self.settings = settings or EpisodeSettings()
-        taught = [_measure(market, day) for market in self.markets]
+        self._taught = taught = [_measure(market, day) for market in self.markets]
         self.tapes: list[Tape] = [history.tapes[-1] for history in taught]
         """A day of each market without us: not one that is traded in."""
         self.lessons = [history.before(history.tapes[-1]) for history in taught]
@@ -100,22 +100,28 @@ class SimulatedPool:
         """Draw from here on what this stage of a curriculum is made of; markets stay as weighed."""
         self.settings = stage.episodes
 
-    def draw(self, n: int) -> NDArray[np.void]:
-        """The next `n` episodes, `[n]` of EPISODE_RECORD."""
-        self._next += n
-        return self.episodes(np.arange(self._next - n, self._next))
+    def earlier(self, k: int) -> list[Tape]:
+        """Days of market `k` before the one that is traded on, without us."""
+        return self._taught[k].earlier(self.tapes[k])
 
-    def episodes(self, numbers: NDArray[np.int64]) -> NDArray[np.void]:
-        """Episodes of these numbers, `[n]` of EPISODE_RECORD; they depend on seed and number only.
+    def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
+        """The next `n` episodes at so many venues, `[n]` of EPISODE_RECORD."""
+        self._next += n
+        return self.episodes(np.arange(self._next - n, self._next), venues)
+
+    def episodes(self, numbers: NDArray[np.int64], venues: int = 1) -> NDArray[np.void]:
+        """Episodes of these numbers at so many venues, `[n]` of EPISODE_RECORD; they depend on seed
+        and number only.
 
         Raises `ConfigError` for a horizon that does not fit into a session.
         """
         settings = self.settings
         found = np.zeros(len(numbers), EPISODE_RECORD)
         found["number"] = numbers
-        draws = first_bits(branches(new_dice(self.seed, _ORDERS), numbers), 7)
+        draws = first_bits(branches(new_dice(self.seed, _ORDERS), numbers), 8)
         random = (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53
         found["tape"] = np.searchsorted(self._below[:-1], random[_MARKET], side="right")
+        found["venue"] = (random[_VENUE] * venues).astype(np.int64)
         horizons = np.round(np.array(settings.horizon_s) * NS_PER_S).astype(np.int64)
         horizon = horizons[(random[_HORIZON] * len(horizons)).astype(np.int64)]
         sessions = [tape.session for tape in self.tapes]

@@ -26,7 +26,7 @@ from paceline.engine.account import (
     open_lots,
     slowed,
 )
-from paceline.engine.clockwork import Floor, advance, best_seen, look, volume_by
+from paceline.engine.clockwork import Floor, advance, best_seen, come_to, look, volume_by
 from paceline.engine.messages import cancel, next_arrival, replace, submit
 from paceline.guard.participation import room_lots
 from paceline.jit import inner, kernel, spliced
@@ -177,9 +177,11 @@ def _work_one(
     n_slices = plan.bounds.shape[1] - 1
     for j in range(n_slices):
         look(floor, plan.bounds[i, j])
+        come_to(floor, plan.bounds[i, j])
         learn(account, plan.bounds[i, j])
         result["replaces"] += work_slice(floor, parent, plan, i, j)
     look(floor, parent["end_ts"])
+    come_to(floor, parent["end_ts"])
     learn(account, parent["end_ts"])
     result["replaces"] += end_parent(floor, parent, plan, n_slices)
     start, end = parent["start_ts"], parent["end_ts"]
