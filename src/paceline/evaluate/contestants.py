@@ -107,6 +107,18 @@ class Oracle:
         return np.where(due & mask[:, 1], 1, 0)
 
 
+def identity(who: Contestant) -> str:
+    """What tells `who` from everybody else: two of one identity do the same."""
+    if isinstance(who, Schedule):
+        return repr((who.usual, sorted(who.special.items())))
+    return f"{getattr(who, 'identity', who.name)} {who.grid!r}"
+
+
+def looks_ahead(who: Contestant) -> bool:
+    """Whether `who` knows what no policy can."""
+    return isinstance(who, Oracle)
+
+
 BUILT_IN: dict[str, Callable[[], Chooser]] = {
     "random": RandomChooser, "hold": HoldChooser, "oracle": Oracle,
 }  # fmt: skip
