@@ -310,7 +310,7 @@ def compare(
                     "policy": np.full(n, one.name),
                     "fill_model": np.full(n, SIMULATED if alone else model.name.lower()),
                     **columns,
-                    **_derived(columns),
+                    **_derived(columns, alone),
                 }
             )
     orders = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -343,17 +343,17 @@ def _drawn(pool: AnyPool, settings: CompareSettings) -> tuple[NDArray[np.void], 
     return np.concatenate(drawn), np.concatenate(seeds)
 
 
-def _derived(columns: Columns) -> Columns:
-    """Parts of shortfall that are differences of others."""
+def _derived(columns: Columns, alone: bool) -> Columns:
+    """Parts of shortfall that are differences of others; and what fills that had rested gave back,
+    which in a market of its own (`alone`) nobody saw."""
     impact = np.nan_to_num(columns["impact_bps"] * columns["fill_rate"])
     rest = columns["trading_bps"] - columns["taken_bps"] - columns["rested_bps"] - impact
     rested = columns["maker_share"] * columns["fill_rate"]
     given_back = columns["adverse_1m_bps"] * rested
-    nobody_looked = np.all(np.isnan(columns["adverse_1m_bps"]))
     return {
         "own_impact_bps": impact,
         "timing_bps": rest,
-        "given_back_1m_bps": given_back if nobody_looked else np.nan_to_num(given_back),
+        "given_back_1m_bps": given_back if alone else np.nan_to_num(given_back),
     }
 
 

@@ -122,10 +122,15 @@ def _p(value: float) -> Cell:
 def parts_table(found: Comparison) -> Table:
     """Mean of each part of cost for every policy, and what is aside."""
     model = found.central
+    parts = [
+        part
+        for part in PARTS
+        if any(abs(float(found.select(p, model)[part].mean())) >= 0.005 for p in found.policies)
+    ]
     columns = [
         Column("policy", is_text=True),
         Column("cost", "bps"),
-        *(Column(name, "bps") for name in PARTS.values()),
+        *(Column(PARTS[part], "bps") for part in parts),
         Column("adverse selection", "bps", "how far the mid went against resting fills within a "
                "minute, on the whole order; no part of the sum"),
         Column("rested", "%", "of filled shares"),
@@ -138,13 +143,17 @@ def parts_table(found: Comparison) -> Table:
             [
                 Cell(policy, kind="named"),
                 number(float(of["shortfall_bps"].mean())),
-                *(number(float(of[part].mean())) for part in PARTS),
+                *(number(float(of[part].mean())) for part in parts),
                 number(float(of["given_back_1m_bps"].mean()), missing="nobody recorded it"),
                 percent(_mean(of["maker_share"]), missing="nothing was filled"),
                 percent(_mean(of["swept_share"])),
             ]
         )
-    return Table("parts-table", columns, rows, caption=f"Means {under(model)}.")
+    left_out = [name for part, name in PARTS.items() if part not in parts]
+    caption = f"Means {under(model)}."
+    if left_out:
+        caption += f" {listed(left_out).capitalize()}: 0.00 for all."
+    return Table("parts-table", columns, rows, caption=caption)
 
 
 def limits_table(found: Comparison) -> Table:

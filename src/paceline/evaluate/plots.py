@@ -203,7 +203,7 @@ def band(result: Outcomes, verdict: Verdict) -> Figure | None:
         f"({widest}). "
         + (
             "The intervals of the mean share the market's moves, so compare policies by their "
-            "paired differences below and not by these."
+            "paired differences and not by these."
             if len(policies) > 1
             else ""
         ),
