@@ -217,14 +217,12 @@ def _tuned(
     else:
         markets = [name.strip() for name in args.market.split(",") if name.strip()]
         pool = SimulatedPool(markets, like, seed=seed)
-    total = orders_at_most(len(grid(mine.horizon_s)), mine.orders) * len(models_of(mine, pool))
-    done = [0]
-
-    def tell(more: int) -> None:
-        done[0] += more
-        bar.to("tuning the baseline", min(done[0], total), total)
-
-    found = tune(pool, mine, progress=tell, jobs=jobs)
+    names = {tape.instrument.symbol for tape in pool.tapes}
+    most = orders_at_most(len(grid(mine.horizon_s)), mine.orders, len(names))
+    most *= len(models_of(mine, pool))
+    found = tune(
+        pool, mine, progress=lambda done: bar.on("tuning the baseline", done, most), jobs=jobs
+    )
     found.save(args.out / "tuned.json")
     return found
 

@@ -39,12 +39,13 @@ def verdict_of(found: Comparison) -> CompareVerdict:
     alarms = _too_good(found)
     if leader is None:
         headline = (
-            f"Nothing can be compared with {found.baseline}: the others filled another share of "
-            "their orders, or look ahead."
+            f"Nothing can be compared with {found.baseline}: the others filled less of their "
+            "orders, or look ahead."
         )
         return CompareVerdict(headline, _uncompared(found), alarms, None)
     details = [
         *_why(found, leader),
+        *_left_over(found, leader),
         *_under_others(found, leader),
         _tail(found, leader),
         *_seeds(found, leader),
@@ -163,6 +164,22 @@ def _under_others(found: Comparison, leader: str) -> list[str]:
     ]
 
 
+def _left_over(found: Comparison, leader: str) -> list[str]:
+    """What it is worth that one left more unfilled than the other, which counts at the mid."""
+    ours, base = (found.select(p, found.central) for p in (leader, found.baseline))
+    more = float(base["fill_rate"].mean() - ours["fill_rate"].mean())
+    took = float((base["fill_rate"] * (1.0 - base["maker_share"])).mean())
+    if abs(more) < 5e-4 or not took > 0.0:
+        return []
+    crossing = float(base["taken_bps"].mean()) / took
+    return [
+        f"It left {plain(100 * abs(more), 1)} % {'more' if more > 0 else 'less'} of its orders "
+        f"unfilled than {found.baseline}, at the mid of the end. At what {found.baseline} pays for "
+        f"taking, {plain(crossing, 1)} bps, that is {plain(abs(more) * crossing)} bps of the order "
+        f"in {'its' if more > 0 else 'the other'}'s favour.".replace("its's", "its")
+    ]
+
+
 def _tail(found: Comparison, leader: str) -> str:
     tail = found.sureness(leader, found.central).cvar95
     word = "less" if tail.value < 0.0 else "more"
@@ -215,7 +232,7 @@ def _uncompared(found: Comparison) -> list[str]:
             for p in [found.baseline, *apart]
         ]
         notes.append(
-            f"Not compared, because they filled another share of their orders: {listed(apart)} "
+            f"Not compared, because they filled less of their orders: {listed(apart)} "
             f"({listed(rates)})."
         )
     if found.ahead:

@@ -7,8 +7,9 @@
 A grid of tactics (number of slices, where to post and whether to follow, how urgent) is worked on
 the same parent orders. Halving: all on few orders, the better third on four times as many, the best
 of those on all. The least mean shortfall wins, for each fill model, over all names and for each
-name alone. The days that a comparison is made on have no say: it refuses a baseline that has seen
-them.
+name alone, among those that fill as much as any does, within a percent: who leaves shares over at
+the mid of the end looks cheap. The days that a comparison is made on have no say: it refuses a
+baseline that has seen them.
 """
 
 from __future__ import annotations
@@ -34,13 +35,18 @@ from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.contestants import COLLAR_BPS, Schedule
 from paceline.evaluate.worked import Progress, Workshop
 
-PLACEMENTS = ("cross", "touch", "touch+5s", "inside", "inside+5s", "mid", "mid+5s")
+PLACEMENTS = (
+    "cross", "touch", "touch+5s", "inside", "inside+5s", "inside+2s", "mid", "mid+5s", "mid+2s",
+)  # fmt: skip
 SLICES = (6, 10, 15, 30, 60)
 HALF_LIVES = (0.25, 0.5, 2.0)
 """As shares of the horizon: AC itself takes half of it."""
 
 NAME = "ac tuned"
 POOLED = "all names"
+
+_ALIKE = 0.01
+"""Most that fill rates may differ for costs to compare."""
 
 _KEEP = 3
 _RUNGS = (16, 4, 1)
@@ -66,7 +72,7 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: str
     """A symbol, or `all names`."""
     ranking: tuple[Scored, ...]
-    """Those that came to the last rung, least mean first."""
+    """Those that came to the last rung and fill as much as any, least mean first."""
 
     @property
     def best(self) -> Scored:
@@ -185,11 +191,13 @@ def tune(
     )
 
 
-def orders_at_most(n_tactics: int, n_orders: int) -> int:
-    """About how many orders `tune` works under one fill model; several names may keep more."""
-    return sum(
-        -(-n_tactics // _KEEP**rung) * max(n_orders // part, 1) for rung, part in enumerate(_RUNGS)
-    )
+def orders_at_most(n_tactics: int, n_orders: int, n_names: int) -> int:
+    """How many orders `tune` works under one fill model, at most: each name may keep others."""
+    total = 0
+    for part in _RUNGS:
+        total += n_tactics * max(n_orders // part, 2)
+        n_tactics = min(n_tactics, (1 + n_names) * max(n_tactics // _KEEP, 1))
+    return total
 
 
 def _halve(
@@ -210,12 +218,11 @@ def _halve(
         some = np.sort(shuffled[: max(len(episodes) // part, 2)])
         costs = [_cost(shop, episodes[some], model, one, progress) for one in left]
         ranking = {
-            scope: sorted(
-                (
+            scope: _ranked(
+                [
                     _scored(one, cost, fills, rows[some])
                     for one, (cost, fills) in zip(left, costs, strict=True)
-                ),
-                key=lambda scored: scored.mean_bps,
+                ]
             )
             for scope, rows in scopes.items()
             if rows[some].any()
@@ -229,6 +236,13 @@ def _halve(
             }
             left = [one for one in left if one in better]
     return [Choice(model.name.lower(), scope, tuple(found)) for scope, found in ranking.items()]
+
+
+def _ranked(scored: Sequence[Scored]) -> list[Scored]:
+    """Least mean first, of those that fill as much as any, within a percent."""
+    most = max(one.fill_rate for one in scored)
+    whole = [one for one in scored if one.fill_rate >= most - _ALIKE]
+    return sorted(whole, key=lambda one: one.mean_bps)
 
 
 def _cost(
