@@ -136,8 +136,8 @@ class Comparison(Outcomes):
         )
 
     def comparable(self, policy: str, model: str) -> bool:
-        """Whether a policy filled as much of its orders as the baseline did, but for a percent: what
-        is not filled counts at a mid at which nobody traded it, so leaving it looks cheap. Who
+        """Whether a policy filled as much of its orders as the baseline did, but for a percent.
+        What is not filled counts at a mid at which nobody traded it, so leaving it looks cheap; who
         fills more has no advantage of it."""
         ours, theirs = self._both(policy, model, "fill_rate")
         return float(ours.mean() - theirs.mean()) >= -0.01
