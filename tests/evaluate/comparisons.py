@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.evaluate.buckets import Bucket
-from paceline.evaluate.compare import PARTS, Comparison
 from paceline.evaluate.compare_settings import CompareSettings
+from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.outcomes import _MEANS
 
 N = 200

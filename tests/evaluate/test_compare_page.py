@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from evaluate.comparisons import comparison
-from paceline.evaluate.compare import Comparison
 from paceline.evaluate.compare_page import comparison_text, tuning_table, write_comparison
 from paceline.evaluate.compare_plots import waterfall
+from paceline.evaluate.comparison import Comparison
 from paceline.evaluate.tuning import POOLED, Choice, Scored, Tuned
 
 BEST = Scored("ac/mid+5s/10", 900.0, 5.5, 0.4, 44.0, 0.99, 600)

@@ -108,9 +108,19 @@ def test_few_clusters_are_said() -> None:
 
 def test_seeds_are_told_where_there_are_several() -> None:
     one = " ".join(verdict_of(comparison({"ac": 10.0, "new": 8.0})).details)
-    assert "seeds" not in one
+    assert "seeds of orders" not in one
     five = " ".join(verdict_of(comparison({"ac": 10.0, "new": 8.0}, seeds=5)).details)
-    assert "Of 5 seeds, 5 alone find it cheaper than ac at 95 % and 0 dearer" in five
+    assert "Of 5 seeds of orders, 5 alone are cheaper than ac at 95 % and 0 dearer" in five
+
+
+def test_trainings_are_told_together() -> None:
+    costs = {"ac": 10.0, "run/a/1": 8.0, "run/a/2": 9.0, "run/a/3": 12.0}
+    found = comparison(costs, families={"run/a": ["run/a/1", "run/a/2", "run/a/3"]})
+    said = " ".join(verdict_of(found).details)
+    assert (
+        "Of 3 trainings of run/a, 2 alone are cheaper than ac at 95 % and 1 dearer; their "
+        "differences run from \N{MINUS SIGN}2.00 to 2.00 bps."
+    ) in said
 
 
 def test_broken_limits_are_told_by_name() -> None:

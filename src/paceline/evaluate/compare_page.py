@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from paceline.config import describe
 from paceline.evaluate import plots
-from paceline.evaluate.compare import PARTS, Comparison
 from paceline.evaluate.compare_plots import buckets_figure, parts_figure, waterfall
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.compare_verdict import CompareVerdict, limits_kept, under, verdict_of
+from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.notes import merged
 from paceline.evaluate.report import summary_table
 from paceline.evaluate.verdict import judge

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from paceline.evaluate.buckets import Bucket
-from paceline.evaluate.compare import ASIDE, PARTS, Comparison
 from paceline.evaluate.compare_verdict import under
+from paceline.evaluate.comparison import ASIDE, PARTS, Comparison
 from paceline.evaluate.paired import PairedDifference
 from paceline.page.cells import listed, plain, signed
 from paceline.page.ink import BOOK, INK, LINE, MAKER, MUTED, PAPER, TAKER, Figure, hue, sheet, svg

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from paceline.evaluate.bootstrap import FEW_CLUSTERS, Bounds
-from paceline.evaluate.compare import ASIDE, PARTS, Comparison
+from paceline.evaluate.bootstrap import FEW_CLUSTERS, Bounds, Seeds
+from paceline.evaluate.comparison import ASIDE, PARTS, Comparison
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference
 from paceline.evaluate.per_order import SIMULATED
 from paceline.page.cells import listed, plain, plural
@@ -194,14 +194,22 @@ def _tail(found: Comparison, leader: str) -> str:
 
 
 def _seeds(found: Comparison, leader: str) -> list[str]:
-    seeds = found.over_seeds(leader, found.central)
-    if seeds.n < 2:
-        return []
-    return [
-        f"Of {seeds.n} seeds, {seeds.cheaper} alone find it cheaper than {found.baseline} at 95 % "
-        f"and {seeds.dearer} dearer; their differences run from {plain(seeds.least_bps)} to "
-        f"{plain(seeds.most_bps)} bps."
-    ]
+    model, said = found.central, []
+    seeds = found.over_seeds(leader, model)
+    if seeds.n > 1:
+        said.append(f"Of {seeds.n} seeds of orders, {_agree(seeds, found.baseline)}")
+    for family in found.families:
+        trained = found.over_training(family, model)
+        if trained.n > 1:
+            said.append(f"Of {trained.n} trainings of {family}, {_agree(trained, found.baseline)}")
+    return said
+
+
+def _agree(seeds: Seeds, baseline: str) -> str:
+    return (
+        f"{seeds.cheaper} alone are cheaper than {baseline} at 95 % and {seeds.dearer} dearer; "
+        f"their differences run from {plain(seeds.least_bps)} to {plain(seeds.most_bps)} bps."
+    )
 
 
 def _basis(found: Comparison, leader: str) -> str:

@@ -29,7 +29,11 @@ _LOOK_S = 5.0
 
 
 class Chooser(Protocol):
-    """Something that chooses actions, for many orders at once."""
+    """Something that chooses actions, for many orders at once.
+
+    One that was trained may have a `family` besides, the same for all seeds of its training, and an
+    `identity`, which tells its weights from any others.
+    """
 
     name: str
     grid: ActionGrid
@@ -112,6 +116,11 @@ def identity(who: Contestant) -> str:
     if isinstance(who, Schedule):
         return repr((who.usual, sorted(who.special.items())))
     return f"{getattr(who, 'identity', who.name)} {who.grid!r}"
+
+
+def family(who: Contestant) -> str | None:
+    """What a trained policy shares with those of other seeds of its training, if it says so."""
+    return getattr(who, "family", None)
 
 
 def looks_ahead(who: Contestant) -> bool:
