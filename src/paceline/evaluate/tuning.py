@@ -7,9 +7,9 @@
 A grid of tactics (number of slices, where to post and whether to follow, how urgent) is worked on
 the same parent orders. Halving: all on few orders, the better third on four times as many, the best
 of those on all. The least mean shortfall wins, for each fill model, over all names and for each
-name alone, among those that fill as much as any does, within a percent: who leaves shares over at
-the mid of the end looks cheap. The days that a comparison is made on have no say: it refuses a
-baseline that has seen them.
+name alone, among those that fill as much as the naive tactic does, but for a percent: who leaves
+shares over at the mid of the end looks cheap. The days that a comparison is made on have no say: it
+refuses a baseline that has seen them.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ HALF_LIVES = (0.25, 0.5, 2.0)
 NAME = "ac tuned"
 POOLED = "all names"
 
-_ALIKE = 0.01
-"""Most that fill rates may differ for costs to compare."""
+NAIVE = ("ac/touch/30", 0.5)
+"""Almgren-Chriss as it is usually taken: how it is written, and its half-life as a share."""
+
+_LESS = 0.01
+"""Most that a tactic may fill less than the naive one."""
 
 _KEEP = 3
 _RUNGS = (16, 4, 1)
@@ -72,7 +75,7 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: str
     """A symbol, or `all names`."""
     ranking: tuple[Scored, ...]
-    """Those that came to the last rung and fill as much as any, least mean first."""
+    """Those that came to the last rung and fill their orders, least mean first."""
 
     @property
     def best(self) -> Scored:
@@ -154,11 +157,13 @@ def check_days(tuned_on: Sequence[str], tested_on: Sequence[str]) -> None:
 
 
 def grid(horizon_s: float) -> list[tuple[str, float]]:
-    """All tactics: how a policy is written, and its half-life in seconds."""
-    return [
-        (f"ac/{placement}/{slices}", share * horizon_s)
+    """All tactics, the naive one first: how a policy is written, and its half-life in seconds."""
+    found = [
+        (f"ac/{placement}/{slices}", share)
         for placement, slices, share in product(PLACEMENTS, SLICES, HALF_LIVES)
     ]
+    rest = [one for one in found if one != NAIVE]
+    return [(text, share * horizon_s) for text, share in [NAIVE, *rest]]
 
 
 def tune(
@@ -169,7 +174,8 @@ def tune(
     jobs: int = 1,
     tactics: Sequence[tuple[str, float]] | None = None,
 ) -> Tuned:
-    """Tune on `pool` with `settings.orders` parent orders drawn by `settings.seed`."""
+    """Tune on `pool` with `settings.orders` parent orders drawn by `settings.seed`; the first of
+    `tactics` is the naive one, whose fill rate the others have to keep."""
     tactics = list(tactics or grid(settings.horizon_s))
     pool.enter(Stage(name="tuning", episodes=episode_settings(settings)))
     pool.reseed(settings.seed)
@@ -196,7 +202,7 @@ def orders_at_most(n_tactics: int, n_orders: int, n_names: int) -> int:
     total = 0
     for part in _RUNGS:
         total += n_tactics * max(n_orders // part, 2)
-        n_tactics = min(n_tactics, (1 + n_names) * max(n_tactics // _KEEP, 1))
+        n_tactics = min(n_tactics, 1 + (1 + n_names) * max(n_tactics // _KEEP, 1))
     return total
 
 
@@ -234,14 +240,13 @@ def _halve(
                 for ranked in ranking.values()
                 for one in ranked[:keep]
             }
-            left = [one for one in left if one in better]
+            left = [one for one in left if one in better or one == tactics[0]]
     return [Choice(model.name.lower(), scope, tuple(found)) for scope, found in ranking.items()]
 
 
 def _ranked(scored: Sequence[Scored]) -> list[Scored]:
-    """Least mean first, of those that fill as much as any, within a percent."""
-    most = max(one.fill_rate for one in scored)
-    whole = [one for one in scored if one.fill_rate >= most - _ALIKE]
+    """Least mean first, of those that fill as much as the first, but for a percent."""
+    whole = [one for one in scored if one.fill_rate >= scored[0].fill_rate - _LESS]
     return sorted(whole, key=lambda one: one.mean_bps)
 
 
