@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
+from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
@@ -192,6 +193,21 @@ def test_buckets_part_the_orders(pool: Pool) -> None:
     halves = [found.within("twap", "calibrated", b.rows) for b in found.buckets if b.what == "side"]
     assert whole == pytest.approx(np.average([h.mean_bps for h in halves],
                                              weights=[h.n for h in halves]))  # fmt: skip
+
+
+def test_regimes_split_orders_by_the_likeliest(tapes: list[Tape]) -> None:
+    pool = Pool(tapes[1:], episode_settings(SETTINGS), taught_by=tapes)
+    settings = CompareSettings(orders=200, horizon_s=300.0, fill_model="pessimistic")
+    seen, _ = Workshop(pool, settings).begun(pool.draw(200))
+    regimes = LiquidityRegimes("2024-01-08", 2).fit(seen, ["2024-01-08"] * 200)
+    found = compare(pool, ["ac/cross", "hold"], settings, regimes=regimes)
+    named = found.parents["regime"]
+    assert set(named.tolist()) - {""} == set(regimes.names)
+    kept = [bucket for bucket in found.buckets if bucket.what == "regime"]
+    assert sum(int(bucket.rows.sum()) for bucket in kept) == int((named != "").sum()) > 150
+    late = LiquidityRegimes("2024-01-09", 2).fit(seen, ["2024-01-08"] * 200)
+    with pytest.raises(ConfigError, match="regimes: were fitted up to 2024-01-09, and days"):
+        compare(pool, ["ac/cross", "hold"], settings, regimes=late)
 
 
 def test_what_was_worked_is_kept_when_it_is_cut_off(

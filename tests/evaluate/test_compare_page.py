@@ -53,7 +53,7 @@ def words(path: Path) -> str:
 
 def test_the_page_stands_alone_and_says_it_all(found: Comparison, tmp_path: Path) -> None:
     path = write_comparison(found, tmp_path / "page.html")
-    text, seen = path.read_text(), words(path)
+    text, seen = path.read_text(), words(path).replace("\u00a0", " ")
     assert not re.search(r'(?:src|href)="(?!#)', text)
     for part in (
         "new cost 6.00 bps, 4.00 bps less than ac tuned (40 %)",
@@ -75,6 +75,22 @@ def test_the_page_of_markets_that_answer(tmp_path: Path) -> None:
     assert "Each order was worked in a simulated market of its own" in seen
     assert "In a market of its own the mid is known at decisions only" in seen
     assert not re.search(r"\bnan\b|fills \(", seen)
+
+
+def test_who_looks_ahead_stands_in_tables_and_is_not_drawn(tmp_path: Path) -> None:
+    found = comparison(
+        {"ac": 10.0, "oracle": -90.0, "new": 9.0}, ahead=frozenset({"oracle"}),
+        families={"new": ["new"], "other": ["oracle"]},
+    )  # fmt: skip
+    path = write_comparison(found, tmp_path / "page.html")
+    assert "Not drawn, because it looks ahead and dwarfs the rest: oracle." in words(path)
+    drawn = re.findall(r"<svg.*?</svg>", path.read_text(), re.DOTALL)
+    assert not any(">oracle<" in svg for svg in drawn)
+    assert ">oracle<" in re.sub(r"<svg.*?</svg>|<i [^>]*></i>", "", path.read_text(), flags=re.S)
+    rest = found.without({"oracle"})
+    assert rest.policies == ["ac", "new"]
+    assert rest.families == {"new": ["new"]}
+    assert rest.sureness("new", "calibrated") == found.sureness("new", "calibrated")
 
 
 def test_a_waterfall_goes_from_one_cost_to_the_other(found: Comparison) -> None:

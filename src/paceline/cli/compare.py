@@ -68,6 +68,9 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--explanation", type=Path, help="text that explains a gain which looks too good"
     )
+    parser.add_argument(
+        "--regimes", type=Path, help="regimes fitted on training days, to split differences by"
+    )
     parser.add_argument("--config", type=Path, help="YAML with any of the settings below")
     parser.add_argument("-o", "--out", type=Path, default=Path("out/compare"), help="[%(default)s]")
     parser.add_argument("--jobs", type=int, help="threads [as many as cores]")
@@ -80,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
 
     from rich.console import Console
 
+    from paceline.decision.regimes import LiquidityRegimes
     from paceline.evaluate.compare import compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
 
@@ -88,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
     jobs = _jobs(args.jobs) or os.cpu_count() or 1
     explanation = " ".join(args.explanation.read_text().split()) if args.explanation else ""
     _check_tuning(args, settings)
+    regimes = LiquidityRegimes.load(args.regimes) if args.regimes else None
     who = _contestants(names, settings)
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     with progress_bar() as bar:
@@ -107,6 +112,7 @@ def run(args: argparse.Namespace) -> None:
             pool, who, settings, store=args.out / "worked", jobs=jobs,
             progress=lambda done: bar.on("orders worked", done, total),
             tuning=None if tuned is None else tuned.as_dict(), explanation=explanation,
+            regimes=regimes,
         )  # fmt: skip
         found.notes[:0] = notes
         bar.say("resampling")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.regimes import LiquidityRegimes
 from paceline.decision.schema import NAMES
 from paceline.env.days import AnyPool
 from paceline.env.simulated_pool import SimulatedPool
@@ -39,8 +40,10 @@ def describe_orders(
     episodes: NDArray[np.void],
     seen: NDArray[np.float32],
     seeds: NDArray[np.int64],
+    regimes: LiquidityRegimes | None = None,
 ) -> Columns:
-    """One row for each of `episodes` `[n]`, from what was `seen` at its start `[n, N_FEATURES]`."""
+    """One row for each of `episodes` `[n]`, from what was `seen` at its start `[n, N_FEATURES]`;
+    `regimes`, where they are given, tell the likeliest one there."""
     which = episodes["tape"]
     tapes = [pool.tapes[k] for k in which]
     alone = isinstance(pool, SimulatedPool)
@@ -68,6 +71,7 @@ def describe_orders(
         "size_share": 2.0 ** _seen(seen, "size_horizon"),
         "volatility_bps": _seen(seen, "volatility_300s"),
         "spread_steps": _seen(seen, "spread"),
+        "regime": _regimes(seen, regimes),
         "depth": (_seen(seen, "near_0_size") + _seen(seen, "far_0_size")) / 2,
     }  # fmt: skip
 
@@ -81,6 +85,8 @@ def buckets_of(parents: Columns, pool: AnyPool) -> list[Bucket]:
     found += _named("name", symbols, sorted(set(symbols.tolist())))
     found += _by_size(parents["size_share"])
     found += _named("time of day", *_times(parents["session_share"], pool))
+    regimes = parents["regime"]
+    found += _named("regime", regimes, sorted(set(regimes.tolist()) - {""}))
     for what, column, words in (
         ("volatility", "volatility_bps", ("calm", "usual", "volatile")),
         ("spread", "spread_steps", ("tight", "usual", "wide")),
@@ -88,6 +94,17 @@ def buckets_of(parents: Columns, pool: AnyPool) -> list[Bucket]:
     ):
         found += _named(what, _thirds(parents[column], symbols, words), words)
     return found
+
+
+def _regimes(seen: NDArray[np.float32], regimes: LiquidityRegimes | None) -> NDArray[Any]:
+    """The likeliest regime of each row, by name; empty where it is not known."""
+    if regimes is None:
+        return np.full(len(seen), "")
+    weights = np.array([regimes.weights(row) for row in seen])
+    names = np.array([*regimes.names, ""])
+    known = ~np.isnan(weights).any(axis=1)
+    likeliest = np.argmax(np.nan_to_num(weights[:, : regimes.n]), axis=1)
+    return np.asarray(names[np.where(known, likeliest, len(names) - 1)])
 
 
 def _seen(seen: NDArray[np.float32], name: str) -> NDArray[np.float64]:

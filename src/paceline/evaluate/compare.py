@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
 from paceline.env.episodes import EpisodeSettings, Stage
@@ -65,6 +66,7 @@ def compare(
     jobs: int = 1,
     tuning: dict[str, Any] | None = None,
     explanation: str = "",
+    regimes: LiquidityRegimes | None = None,
 ) -> Comparison:
     """Work the same parent orders of `pool` under each of `policies`; the first is the baseline.
 
@@ -75,8 +77,10 @@ def compare(
         progress: told how many orders have been worked since it was last called.
         tuning: how the baseline was tuned, for the report.
         explanation: why a gain that looks too good is none, for the report.
+        regimes: fitted on training days, to split the differences by.
 
-    Raises `ConfigError` for policies that are none.
+    Raises `ConfigError` for policies that are none, and for regimes that were fitted on the days
+    compared.
     """
     settings = settings or CompareSettings()
     urgency = Urgency(settings.half_life_s, None)
@@ -90,6 +94,13 @@ def compare(
     alone = isinstance(pool, SimulatedPool)
     if alone and any(looks_ahead(one) for one in who):
         raise ConfigError("policies: oracle looks ahead on recorded days only; leave it out")
+    if regimes is not None and not alone:
+        first = min(tape.session.day for tape in pool.tapes)
+        if regimes.last_training_day >= first:
+            raise ConfigError(
+                f"regimes: were fitted up to {regimes.last_training_day}, and days are compared "
+                f"from {first} on; fit them on earlier days"
+            )
     episodes, seeds = _drawn(pool, settings)
     shop = Workshop(pool, settings, jobs)
     seen, good = shop.begun(episodes)
@@ -97,7 +108,7 @@ def compare(
     notes = [] if good.all() else [
         f"{int((~good).sum())} orders were left out: the market showed no mid at their start."
     ]  # fmt: skip
-    parents = describe_orders(pool, episodes, seen, seeds)
+    parents = describe_orders(pool, episodes, seen, seeds, regimes)
     kept = Store(store, _key(pool, settings, episodes))
     parts: list[Columns] = []
     for model in models_of(settings, pool):

@@ -7,6 +7,7 @@ print(comparison_text(found))          # with rich
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,14 +60,16 @@ def comparison_text(found: Comparison) -> Group:
     from rich.text import Text
 
     verdict = verdict_of(found)
-    table = rich_table(against_table(found), _IN_TERMINAL, wraps="policy", grouped=True)
+    table = rich_table(
+        against_table(found, found.fill_models), _IN_TERMINAL, wraps="policy", grouped=True
+    )
     alarms = [Text(alarm, style="bold red") for alarm in verdict.alarms]
     answer = Text(verdict.headline, style="bold")
     return Group(answer, *alarms, Text(" ".join(verdict.details)), table, Text(limits_kept(found)))
 
 
-def against_table(found: Comparison) -> Table:
-    """Every policy against the baseline, under every fill model."""
+def against_table(found: Comparison, models: Sequence[str]) -> Table:
+    """Every policy against the baseline, under each of `models`."""
     columns = [
         Column("policy", is_text=True),
         Column("fills", is_text=True, why="fill model"),
@@ -74,9 +77,9 @@ def against_table(found: Comparison) -> Table:
         Column("difference", "bps", f"cost less that of {found.baseline}, order by order"),
         Column("95 % interval", "bps", "cluster bootstrap by day and name"),
         Column("saving", "% of cost", f"of the mean cost of {found.baseline}"),
-        Column("95 %", "% of cost", "interval of the saving"),
+        Column("interval", "% of cost", "of the saving, 95 %"),
         Column("CVaR95", "bps", f"of the worst 5 % of orders, less that of {found.baseline}'s"),
-        Column("95 % ", "bps", "interval of that"),
+        Column("interval ", "bps", "of that, 95 %"),
         Column("t", "p", "Student's paired t over orders, two-sided"),
         Column("t, days", "p", "the same over the means of days and names"),
         Column("Wilcoxon", "p", "signed ranks, two-sided"),
@@ -84,8 +87,29 @@ def against_table(found: Comparison) -> Table:
         Column("filled", "%", "less than the baseline's: not compared"),
         Column("seeds", "clear", "of all seeds, those that alone find it cheaper at 95 %"),
     ]
-    rows = [_against(found, p, m) for p in found.rivals for m in found.fill_models]
-    return Table("against", columns, rows)
+    rows = [_against(found, p, m) for p in found.rivals for m in models]
+    needless = {"fills"} if len(models) == 1 else set()
+    if len(np.unique(found.parents["seed"])) == 1:
+        needless.add("seeds")
+    kept = [i for i, column in enumerate(columns) if column.name not in needless]
+    return Table(
+        "against",
+        [columns[i] for i in kept],
+        [[row[i] for i in kept] for row in rows],
+        caption=f"{under(models[0]).capitalize()}." if len(models) == 1 else "",
+    )
+
+
+def band_table(found: Comparison) -> Table | None:
+    """The differences under the other fill models; None where there are none."""
+    others = [model for model in found.fill_models if model != found.central]
+    if not others:
+        return None
+    whole = against_table(found, others)
+    names = ("policy", "fills", "cost", "difference", "95 % interval", "saving", "CVaR95", "filled")
+    kept = [i for i, column in enumerate(whole.columns) if column.name in names]
+    rows = [[row[i] for i in kept] for row in whole.rows]
+    return Table("band-table", [whole.columns[i] for i in kept], rows)
 
 
 def _against(found: Comparison, policy: str, model: str) -> list[Cell]:
@@ -292,21 +316,26 @@ def lead(found: Comparison) -> str:
 
 def _contents(found: Comparison, title: str | None) -> dict[str, Any]:
     verdict, judged = verdict_of(found), judge(found)
+    # What looks ahead is so far off that nothing else could be seen.
+    drawn = found.without(found.ahead) if len(found.ahead) < len(found.rivals) else found
+    shown = judge(drawn)
     names = listed(sorted(set(found.parents["symbol"].tolist())))
-    costs = [plots.distribution(found, judged), plots.band(found, judged)]
+    costs = [plots.distribution(drawn, shown), plots.band(drawn, shown)]
     return {
         "title": title or f"Policies compared on {names}",
         "lead": lead(found),
         "answer": verdict,
         "limits_kept": limits_kept(found),
         "baseline": found.baseline,
+        "not_drawn": sorted(set(found.policies) - set(drawn.policies)),
         "answers": found.answers,
         "hues": {policy: i % HUES for i, policy in enumerate(found.policies)},
         "summary": summary_table(judged),
         "costs": [figure for figure in costs if figure is not None],
-        "against": against_table(found),
-        "paired": [plots.forest(found, judged), plots.uplift(found, judged)],
-        "why": _why(found, verdict),
+        "against": against_table(found, [found.central]),
+        "band": band_table(found),
+        "paired": [plots.forest(drawn, shown), plots.uplift(drawn, shown)],
+        "why": _why(drawn, verdict),
         "parts": parts_table(found),
         "limits": limits_table(found),
         "tuning": tuning_table(found.tuning),

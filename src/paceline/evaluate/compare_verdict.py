@@ -232,7 +232,7 @@ def _basis(found: Comparison, leader: str) -> str:
 
 def _uncompared(found: Comparison) -> list[str]:
     model = found.central
-    apart = [p for p in found.rivals if not found.comparable(p, model)]
+    apart = [p for p in found.rivals if p not in found.ahead and not found.comparable(p, model)]
     notes = []
     if apart:
         rates = [

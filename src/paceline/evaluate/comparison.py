@@ -7,6 +7,7 @@ read it.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,24 @@ class Comparison(Outcomes):
     def rivals(self) -> list[str]:
         """All policies but the baseline."""
         return self.policies[1:]
+
+    def without(self, left_out: Collection[str]) -> Comparison:
+        """The same without some of its rivals."""
+        if not left_out:
+            return self
+        rows = ~np.isin(self.orders["policy"], list(left_out))
+        families = {
+            name: kept
+            for name, members in self.families.items()
+            if (kept := [one for one in members if one not in left_out])
+        }
+        found = Comparison(
+            self.settings, self.parents, {k: v[rows] for k, v in self.orders.items()},
+            self.buckets, self.notes, self._answers, self.ahead - set(left_out), self.tuning,
+            self.explanation, families,
+        )  # fmt: skip
+        found.sureness, found.part = self.sureness, self.part  # of the same baseline
+        return found
 
     def clusters(self) -> NDArray[Any]:
         """`[n]` what parent orders share: day and name."""
