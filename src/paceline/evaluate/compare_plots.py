@@ -73,11 +73,17 @@ def waterfall(found: Comparison, policy: str) -> Figure:
         else "No part is clear of 0 at 95 %"
     )
     return Figure(
-        drawn, f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_words()}"
+        drawn,
+        f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_words(found)}",
     )
 
 
-def _words() -> str:
+def _words(found: Comparison) -> str:
+    if found.answers:
+        return (
+            "Taking is what fills that took paid beyond the arrival price, resting the same of "
+            "fills that had rested."
+        )
     return (
         "Taking is what fills that took paid beyond the mid; resting the same of fills that had "
         "rested (below 0 where they captured spread); timing the way of the mid from arrival to "

@@ -169,7 +169,7 @@ def _left_over(found: Comparison, leader: str) -> list[str]:
     ours, base = (found.select(p, found.central) for p in (leader, found.baseline))
     more = float(base["fill_rate"].mean() - ours["fill_rate"].mean())
     took = float((base["fill_rate"] * (1.0 - base["maker_share"])).mean())
-    if abs(more) < 5e-4 or not took > 0.0:
+    if found.answers or abs(more) < 5e-4 or not took > 0.0:
         return []
     crossing = float(base["taken_bps"].mean()) / took
     return [

@@ -2,8 +2,8 @@
 
 An environment goes on with whoever is over, so an order is read at its end and not later. What
 `ended` reads makes a log like that of a backtest's worker (`log_of`), which the measures of a
-backtest then read. In a market of its own nobody recorded what happened: there the mid is known at
-decisions only, and `columns_alone` has what can be said.
+backtest then read. In a market of its own nobody recorded what happened, and `columns_alone` has
+what can be said.
 """
 
 from __future__ import annotations
@@ -38,34 +38,6 @@ class Ended(NamedTuple):
     cancels: int
     decisions: int
     illegal: int
-    mid_ts: NDArray[np.int64]  # of its decisions
-    mid: NDArray[np.float64]  # then, ticks
-
-
-class Mids:
-    """The mids at the decisions of all orders of an environment, step by step."""
-
-    def __init__(self, env: BatchExecutionEnv) -> None:
-        self._env = env
-        self._ts: list[NDArray[np.int64]] = []
-        self._twice: list[NDArray[np.int64]] = []
-        self.look()
-
-    def look(self) -> None:
-        """Once more."""
-        progress = self._env.lives.progress
-        self._ts.append(progress["ts"].copy())
-        self._twice.append(progress["twice_mid"].copy())
-
-    def put_into(self, all_ended: Sequence[Ended]) -> list[Ended]:
-        """Orders of the environment, in its order, with the mids of their decisions."""
-        ts = np.array(self._ts)
-        mid = np.asarray(0.5 * np.array(self._twice), dtype=np.float64)
-        return [
-            # One that is over is carried on by nobody: what is seen later is not of it.
-            one._replace(mid_ts=ts[: one.decisions + 1, i], mid=mid[: one.decisions + 1, i])
-            for i, one in enumerate(all_ended)
-        ]
 
 
 def ended(env: BatchExecutionEnv, i: int) -> Ended:
@@ -82,8 +54,6 @@ def ended(env: BatchExecutionEnv, i: int) -> Ended:
         cancels=int(order["cancels"]),
         decisions=int(order["decisions"]),
         illegal=int(lives.progress["illegal"][i]),
-        mid_ts=np.zeros(0, np.int64),
-        mid=np.zeros(0),
     )
 
 
@@ -122,9 +92,9 @@ def spreads(
     before: NDArray[np.float64],
     arrival: NDArray[np.float64],
 ) -> Columns:
-    """`[n]` what fills paid beyond the mid `before` them, bps of the arrival notional: those that
-    took, and those that had rested (captured: below 0). A fill without such a mid counts 0 here,
-    and all of it in the way of the mid."""
+    """`[n]` what fills paid beyond a mid `before` them `[m]`, bps of the arrival notional: those
+    that took, and those that had rested (captured: below 0). A fill without such a mid counts 0
+    here, and all of it in the way of the mid."""
     fills, whose = log.fills, log.fill_parent
     n = len(parents)
     cost = np.nan_to_num(
@@ -146,7 +116,8 @@ def columns_alone(
     fees: Fees,
 ) -> Columns:
     """Cost and execution of orders that had markets of their own, `[n]`. What only a recording
-    could tell (markouts, benchmarks of the market's trades) is NaN."""
+    could tell (the mid before a fill, markouts, the market's trades) is NaN; taking and resting are
+    counted from the arrival price, and hold the way of the mid to there."""
     n = len(parents)
     tick, nothing = float(instrument.book_tick), np.full(n, np.nan)
     arrival, end = np.array([one.arrival for one in ended]), np.array([one.end for one in ended])
@@ -157,15 +128,13 @@ def columns_alone(
         side, parents["lots"], arrival, arrival, end, whose, px + side[whose] * fills["shift"],
         fills["lots"], charge,
     )  # fmt: skip
-    before = np.concatenate([_mid_before(one) for one in ended]) if len(fills) else np.zeros(0)
-    paid_beyond = spreads(parents, log, before, arrival)
+    beyond_arrival = spreads(parents, log, arrival[whose], arrival)
     filled = cost.filled_lots
     share = np.divide(1.0, filled, out=nothing.copy(), where=filled > 0)
     volume = log.result["market_lots"] - log.result["displaced_lots"] + filled
     swept = (log.orders["sent_ts"] >= parents["end_ts"][log.order_parent])[fills["order"]]
     child = child_measures(child_orders(log), n)
     rejected = log.order_parent[log.orders["state"] == acc.REJECTED]
-    paid = (paid_beyond["taken_bps"] + paid_beyond["rested_bps"]) * parents["lots"] * share
     return {
         **{name: getattr(cost, name) for name in cost._fields if name.endswith("_bps")},
         "avg_px": cost.avg_px * tick,
@@ -182,18 +151,12 @@ def columns_alone(
         "cancels_per_child": child.cancels_per_child,
         "replaces": log.result["replaces"],
         "rejects": np.bincount(rejected, minlength=n),
-        "spread_paid_bps": paid,
+        "spread_paid_bps": nothing,
         "impact_bps": np.where(filled > 0, 0.0, np.nan),
         **{
             f"{what}_{minutes}m_bps": nothing
             for minutes in (1, 5, 30)
             for what in ("adverse", "reversion")
         },
-        **paid_beyond,
+        **beyond_arrival,
     }
-
-
-def _mid_before(one: Ended) -> NDArray[np.float64]:
-    """Mid at the last decision before each fill, ticks."""
-    at = np.searchsorted(one.mid_ts, one.fills["ts"], side="left") - 1
-    return np.asarray(one.mid[np.maximum(at, 0)], dtype=np.float64)

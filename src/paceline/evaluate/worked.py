@@ -5,7 +5,7 @@
 
 The episodes are worked in batches, each to its end. An order that is over is measured at once, from
 its own fills and child orders, with the measures of a backtest: on a recorded day against the tape;
-in a market of its own, which nobody recorded, against the mids of its decisions.
+in a market of its own, which nobody recorded, against arrival and end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from paceline.env.working import PARENT_RECORD
 from paceline.errors import CapacityError
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.contestants import Chooser, Contestant, Schedule
-from paceline.evaluate.ended import Ended, Mids, columns_alone, ended, log_of, spreads
+from paceline.evaluate.ended import Ended, columns_alone, ended, log_of, spreads
 from paceline.evaluate.per_order import (
     Columns,
     TapeRuns,
@@ -195,12 +195,11 @@ def _follow(env: BatchExecutionEnv, who: Schedule, model: FillModel) -> list[End
     """Let a schedule work all orders of `env`."""
     first = env.pool.tapes[env.episodes["tape"][0]]
     policy, urgency = who.on(model.name.lower(), first.instrument.symbol)
-    mids = Mids(env)
     for _ in env.follow(policy, urgency):
-        mids.look()
+        pass
     if np.any(env.lives.account.clock["full"]):
         raise CapacityError("account: full; make the environment with a larger max_orders")
-    return mids.put_into([ended(env, i) for i in range(env.num_envs)])
+    return [ended(env, i) for i in range(env.num_envs)]
 
 
 def _choose(env: BatchExecutionEnv, who: Chooser) -> tuple[list[Ended], NDArray[np.float64]]:
@@ -216,12 +215,11 @@ def _choose(env: BatchExecutionEnv, who: Chooser) -> tuple[list[Ended], NDArray[
         who.act(row, legal)
         waits[i] = (time.perf_counter_ns() - since) / 1e3
     found: list[Ended | None] = [None] * n
-    running, mids = np.ones(n, bool), Mids(env)
+    running = np.ones(n, bool)
     while running.any():
         actions = who.act(env.seen, env.action_masks())
         _, over = env.advance(np.where(running, actions, 0))
-        mids.look()
         for i in map(int, np.flatnonzero(running & (over != RUNNING))):
             found[i] = ended(env, i)
         running &= over == RUNNING
-    return mids.put_into([one for one in found if one is not None]), waits
+    return [one for one in found if one is not None], waits
