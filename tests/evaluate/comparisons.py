@@ -12,8 +12,14 @@ from paceline.evaluate.buckets import Bucket
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.outcomes import _MEANS
+from paceline.evaluate.tuning import POOLED, Choice, Scored, Tuned
 
 N = 200
+BEST = Scored("ac/mid+5s/10", 900.0, 5.5, 0.4, 44.0, 0.99, 600)
+TUNED = Tuned(
+    days=("2024-01-02", "2024-01-03"), seed=1, settings={}, tried=105,
+    choices=(Choice("calibrated", POOLED, (BEST,)),),
+)  # fmt: skip
 
 
 def comparison(
@@ -24,6 +30,7 @@ def comparison(
     noise_bps: float = 2.0,
     days: int = 20,
     seeds: int = 1,
+    tuned: bool = True,
     **more: Any,
 ) -> Comparison:
     """`N` orders on `days` days of two names. Each policy costs what `costs` says on average (under
@@ -52,7 +59,16 @@ def comparison(
     }
     buckets = [Bucket("side", "buy", side > 0), Bucket("side", "sell", side < 0)]
     settings = msgspec.to_builtins(CompareSettings(orders=N))
-    return Comparison(settings, parents, orders, buckets, [], False, **more)
+    return Comparison(
+        settings,
+        parents,
+        orders,
+        buckets,
+        [],
+        False,
+        tuning=TUNED.as_dict() if tuned else None,
+        **more,
+    )
 
 
 def _columns(

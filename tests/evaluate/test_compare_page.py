@@ -11,24 +11,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from evaluate.comparisons import comparison
+from evaluate.comparisons import TUNED, comparison
 from paceline.evaluate.compare_page import comparison_text, tuning_table, write_comparison
 from paceline.evaluate.compare_plots import waterfall
 from paceline.evaluate.comparison import Comparison
-from paceline.evaluate.tuning import POOLED, Choice, Scored, Tuned
-
-BEST = Scored("ac/mid+5s/10", 900.0, 5.5, 0.4, 44.0, 0.99, 600)
-TUNED = Tuned(
-    days=("2024-01-02", "2024-01-03"), seed=1, settings={}, tried=105,
-    choices=(Choice("calibrated", POOLED, (BEST,)),),
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def found() -> Comparison:
     return comparison(
-        {"ac tuned": 10.0, "ac": 11.0, "new": 6.0}, seeds=2, tuning=TUNED.as_dict(),
-    )  # fmt: skip
+        {"ac tuned": 10.0, "ac": 11.0, "new": 6.0},
+        seeds=2,
+    )
 
 
 def words(path: Path) -> str:

@@ -47,6 +47,13 @@ def test_a_gain_above_thirty_percent_is_a_fault_until_it_is_explained(
         assert "No explanation was given; do not use these figures." in verdict.alarms[0]
 
 
+def test_a_gain_over_a_baseline_that_is_not_tuned_says_little() -> None:
+    (alarm,) = verdict_of(comparison({"ac": 10.0, "new": 5.0}, tuned=False)).alarms
+    assert alarm.startswith("new costs 50 % less than ac under ")
+    assert "ac was not tuned, and a gain of so much over a weak baseline says little" in alarm
+    assert verdict_of(comparison({"ac": 10.0, "new": 7.5}, tuned=False)).alarms == []
+
+
 def test_one_fill_model_is_enough_for_alarm() -> None:
     costs = {"ac tuned": 10.0, "new": {"pessimistic": 9.0, "calibrated": 8.0, "optimistic": 6.0}}
     (alarm,) = verdict_of(comparison(costs)).alarms

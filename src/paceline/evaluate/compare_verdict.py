@@ -262,10 +262,17 @@ def _too_good(found: Comparison) -> list[str]:
                 worst = (saving, model)
         if worst is None or policy in found.ahead:
             continue
-        text = (
-            f"{policy} costs {plain(100 * worst[0], 0)} % less than {found.baseline} "
-            f"{under(worst[1])}. A gain above {plain(100 * TOO_GOOD, 0)} % is a fault of the "
-            "measurement until it is explained in writing. "
+        text = f"{policy} costs {plain(100 * worst[0], 0)} % less than {found.baseline} "
+        text += f"{under(worst[1])}. "
+        if found.tuning is None:
+            said.append(
+                f"{text}{found.baseline} was not tuned, and a gain of so much over a weak baseline "
+                "says little: compare with one that was (--tune-days)."
+            )
+            continue
+        text += (
+            f"A gain above {plain(100 * TOO_GOOD, 0)} % is a fault of the measurement until it is "
+            "explained in writing. "
         )
         if found.explanation:
             said.append(f"{text}The explanation given: {found.explanation}")
