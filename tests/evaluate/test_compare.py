@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from env.market_days import DAYS, INSTRUMENT, random_rows, tape_of
 from paceline.decision.actions import ActionGrid
 from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
@@ -30,6 +31,7 @@ from paceline.evaluate.contestants import HoldChooser, RandomChooser, Schedule, 
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of
 from paceline.evaluate.worked import Workshop, venue_of
 from paceline.market.tape import Tape
+from paceline.orders.instrument import Instrument
 
 SETTINGS = CompareSettings(
     orders=24, horizon_s=300.0, slices=5, fill_model="pessimistic", maker_fee_bps=-0.2,
@@ -110,6 +112,29 @@ class Taker:
 
     def act(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         return mask[:, 1].astype(np.int64)
+
+
+def test_names_that_are_worked_in_different_ways_are_not_mixed_up() -> None:
+    """Days of two names in turn, each name with a tactic of its own."""
+    other = Instrument(symbol="OTHER", book_tick="0.01", order_tick="0.01")
+    days = [
+        tape_of(random_rows(k), DAYS[k // 2], other if k % 2 else INSTRUMENT) for k in range(4)
+    ]  # fmt: skip
+    pool = Pool(days, episode_settings(SETTINGS), seed=2)
+    episodes, shop = pool.draw(40), Workshop(pool, SETTINGS)
+    one, two = contestant("twap/cross/4", 4), contestant("twap/touch/9", 4)
+    assert isinstance(one, Schedule)
+    assert isinstance(two, Schedule)
+    both = Schedule("both", one.usual, {("pessimistic", "OTHER"): two.usual})
+    found = shop.work(episodes, both, PESSIMISTIC)
+    for who, name in ((one, "TINY"), (two, "OTHER")):
+        symbols = np.array([tape.instrument.symbol for tape in days])[episodes["tape"]]
+        at = np.flatnonzero(symbols == name)
+        assert len(at) > 5
+        alike(found, shop.work(episodes[at], who, PESSIMISTIC), at)
+    # Under another fill model it is what it usually is.
+    alike(shop.work(episodes, both, FillModel.CALIBRATED),
+          shop.work(episodes, one, FillModel.CALIBRATED))  # fmt: skip
 
 
 def test_an_order_is_measured_when_it_is_over(pool: Pool) -> None:

@@ -84,6 +84,7 @@ class Workshop:
                 & (env.episodes["start_ts"] == some["start_ts"])
                 & (env.episodes["seed"] == some["seed"])
             )
+            env.close()
         return np.concatenate(seen), np.concatenate(good)
 
     def work(
@@ -97,13 +98,14 @@ class Workshop:
         parts: list[Columns] = []
         # Days one after another, so that a batch is on few of them.
         order = np.argsort(episodes["tape"], kind="stable")
-        for batch in _batches(episodes["tape"][order], self._apart(who, model)):
+        batches = _batches(episodes["tape"][order], self._apart(who, model))
+        for batch in batches:
             some = episodes[order[batch]]
             ended, waits = self._played(some, who, model)
             parts.append({**self._measured(some, ended), "decision_us": waits})
             progress(len(some))
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        back = np.argsort(order, kind="stable")
+        back = np.argsort(order[np.concatenate(batches)], kind="stable")
         return {name: column[back] for name, column in joined.items()}
 
     def _apart(self, who: Contestant, model: FillModel) -> list[int]:
