@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
     "evaluate": GROUND
-    | {"orders", "market", "cost", "schedule", "engine", "env", "stress", "page"},
+    | {"orders", "market", "cost", "schedule", "engine", "decision", "env", "stress", "page"},
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),
     "cli": GROUND
