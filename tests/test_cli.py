@@ -24,7 +24,8 @@ from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
 VERBS = (
-    "demo", "ingest", "inspect", "backtest", "calibrate", "realism", "stress", "features", "schema",
+    "demo", "ingest", "inspect", "backtest", "compare", "calibrate", "realism", "stress",
+    "features", "schema",
 )  # fmt: skip
 DAYS = ("2024-03-04", "2024-03-05")
 

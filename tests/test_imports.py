@@ -37,12 +37,23 @@ MAY_IMPORT = {
     "realism": GROUND | {"orders", "market", "cost", "engine", "page"},
     "stress": GROUND | {"orders", "market", "engine", "page"},
     "evaluate": GROUND
-    | {"orders", "market", "cost", "schedule", "engine", "env", "stress", "page"},
+    | {
+        "orders",
+        "market",
+        "cost",
+        "schedule",
+        "engine",
+        "decision",
+        "env",
+        "learn",
+        "stress",
+        "page",
+    },
     "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
     "progress": set(),
     "cli": GROUND
     | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism"}
-    | {"calibrate", "stress", "decision", "env", "evaluate"}
+    | {"calibrate", "stress", "decision", "env", "learn", "evaluate"}
     | {"demo", "progress"},
     "__main__": {"cli"},
 }

@@ -16,14 +16,19 @@ from typing import Any, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _cache_folder() -> str:
+def source_digest() -> str:
+    """A name for the source as it is: it changes with the size or time of any file."""
     package = Path(__file__).parent
     digest = hashlib.sha256(str(package).encode())
     for source in sorted(package.rglob("*.py")):
         stat = source.stat()
         digest.update(f"{source.relative_to(package)}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str:
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return str(Path(root) / "paceline" / "kernels" / digest.hexdigest()[:16])
+    return str(Path(root) / "paceline" / "kernels" / source_digest())
 
 
 # An explicit choice of the user's wins; Numba reads the variable when it is first imported.

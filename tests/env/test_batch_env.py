@@ -20,6 +20,7 @@ from paceline.env.batch_env import (
     BatchExecutionEnv,
     RewardSettings,
 )
+from paceline.env.choosing import pick_legal
 from paceline.env.episodes import EpisodeSettings, Pool, split
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
@@ -296,3 +297,15 @@ def test_a_seed_begins_random_actions_anew(tapes: list[Tape]) -> None:
     first = env.random_actions()
     env.reset(seed=5)
     np.testing.assert_array_equal(env.random_actions(), first)
+
+
+def test_what_stands_at_a_share_of_the_legal_actions() -> None:
+    dice = np.random.default_rng(3)
+    bits = (dice.random((500, 13)) < 0.6).astype(np.int64) << 5
+    bits[:, 0] = 0
+    share, found = dice.random(500), np.zeros(500, np.int64)
+    share[:2] = 0.0, np.nextafter(1.0, 0.0)
+    pick_legal(bits, share, found)
+    for row, at, action in zip(bits, share, found, strict=True):
+        legal = np.flatnonzero(row == 0)
+        assert action == legal[int(at * len(legal))]

@@ -15,6 +15,7 @@ from paceline import __version__
 from paceline.cli import (
     backtest,
     calibrate,
+    compare,
     demo,
     features,
     ingest,
@@ -64,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"paceline {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in (
-        demo, ingest, inspect, backtest, calibrate, realism, stress, features, log, train, schema,
+        demo, ingest, inspect, backtest, compare, calibrate, realism, stress, features, log, train,
+        schema,
     ):  # fmt: skip
         verb.add(verbs)
     return parser

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from paceline.cli.flags import add_flags, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
-from paceline.config import describe, from_dict, load_yaml
+from paceline.config import from_dict
 from paceline.errors import ConfigError
 from paceline.evaluate.settings import BacktestSettings
 from paceline.progress import progress_bar
-
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _EXAMPLES = """\
 examples:
@@ -77,23 +73,13 @@ def add(verbs: Any) -> None:
         "--examples", type=_count, default=6, help="orders drawn in the report [%(default)s]"
     )
     settings = parser.add_argument_group("settings")
-    for row in describe(BacktestSettings):
-        flag = "--" + _flag(row.path).replace("_", "-")
-        default = "" if row.default is None else f" [{row.default}]"
-        unit = f", {row.unit}" if row.unit and row.unit != "s" else ""
-        text = f"{row.sentence.rstrip('.')}{unit}{default}".replace("%", "%%")
-        settings.add_argument(flag, dest=row.path, metavar="X", help=text)
+    add_flags(settings, BacktestSettings)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no count; give 0 or more")
     return int(text)
-
-
-def _flag(path: str) -> str:
-    """Settings in seconds lose their unit: `--horizon 30m`."""
-    return path.removesuffix("_s")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -169,33 +155,8 @@ def _traded(tapes: Sequence[Any], first_day: str | None) -> list[Any]:
 
 def settings_from(args: argparse.Namespace) -> BacktestSettings:
     """Settings of `--config`, and of the flags over them."""
-    base = load_yaml(args.config, BacktestSettings) if args.config else None
-    chosen: dict[str, Any] = msgspec.to_builtins(base) if base else {}
-    for row in describe(BacktestSettings):
-        text = getattr(args, row.path)
-        if text is not None:
-            chosen[row.path] = _duration(row.path, text) if row.unit == "s" else _number(text)
+    chosen = chosen_settings(args, BacktestSettings)
     drawn = args.order is None
     if drawn and all(chosen.get(name) is None for name in ("qty", "qty_adv", "qty_volume")):
         chosen["qty_adv"] = 0.02
     return from_dict(chosen, BacktestSettings)
-
-
-def _number(text: str) -> int | float | str:
-    """What a flag says, as a number if it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _duration(field: str, text: str) -> float:
-    found = re.fullmatch(r"([0-9.]+)(ms|s|m|h)?", text)
-    try:
-        if found:
-            return float(found[1]) * _SECONDS[found[2] or "s"]
-    except ValueError:
-        pass
-    raise ConfigError(f"{_flag(field)}: {text!r} is not a time; write 500ms, 30s, 15m or 2h")

@@ -31,7 +31,7 @@ from paceline.decision.moods import Moods
 from paceline.decision.schema import N_FEATURES
 from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
-from paceline.env.choosing import Choices, checked, choose, space_of
+from paceline.env.choosing import Choices, checked, choose, pick_legal, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
@@ -318,9 +318,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """`[num_envs]` legal actions, each as likely as another; `[num_envs, 2]` of a continuum."""
         if self.is_continuous:
             return self.np_random.uniform(LOWEST, HIGHEST, (self.num_envs, 2))
-        legal = self.lives.bits == 0
-        nth = (self.np_random.random(self.num_envs) * legal.sum(axis=1)).astype(np.int64)
-        return np.asarray(np.argmax(np.cumsum(legal, axis=1) > nth[:, None], axis=1))
+        actions = np.zeros(self.num_envs, np.int64)
+        pick_legal(self.lives.bits, self.np_random.random(self.num_envs), actions)
+        return actions
 
     def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
         """Begin `episodes` in these; those in which the market shows no mid are drawn again."""

@@ -7,6 +7,7 @@ said so, when there are not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,20 +51,42 @@ def paired_difference(
     if n < 2:
         mean = float(difference.mean()) if n else float("nan")
         return PairedDifference(mean, float("nan"), float("nan"), n, n, False)
+    drawing = to_draw(cluster)
+    groups = drawing.groups
+    total = np.bincount(drawing.member, difference, minlength=groups)
+    size = np.bincount(drawing.member, minlength=groups)
+    means = np.concatenate(
+        [total[drawn].sum(axis=1) / size[drawn].sum(axis=1) for drawn in draws(groups, seed)]
+    )
+    low, high = np.quantile(means, [0.025, 0.975])
+    return PairedDifference(
+        float(difference.mean()), float(low), float(high), n, drawing.clusters, drawing.by_cluster
+    )
+
+
+class Drawing(NamedTuple):
+    """What a bootstrap of `n` orders draws: clusters, or orders where clusters are too few."""
+
+    member: NDArray[np.int64]
+    """`[n]` which group each order is drawn with."""
+    groups: int
+    clusters: int
+    by_cluster: bool
+
+
+def to_draw(cluster: NDArray[Any]) -> Drawing:
+    """What to resample of orders that share clusters `[n]`; n is 1 or more."""
     names, member = np.unique(cluster, return_inverse=True)
     by_cluster = len(names) >= FEWEST_CLUSTERS
     if not by_cluster:
-        member = np.arange(n)
-    groups = int(member.max()) + 1
-    total = np.bincount(member, difference, minlength=groups)
-    size = np.bincount(member, minlength=groups)
+        member = np.arange(len(cluster))
+    return Drawing(np.asarray(member), int(member.max()) + 1, len(names), by_cluster)
+
+
+def draws(groups: int, seed: int, width: int = 0) -> Iterator[NDArray[np.int64]]:
+    """`RESAMPLES` draws of `groups` with replacement, as blocks `[some, groups]`; a block times
+    `width` (columns that are made of it, if more than groups) does not exceed what memory likes."""
     rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    at_once = max(_DRAWS // groups, 1)
+    at_once = max(_DRAWS // max(groups, width), 1)
     for i in range(0, RESAMPLES, at_once):
-        drawn = rng.integers(0, groups, (min(at_once, RESAMPLES - i), groups))
-        means[i : i + at_once] = total[drawn].sum(axis=1) / size[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return PairedDifference(
-        float(difference.mean()), float(low), float(high), n, len(names), by_cluster
-    )
+        yield rng.integers(0, groups, (min(at_once, RESAMPLES - i), groups))

@@ -126,9 +126,22 @@ def prices_of(place: TapeRuns, yards: Yardsticks, ours: NDArray[np.void] | None 
 
 def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
     """Cost and execution of every parent order of a run."""
-    tape, parents = place.tape, place.parents
+    swept = run.log.orders["tag"] == run.plan.bounds.shape[1] - 1
+    return log_columns(place.tape, place.parents, run.log, swept, px, fees)
+
+
+def log_columns(
+    tape: Tape,
+    parents: NDArray[np.void],
+    log: Log,
+    swept: NDArray[np.bool_],
+    px: Prices,
+    fees: Fees,
+) -> Columns:
+    """Cost and execution of `parents` from the log of their child orders; `swept` says which of
+    these were sent at the end of the horizon."""
     tick = float(tape.instrument.book_tick)
-    log, n = run.log, len(parents)
+    n = len(parents)
     fills, parent = log.fills, log.fill_parent
     side = parents["side"]
     paid = fills["ticks"] + side[parent] * fills["shift"]
@@ -148,7 +161,7 @@ def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
             tape.instrument,
         ),
     )
-    child = child_measures(_child_orders(log), n)
+    child = child_measures(child_orders(log), n)
     others = log.result["market_lots"] - log.result["displaced_lots"]
     volume = np.maximum(others, 0) + cost.filled_lots
     columns = {
@@ -156,7 +169,7 @@ def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
         "avg_px": cost.avg_px * tick,
         "filled_qty": cost.filled_lots * float(tape.instrument.lot),
         "fill_rate": cost.filled_lots / parents["lots"],
-        "swept_share": _swept_lots(run, n) / parents["lots"],
+        "swept_share": _swept_lots(log, swept, n) / parents["lots"],
         "maker_share": _share(log.result["maker_lots"], cost.filled_lots),
         "participation": _share(cost.filled_lots, volume),
         "vs_vwap_bps": slippage_bps(side, cost.avg_px, px.vwap, px.arrival),
@@ -174,10 +187,10 @@ def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
     return columns
 
 
-def _swept_lots(run: Run, n: int) -> NDArray[np.int64]:
+def _swept_lots(log: Log, swept: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
     """Lots of each parent order that orders sent at the end of its horizon filled."""
-    fills, parent = run.log.fills, run.log.fill_parent
-    swept = run.log.orders["tag"][fills["order"]] == run.plan.bounds.shape[1] - 1
+    fills, parent = log.fills, log.fill_parent
+    swept = swept[fills["order"]]
     lots = np.bincount(parent[swept], fills["lots"][swept], minlength=n)
     return np.rint(lots).astype(np.int64)
 
@@ -211,7 +224,8 @@ def _fill_measures(
     return columns
 
 
-def _child_orders(log: Log) -> ChildOrders:
+def child_orders(log: Log) -> ChildOrders:
+    """The child orders of a log, as measures read them."""
     orders, fills = log.orders, log.fills
     first = np.full(len(orders), acc.NEVER, np.int64)
     np.minimum.at(first, fills["order"], fills["ts"])

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
+from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.per_order import SIMULATED
-from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
 from paceline.page.cells import listed, plain
 from paceline.page.ink import (
@@ -35,7 +35,7 @@ _FEWEST = 5
 """Orders that a distribution needs."""
 
 
-def distribution(result: BacktestResult, verdict: Verdict) -> Figure | None:
+def distribution(result: Outcomes, verdict: Verdict) -> Figure | None:
     """Density of shortfall for each policy, with its mean and tail, and the tail on its own.
 
     None for so few orders that they have no distribution.
@@ -92,7 +92,7 @@ def _distribution_caption(
     return f"{text} ({model} fills)."
 
 
-def parts(result: BacktestResult, verdict: Verdict) -> Figure:
+def parts(result: Outcomes, verdict: Verdict) -> Figure:
     """What shortfall is made of, for each policy."""
     policies, model = result.policies, verdict.central
     table = np.array([mean_parts(result, policy, model) for policy in policies])
@@ -136,7 +136,7 @@ def parts(result: BacktestResult, verdict: Verdict) -> Figure:
     )
 
 
-def _trading(result: BacktestResult) -> str:
+def _trading(result: Outcomes) -> str:
     """Its parts in words. What emerges of our impact is no part of its own."""
     way = "the way of the mid from arrival to the fills"
     if not result.answers:
@@ -146,7 +146,7 @@ def _trading(result: BacktestResult) -> str:
     return f"the spread paid and {way}, our own impact in it"
 
 
-def mean_parts(result: BacktestResult, policy: str, model: str) -> NDArray[np.float64]:
+def mean_parts(result: Outcomes, policy: str, model: str) -> NDArray[np.float64]:
     """`[6]` mean of each of `PARTS` in bps; they sum to the mean shortfall."""
     rows = result.select(policy, model)
     spread = np.nan_to_num(rows["spread_paid_bps"] * rows["fill_rate"])
@@ -158,7 +158,7 @@ def mean_parts(result: BacktestResult, policy: str, model: str) -> NDArray[np.fl
     return np.array([column.mean() for column in columns])
 
 
-def band(result: BacktestResult, verdict: Verdict) -> Figure | None:
+def band(result: Outcomes, verdict: Verdict) -> Figure | None:
     """Mean shortfall of each policy from the optimistic to the pessimistic fill model; None for one
     policy under one model, and for a market that answers, which has none."""
     policies, models = result.policies, result.fill_models
@@ -203,14 +203,14 @@ def band(result: BacktestResult, verdict: Verdict) -> Figure | None:
         f"({widest}). "
         + (
             "The intervals of the mean share the market's moves, so compare policies by their "
-            "paired differences below and not by these."
+            "paired differences and not by these."
             if len(policies) > 1
             else ""
         ),
     )
 
 
-def forest(result: BacktestResult, verdict: Verdict) -> Figure:
+def forest(result: Outcomes, verdict: Verdict) -> Figure:
     """Paired differences to the baseline with their 95 % intervals."""
     policies, models = result.policies[1:], result.fill_models
     with sheet(1.0 + 0.22 * len(policies) * (len(models) + 0.6)) as figure:
@@ -262,7 +262,7 @@ def forest(result: BacktestResult, verdict: Verdict) -> Figure:
     )
 
 
-def uplift(result: BacktestResult, verdict: Verdict) -> Figure:
+def uplift(result: Outcomes, verdict: Verdict) -> Figure:
     """Histogram of the difference to the baseline, order by order."""
     policies, model = result.policies[1:], verdict.central
     against = result.select(verdict.baseline, model)["shortfall_bps"]

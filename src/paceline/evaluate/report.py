@@ -17,6 +17,7 @@ from paceline.evaluate.conditions import data_table, model_notes, quality_tables
 from paceline.evaluate.execution import markout_figure, quality_table, split_figure
 from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.orders_page import order_figures
+from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.stress_page import IN_TERMINAL, stress_page, stress_table
 from paceline.evaluate.stressing import stress_rows
@@ -125,7 +126,7 @@ def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def difference_table(result: BacktestResult, verdict: Verdict) -> Table:
+def difference_table(result: Outcomes, verdict: Verdict) -> Table:
     """Paired differences to the baseline."""
     rows = []
     for (policy, model), pair in verdict.differences.items():

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.cost.tail import summarize
 from paceline.engine import account as acc
 from paceline.engine.order_entry import REASON_NAMES, STATE_NAMES
 from paceline.evaluate.notes import notes_on
+from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, Yardsticks, order_columns, prices_of
 from paceline.units import BPS
 
@@ -28,7 +28,7 @@ TYPE_NAMES = {
 }  # fmt: skip
 
 
-class BacktestResult:
+class BacktestResult(Outcomes):
     """The outcome of `backtest`. Tables are dicts of equally long columns."""
 
     def __init__(
@@ -83,37 +83,6 @@ class BacktestResult:
         """What a reader must know, e.g. of a volume curve without earlier days, or of a policy that
         left its work to the end. What is true of several days is said once."""
         return notes_on(self)
-
-    def select(self, policy: str, fill_model: str) -> Columns:
-        """The rows of `orders` of one policy and fill model, in order of parent."""
-        rows = (self.orders["policy"] == policy) & (self.orders["fill_model"] == fill_model)
-        chosen = {name: column[rows] for name, column in self.orders.items()}
-        order = np.argsort(chosen["parent"], kind="stable")
-        return {name: column[order] for name, column in chosen.items()}
-
-    def summary(self) -> list[dict[str, Any]]:
-        """One row for each policy and fill model; costs in bps."""
-        return [
-            self._summary_row(policy, model)
-            for policy in self.policies
-            for model in self.fill_models
-        ]
-
-    def _summary_row(self, policy: str, model: str) -> dict[str, Any]:
-        rows = self.select(policy, model)
-        row: dict[str, Any] = {"policy": policy, "fill_model": model}
-        cost = summarize(rows["shortfall_bps"])
-        row["orders"] = cost.n
-        for name in ("mean", "p50", "p95", "p99", "cvar95"):
-            row[f"is_{name}_bps"] = getattr(cost, name)
-        row["is_std_error_bps"] = (
-            float(np.std(rows["shortfall_bps"], ddof=1) / np.sqrt(cost.n))
-            if cost.n > 1
-            else float("nan")
-        )
-        for name in _MEANS:
-            row[name] = _mean(rows[name])
-        return row
 
     def children(self, place: int, run: Run) -> Columns:
         """One row for each child order of a run; times in ns, prices in currency.
@@ -262,22 +231,6 @@ class BacktestResult:
             "fill_model": np.full(n, run.fills),
             "tape": known["tape"],
         }
-
-
-_MEANS = (
-    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps",
-    "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
-    "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
-    "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
-    "fill_rate", "swept_share", "maker_share", "participation", "children", "child_fill_rate",
-    "time_to_fill_s", "partial_share", "cancels_per_child", "replaces", "rejects",
-)  # fmt: skip
-
-
-def _mean(values: NDArray[Any]) -> float:
-    """Mean of what is there; NaN if nothing is."""
-    there = values[~np.isnan(values.astype(np.float64))]
-    return float(there.mean()) if len(there) else float("nan")
 
 
 def _scaled(steps: NDArray[np.int64], unit: float) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from paceline.evaluate.preparing import Prepared, plans_of
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
 from paceline.evaluate.verdict import clusters
+from paceline.evaluate.violations import broken_limits
 from paceline.market.tape import Tape
 from paceline.stress.on_market import stress_market
 from paceline.stress.on_tape import stress_tape
@@ -146,22 +147,13 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def violations(result: BacktestResult, policy: str, model: str) -> int:
-    """Fills beyond an order's own price limit, or beyond its size, and child orders above the
-    largest one that it allows. The worker keeps these limits; this counts what it did."""
-    count = 0
-    for place in result.places:
-        for run in place.runs:
-            if (run.policy.name, run.fills) != (policy, model):
-                continue
-            log, parents = run.log, place.parents
-            whose = parents[log.fill_parent]
-            ticks = log.fills["ticks"]
-            count += int(np.sum((ticks < whose["band_low"]) & (whose["side"] < 0)))
-            count += int(np.sum((ticks > whose["band_high"]) & (whose["side"] > 0)))
-            filled = np.bincount(log.fill_parent, log.fills["lots"], minlength=len(parents))
-            count += int(np.sum(filled > parents["lots"]))
-            count += int(np.sum(log.orders["lots"] > parents["child_max"][log.order_parent]))
-    return count
+    """Limits that were broken, over all orders."""
+    return sum(
+        int(broken_limits(place.parents, run.log).sum())
+        for place in result.places
+        for run in place.runs
+        if (run.policy.name, run.fills) == (policy, model)
+    )
 
 
 def stress_columns(rows: Sequence[StressRow]) -> dict[str, NDArray[Any]]:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
 from paceline.evaluate.per_order import SIMULATED
-from paceline.evaluate.results import BacktestResult
 from paceline.page.cells import listed, plain, plural, signed
 
 WHOLE = 0.99
@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
     baseline: str
     """The policy the others are compared with: the first."""
     summary: list[dict[str, Any]]
-    """`BacktestResult.summary()`."""
+    """`Outcomes.summary()`."""
     differences: dict[tuple[str, str], PairedDifference]
     """(policy, fill model) -> its cost less the baseline's; the baseline itself is left out."""
     ranking: dict[str, list[str]]
@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
         raise KeyError((policy, model))
 
 
-def judge(result: BacktestResult) -> Verdict:
+def judge(result: Outcomes) -> Verdict:
     """Compare the policies of `result`."""
     summary = result.summary()
     models, policies = result.fill_models, result.policies
@@ -85,7 +85,7 @@ def judge(result: BacktestResult) -> Verdict:
     return verdict._replace(headline=headline, details=details)
 
 
-def compare(result: BacktestResult, policy: str, other: str, model: str) -> PairedDifference:
+def compare(result: Outcomes, policy: str, other: str, model: str) -> PairedDifference:
     """Shortfall of `policy` less that of `other`, on the same orders."""
     rows, against = result.select(policy, model), result.select(other, model)
     return paired_difference(
@@ -98,7 +98,7 @@ def clusters(tape: NDArray[Any]) -> NDArray[Any]:
     return np.unique(tape, return_inverse=True)[1]
 
 
-def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
+def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
     central, ranking = verdict.central, verdict.ranking
     best = ranking[central][0]
     row = verdict.row(best, central)
@@ -120,7 +120,7 @@ def _say(result: BacktestResult, verdict: Verdict) -> tuple[str, list[str]]:
     return headline, details
 
 
-def _incomparable(result: BacktestResult, verdict: Verdict, model: str) -> str:
+def _incomparable(result: Outcomes, verdict: Verdict, model: str) -> str:
     rates = dict(zip(result.policies, verdict.fill_rates(model), strict=True))
     if max(rates.values()) - min(rates.values()) > _ALIKE:
         # The lowest and the highest say it; a list of ten would not be read.
@@ -138,7 +138,7 @@ def _incomparable(result: BacktestResult, verdict: Verdict, model: str) -> str:
     )
 
 
-def _all_costs(result: BacktestResult, verdict: Verdict) -> list[str]:
+def _all_costs(result: Outcomes, verdict: Verdict) -> list[str]:
     """What each policy cost with what it filled, where that is no ranking."""
     rows = [verdict.row(policy, verdict.central) for policy in result.policies]
     said = [
@@ -207,7 +207,7 @@ def _basis(pair: PairedDifference, names: str) -> str:
     )
 
 
-def _other_models(result: BacktestResult, verdict: Verdict) -> list[str]:
+def _other_models(result: Outcomes, verdict: Verdict) -> list[str]:
     if result.answers:
         return ["Each order was worked in a simulated market of its own, which answered."]
     others = [model for model in result.fill_models if model != verdict.central]

@@ -1,0 +1,112 @@
+"""The page stands alone, shows what was found, and never a number that is none."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evaluate.comparisons import TUNED, comparison
+from paceline.evaluate.compare_page import comparison_text, tuning_table, write_comparison
+from paceline.evaluate.compare_plots import waterfall
+from paceline.evaluate.comparison import Comparison
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return comparison(
+        {"ac tuned": 10.0, "ac": 11.0, "new": 6.0},
+        seeds=2,
+    )
+
+
+def words(path: Path) -> str:
+    """What a reader sees."""
+
+    class Reader(HTMLParser):
+        skipped, seen = 0, ""
+
+        def handle_starttag(self, tag, attrs):
+            self.skipped += tag == "style"
+
+        def handle_endtag(self, tag):
+            self.skipped -= tag == "style"
+
+        def handle_data(self, data):
+            self.seen += "" if self.skipped else data + " "
+
+    reader = Reader()
+    reader.feed(path.read_text())
+    return " ".join(reader.seen.split())
+
+
+def test_the_page_stands_alone_and_says_it_all(found: Comparison, tmp_path: Path) -> None:
+    path = write_comparison(found, tmp_path / "page.html")
+    text, seen = path.read_text(), words(path).replace("\u00a0", " ")
+    assert not re.search(r'(?:src|href)="(?!#)', text)
+    for part in (
+        "new cost 6.00 bps, 4.00 bps less than ac tuned (40 %)",
+        "No explanation was given; do not use these figures.",
+        "No limit was broken", "Against ac tuned", "Where it comes from", "taking", "timing",
+        "How the baseline was tuned", "ac/mid+5s/10", "105 tactics tried by halving on 2 days",
+        "Wilcoxon", "1 of 2" if "1 of 2" in seen else "2 of 2", "price_band_bps",
+    ):  # fmt: skip
+        assert part in seen, part
+    assert not re.search(r"\bnan\b|\bNone\b|\{\{", seen)
+    assert text.count("<svg") == 7
+
+
+def test_the_page_of_markets_that_answer(tmp_path: Path) -> None:
+    found = comparison({"ac": 10.0, "new": 9.0}, models=("simulated",))
+    found._answers = True
+    found.orders["given_back_1m_bps"][:] = np.nan
+    seen = words(write_comparison(found, tmp_path / "page.html"))
+    assert "Each order was worked in a simulated market of its own" in seen
+    assert "taking and resting are counted from the arrival price there" in seen
+    assert not re.search(r"\bnan\b|fills \(", seen)
+
+
+def test_who_looks_ahead_stands_in_tables_and_is_not_drawn(tmp_path: Path) -> None:
+    found = comparison(
+        {"ac": 10.0, "oracle": -90.0, "new": 9.0}, ahead=frozenset({"oracle"}),
+        families={"new": ["new"], "other": ["oracle"]},
+    )  # fmt: skip
+    path = write_comparison(found, tmp_path / "page.html")
+    assert "Not drawn, because it looks ahead and dwarfs the rest: oracle." in words(path)
+    drawn = re.findall(r"<svg.*?</svg>", path.read_text(), re.DOTALL)
+    assert not any(">oracle<" in svg for svg in drawn)
+    assert ">oracle<" in re.sub(r"<svg.*?</svg>|<i [^>]*></i>", "", path.read_text(), flags=re.S)
+    rest = found.without({"oracle"})
+    assert rest.policies == ["ac", "new"]
+    assert rest.families == {"new": ["new"]}
+    assert rest.sureness("new", "calibrated") == found.sureness("new", "calibrated")
+
+
+def test_a_waterfall_goes_from_one_cost_to_the_other(found: Comparison) -> None:
+    figure = waterfall(found, "new")
+    for number in ("10.00", "\N{MINUS SIGN}3.60", "\N{MINUS SIGN}0.40", "6.00"):
+        assert f">{number}<" in figure.svg
+    assert "taking" in figure.caption
+
+
+def test_a_terminal_shows_the_answer_and_the_alarm(found: Comparison) -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(comparison_text(found))
+    shown = " ".join(console.export_text().split())
+    assert "new cost 6.00 bps" in shown
+    assert "is a fault of the measurement" in shown
+    assert "No limit was broken" in shown
+
+
+def test_nothing_tuned_is_no_table() -> None:
+    assert tuning_table(None) is None
+    table = tuning_table(TUNED.as_dict())
+    assert table is not None
+    assert [cell.text for cell in table.rows[0]][:4] == [
+        "all names", "calibrated", "ac/mid+5s/10", "15 min",
+    ]  # fmt: skip

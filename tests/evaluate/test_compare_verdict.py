@@ -1,0 +1,138 @@
+"""What a comparison says, and when it must not be believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluate.comparisons import N, comparison
+from paceline.evaluate.compare_verdict import leader_of, limits_kept, verdict_of
+
+
+def test_a_saving_is_said_with_its_interval() -> None:
+    verdict = verdict_of(comparison({"ac tuned": 6.0, "new": 5.0}))
+    assert verdict.headline.startswith(
+        "new cost 5.00 bps, 1.00 bps less than ac tuned (17 %): 95 % interval 0."
+    )
+    assert verdict.alarms == []
+    assert "taking 0.90 bps saved and timing 0.10 bps saved" not in verdict.details[0]
+    assert "taking 0.90 bps saved" in verdict.details[0]  # timing is noise, so not clear
+
+
+def test_nobody_wins_who_costs_more() -> None:
+    verdict = verdict_of(comparison({"ac tuned": 5.0, "new": 6.0, "other": 7.0}))
+    assert verdict.headline.startswith(
+        "No policy beat ac tuned. The nearest, new, cost 1.00 bps more: 95 % interval "
+    )
+    alone = verdict_of(comparison({"ac tuned": 5.0, "new": 6.0}))
+    assert alone.headline.startswith("new did not beat ac tuned.")
+
+
+@pytest.mark.parametrize(("cost", "word"), [(4.95, "less"), (5.05, "more")])
+def test_what_may_be_chance_is_not_called_a_saving(cost: float, word: str) -> None:
+    verdict = verdict_of(comparison({"ac tuned": 5.0, "new": cost}, noise_bps=8.0))
+    assert verdict.headline.startswith("No saving over ac tuned is proven.")
+    assert f"new, cost 0.05 bps {word}" in verdict.headline
+    assert "holds 0" in verdict.headline
+
+
+@pytest.mark.parametrize(("cost", "alarmed"), [(7.1, False), (6.9, True), (2.0, True)])
+def test_a_gain_above_thirty_percent_is_a_fault_until_it_is_explained(
+    cost: float, alarmed: bool
+) -> None:
+    verdict = verdict_of(comparison({"ac tuned": 10.0, "new": cost}))
+    assert bool(verdict.alarms) == alarmed
+    if alarmed:
+        assert f"new costs {10 * (10 - cost):.0f} % less than ac tuned" in verdict.alarms[0]
+        assert "is a fault of the measurement until it is explained in writing" in verdict.alarms[0]
+        assert "No explanation was given; do not use these figures." in verdict.alarms[0]
+
+
+def test_a_gain_over_a_baseline_that_is_not_tuned_says_little() -> None:
+    (alarm,) = verdict_of(comparison({"ac": 10.0, "new": 5.0}, tuned=False)).alarms
+    assert alarm.startswith("new costs 50 % less than ac under ")
+    assert "ac was not tuned, and a gain of so much over a weak baseline says little" in alarm
+    assert verdict_of(comparison({"ac": 10.0, "new": 7.5}, tuned=False)).alarms == []
+
+
+def test_one_fill_model_is_enough_for_alarm() -> None:
+    costs = {"ac tuned": 10.0, "new": {"pessimistic": 9.0, "calibrated": 8.0, "optimistic": 6.0}}
+    (alarm,) = verdict_of(comparison(costs)).alarms
+    assert "40 % less than ac tuned under optimistic fills" in alarm
+
+
+def test_an_explanation_is_shown_with_the_alarm() -> None:
+    found = comparison(
+        {"ac tuned": 10.0, "new": 5.0}, explanation="It earns rebates, which AC pays."
+    )
+    (alarm,) = verdict_of(found).alarms
+    assert alarm.endswith("The explanation given: It earns rebates, which AC pays.")
+    assert "is a fault" in alarm
+
+
+def test_who_looks_ahead_neither_leads_nor_alarms() -> None:
+    found = comparison({"ac tuned": 10.0, "oracle": -20.0, "new": 9.0}, ahead=frozenset({"oracle"}))
+    verdict = verdict_of(found)
+    assert verdict.leader == "new"
+    assert verdict.alarms == []
+    assert any("oracle looks ahead" in detail for detail in verdict.details)
+
+
+def test_less_done_is_not_cheaper() -> None:
+    """Who leaves shares over at the mid of the end is not compared; who leaves few is told so."""
+    rates = {"lazy": 0.97, "new": 0.995}
+    found = comparison({"ac tuned": 10.0, "lazy": 7.5, "new": 9.0}, fill_rates=rates)
+    verdict = verdict_of(found)
+    assert leader_of(found) == "new"
+    assert any("filled less of their orders: lazy" in detail for detail in verdict.details)
+    # Half a percent of the order, at the 9 bps that the baseline pays for taking all of its own.
+    (left,) = [detail for detail in verdict.details if "unfilled" in detail]
+    assert "left 0.5 % more" in left
+    assert "9.0 bps, that is 0.05 bps of the order in its favour" in left
+    more = {"ac tuned": 0.97, "whole": 1.0}
+    whole = comparison({"ac tuned": 10.0, "whole": 9.0}, fill_rates=more)
+    assert leader_of(whole) == "whole", "who does more has no advantage of it"
+    nobody = verdict_of(comparison({"ac tuned": 10.0, "lazy": 7.5}, fill_rates=rates))
+    assert nobody.leader is None
+    assert nobody.headline.startswith("Nothing can be compared with ac tuned")
+
+
+def test_a_sign_that_depends_on_the_queue_is_said() -> None:
+    costs = {"ac": 10.0, "new": {"pessimistic": 11.0, "calibrated": 9.0, "optimistic": 8.5}}
+    said = " ".join(verdict_of(comparison(costs)).details)
+    assert "its sign depends on the queue, which nobody knows" in said
+    steady = " ".join(verdict_of(comparison({"ac": 10.0, "new": 9.0})).details)
+    assert "depends on the queue" not in steady
+
+
+def test_few_clusters_are_said() -> None:
+    def said(days: int) -> str:
+        return " ".join(verdict_of(comparison({"ac": 10.0, "new": 9.0}, days=days)).details)
+
+    assert "whole days of a name (20 of them)." in said(20)
+    assert "That is few" in said(8)
+    assert "Intervals resample single orders, because 3 days of a name are fewer than 5" in said(3)
+
+
+def test_seeds_are_told_where_there_are_several() -> None:
+    one = " ".join(verdict_of(comparison({"ac": 10.0, "new": 8.0})).details)
+    assert "seeds of orders" not in one
+    five = " ".join(verdict_of(comparison({"ac": 10.0, "new": 8.0}, seeds=5)).details)
+    assert "Of 5 seeds of orders, 5 alone are cheaper than ac at 95 % and 0 dearer" in five
+
+
+def test_trainings_are_told_together() -> None:
+    costs = {"ac": 10.0, "run/a/1": 8.0, "run/a/2": 9.0, "run/a/3": 12.0}
+    found = comparison(costs, families={"run/a": ["run/a/1", "run/a/2", "run/a/3"]})
+    said = " ".join(verdict_of(found).details)
+    assert (
+        "Of 3 trainings of run/a, 2 alone are cheaper than ac at 95 % and 1 dearer; their "
+        "differences run from \N{MINUS SIGN}2.00 to 2.00 bps."
+    ) in said
+
+
+def test_broken_limits_are_told_by_name() -> None:
+    found = comparison({"ac": 10.0, "new": 9.0})
+    assert limits_kept(found).startswith(f"No limit was broken: of {30 * 6 * N:,} child orders")
+    mine = (found.orders["policy"] == "new") & (found.orders["parent"] == 7)
+    found.orders["violations"][mine] = 2
+    assert limits_kept(found).startswith("Limits were broken: by new 6 times")
