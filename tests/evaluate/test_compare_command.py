@@ -78,7 +78,7 @@ def test_the_baseline_is_tuned_on_days_before(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--policies", "run/ppo"], "policies: 'run/ppo' is a trained policy"),
+        (["--policies", "run/ppo"], "run/ppo: holds no checkpoint"),
         (["--policies", "nobody"], "policy: 'nobody'; write SCHEDULE"),
         (["--policies", "ac"], "policies: 'ac'; name each one once, at least two"),
         (["--policies", "ac,ac"], "policies: 'ac, ac'; name each one once"),

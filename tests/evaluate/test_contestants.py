@@ -39,8 +39,8 @@ def test_a_schedule_may_work_a_name_in_its_own_way() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("run/ppo/3", "policies: 'run/ppo/3' is a trained policy, and there is nothing yet"),
-        ("run/", "policies: 'run/' is a trained policy"),
+        ("run/ppo/3", "run/ppo/3: holds no checkpoint"),
+        ("run/", "run: holds no checkpoint"),
         ("nobody", "policy: 'nobody'; write SCHEDULE"),
         ("ac/mid/0", "policy: 'ac/mid/0' has 0 slices"),
     ],

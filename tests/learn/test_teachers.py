@@ -129,7 +129,7 @@ def test_rows_to_learn_from_follow_each_other(log) -> None:
     for k in np.flatnonzero(~rows.done):
         np.testing.assert_array_equal(rows.next_features[k], decisions.features[k + 1])
         np.testing.assert_array_equal(rows.next_mask[k], decisions.mask[k + 1])
-    with pytest.raises(InputError, match="reward.profit: was not logged"):
+    with pytest.raises(InputError, match=r"reward\.profit: was not logged"):
         transitions(decisions, outcome, {"profit": 1.0}, gamma=0.9)
 
 

@@ -2,7 +2,7 @@
 
     contestant("ac/mid/15", 30)         # a schedule, as `parse_policy` reads it
     contestant("random", 30)            # any legal action
-    contestant("out/run", 30)           # a trained policy: a run of `paceline train`, or a checkpoint
+    contestant("out/run", 30)           # a trained policy: a run of `train`, or a checkpoint
 
 A `Chooser` sees what the environment shows, a row for each order, and says what to do. It has a
 name and the grid that its actions are numbers of. `random`, `hold` and `oracle` are built in: the
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.policies import Policy, Urgency, parse_policy
+from paceline.env.policies import SCHEDULES, Policy, Urgency, parse_policy
 from paceline.errors import ConfigError
 from paceline.units import NS_PER_S
 
@@ -167,7 +167,7 @@ def contestant(text: str, n_slices: int, urgency: Urgency | None = None) -> Cont
     """
     if text in BUILT_IN:
         return BUILT_IN[text]()
-    if Path(text).is_dir() or "/policy" in text:
+    if Path(text).is_dir() or ("/" in text and text.split("/")[0] not in SCHEDULES):
         return TrainedChooser(text)
     policy = parse_policy(text, n_slices, COLLAR_BPS)
     return Schedule(text, (policy, urgency or Urgency(None, None)))

@@ -29,7 +29,7 @@ from paceline.decision.schema import N_FEATURES
 from paceline.decision.store import Decisions, FeatureSet, Outcome
 from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
 from paceline.env.days import AnyPool
-from paceline.env.episodes import CURRICULUM, EpisodeSettings
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.episodes import Stage as OrdersStage
 from paceline.errors import ConfigError
 from paceline.guard.limits import Limits
@@ -39,7 +39,7 @@ from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
 from paceline.learn.logbook import transitions, worked
-from paceline.learn.recipe import Recipe, Stage, learner_settings
+from paceline.learn.recipe import Lesson, Recipe, Stage, learner_settings
 from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
 from paceline.learn.settings import Collecting, Replay, Run
 from paceline.learn.source import Source, recorded, simulated
@@ -51,6 +51,7 @@ from paceline.market.days import tapes_at
 Say = Callable[[str, float, float], None]
 """What is being done, how far it is, of how much."""
 
+_STAGES = ("clone", "offline", "online")
 _AT_ONCE = 512
 """Parent orders logged side by side."""
 _MOST_ORDERS, _MOST_FILLS = 2048, 4096
@@ -82,6 +83,7 @@ class Pipeline:
         self._best: dict[str, Any] | None = None
         self._worse = 0
         self._board: Any = None
+        self._lesson: Lesson | None = None
 
     def run(self) -> Trained:
         """All stages of the recipe.
@@ -207,7 +209,6 @@ class Pipeline:
         if online.keep_logs:
             for part in self._rows():
                 buffer.add(part)
-        self._stages = [round(share * online.updates) for share in online.curriculum]
         collector = Collector(env, collecting, locked=self.locked, table=self.grid.table())
         self._enter(0)
         self._train("online", learner, buffer, collector)
@@ -237,17 +238,16 @@ class Pipeline:
         return self._judge(name, training)
 
     def _enter(self, updates: int) -> None:
-        """The stage of the curriculum that is due; orders are as the recipe says where it has
-        none."""
-        due = [k for k, begins in enumerate(self._stages) if begins <= updates]
-        stage = CURRICULUM[min(due[-1], len(CURRICULUM) - 1)] if due else None
-        orders = self.orders if stage is None else _limited(stage.episodes, self.orders)
-        self.source.train.enter(
-            OrdersStage(
-                name="orders" if stage is None else stage.name, episodes=orders,
-                liquid_share=1.0 if stage is None else stage.liquid_share,
+        """The lesson of the curriculum that is due; a stage that goes on enters none anew."""
+        online = self.recipe.online
+        assert online is not None
+        due = [one for one in online.curriculum if one.begins * online.updates <= updates]
+        if due and due[-1] is not self._lesson:
+            self._lesson = due[-1]
+            orders = msgspec.structs.replace(self.orders, qty_volume=self._lesson.qty_volume)
+            self.source.train.enter(
+                OrdersStage(name="lesson", episodes=orders, liquid_share=self._lesson.liquid_share)
             )
-        )  # fmt: skip
 
     # --- validation -----------------------------------------------------------------------------
 
@@ -276,15 +276,12 @@ class Pipeline:
         path = self.folder / "validation.jsonl"
         text = path.read_text() if path.exists() else ""
         lines = [json.loads(line) for line in text.splitlines()]
-        order = ["clone", "offline", "online"]
-        kept = [
-            line for line in lines
-            if order.index(line["stage"]) < order.index(name)
-            or (line["stage"] == name and line["updates"] <= updates)
-        ]  # fmt: skip
+        kept = [one for one in lines if one["stage"] != name or one["updates"] <= updates]
         path.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._best, self._worse = None, 0
         for line in kept:
+            if _STAGES.index(line["stage"]) > _STAGES.index(name):
+                continue
             if self._best is None or line["score"] > self._best["score"]:
                 self._best, self._worse = line, 0
             else:
@@ -336,7 +333,7 @@ class Pipeline:
 
 
 def train(recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> list[Trained]:
-    """Cook `recipe`: one run for each of its seeds, in folders of their own if there are several."""
+    """Cook `recipe`: a run for each of its seeds, in folders of their own if there are several."""
     found = []
     for seed in range(recipe.seed, recipe.seed + recipe.seeds):
         alone = msgspec.structs.replace(recipe, seed=seed, seeds=1)
@@ -348,12 +345,6 @@ def train(recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> lis
 def _under(recipe: Recipe) -> EpisodeSettings:
     """What orders are like under the recipe's limits."""
     return msgspec.structs.replace(recipe.orders, participation=recipe.risk.participation_cap)
-
-
-def _limited(stage: EpisodeSettings, orders: EpisodeSettings) -> EpisodeSettings:
-    """A stage of the curriculum, under the limits of `orders`."""
-    names = ("participation", "participation_window_s", "price_band_bps")
-    return msgspec.structs.replace(stage, **{name: getattr(orders, name) for name in names})
 
 
 def _limits(recipe: Recipe) -> Limits:

@@ -140,6 +140,21 @@ class Stage(Settings, frozen=True, kw_only=True):
     ] = None
 
 
+class Lesson(Settings, frozen=True, kw_only=True):
+    """A stage of the curriculum; what it does not say is as orders are."""
+
+    begins: Annotated[
+        Annotated[float, Meta(ge=0, lt=1)], Field("Share of the updates at which it begins.", "")
+    ] = 0.0
+    qty_volume: Annotated[
+        tuple[Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)]],
+        Field("Least and most size, a share of the horizon's usual volume.", ""),
+    ]
+    liquid_share: Annotated[
+        Share, Field("Share of the days, those on which most value usually trades.", "share")
+    ] = 1.0
+
+
 class Online(Settings, frozen=True, kw_only=True):
     """The stage that works parent orders itself."""
 
@@ -153,10 +168,8 @@ class Online(Settings, frozen=True, kw_only=True):
     replay: Annotated[Replay, Field("What is kept of the past.", "")] = Replay()
     keep_logs: Annotated[bool, Field("Whether the logs begin the replay.", "")] = True
     curriculum: Annotated[
-        tuple[Annotated[float, Meta(ge=0, lt=1)], ...],
-        Field("Share of the updates at which each stage of the curriculum begins; none: as orders "
-              "say throughout.", ""),
-    ] = ()  # fmt: skip
+        tuple[Lesson, ...], Field("From easy orders to hard ones; none: as they are.", "")
+    ] = ()
 
 
 class Validating(Settings, frozen=True, kw_only=True):

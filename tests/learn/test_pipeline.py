@@ -1,0 +1,157 @@
+"""`paceline train` on small days: all stages, the same from the same seed, and on from where it was
+cut off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from env.market_days import DAYS, random_day
+from paceline.cli import main
+from paceline.config import from_dict
+from paceline.errors import ConfigError
+from paceline.learn.checkpoint import read_checkpoint
+from paceline.learn.pipeline import Pipeline, train
+from paceline.learn.recipe import ActionSet, Recipe
+from paceline.learn.source import recorded
+from paceline.learn.training import Training
+from paceline.market.days import tapes_at
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("days")
+    for seed, day in enumerate(DAYS[:3]):
+        random_day(seed, day).save(folder / f"TINY-{day}.tape")
+    return folder
+
+
+@pytest.fixture
+def recipe(days: Path) -> Recipe:
+    return from_dict(recipe_of(days), Recipe)
+
+
+def recipe_of(days: Path) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "policy": {
+            "action_set": {
+                "size_bp_of_remaining": [1000, 5000], "aggression_ticks": ["touch", "take"],
+                "wait_seconds": [5], "hold_seconds": 5,
+            },
+            "settings": {"network": {"hidden": [16], "quantiles": 4}, "sync_every": 10},
+        },
+        "risk": {"participation_cap": None, "child_max": 50},
+        "data": {
+            "tapes": [str(days)], "train": f"{DAYS[0]}..{DAYS[1]}", "validation": DAYS[2],
+        },
+        "orders": {"horizon_s": [120]},
+        "reward": {"plan": 1.0, "left": 20.0},
+        "steps": 3,
+        "teaching": {"teachers": ["ac/touch", "random"], "orders": 8},
+        "clone": {"updates": 10},
+        "offline": {"updates": 20},
+        "online": {
+            "updates": 40, "envs": 4, "per_update": 4, "first": 8,
+            "replay": {"capacity": 2000, "batch": 16}, "curriculum": [
+                {"qty_volume": [0.01, 0.02], "liquid_share": 0.5},
+                {"begins": 0.5, "qty_volume": [0.02, 0.1]},
+            ],
+        },
+        "validating": {"orders": 8, "every": 10, "patience": 100},
+    }  # fmt: skip
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of the files of the policy that a run kept."""
+    return read_checkpoint(folder / "policy").manifest.files
+
+
+def test_a_run_leaves_what_it_says_and_the_same_seed_the_same(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    (found,) = train(recipe, tmp_path / "a", lambda what, at, of: told.append(what))
+    for name in ("recipe.yaml", "log", "clone", "offline", "online", "teachers.json", "policy"):
+        assert (tmp_path / "a" / name).exists()
+    assert from_dict(yaml.safe_load((tmp_path / "a" / "recipe.yaml").read_text()), Recipe) == recipe
+    lines = (tmp_path / "a" / "validation.jsonl").read_text().splitlines()
+    stages = [json.loads(line)["stage"] for line in lines]
+    assert stages == ["clone"] + 2 * ["offline"] + 4 * ["online"]
+    scores = [json.loads(line)["score"] for line in lines]
+    assert found.best["score"] == max(scores)
+    assert found.best["violations"] == 0
+    assert set(found.teachers) == {"ac/touch", "random"}
+    assert any(what.startswith("online: loss") for what in told)
+    train(recipe, tmp_path / "b")
+    assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
+
+
+def test_a_run_that_is_cut_off_goes_on_to_the_same_policy(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(recipe, tmp_path / "whole")
+    real: Callable[..., bool] = Pipeline._judge
+    calls = 0
+
+    def cut_off(pipeline: Pipeline, name: str, training: Training) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls in (2, 6):
+            raise KeyboardInterrupt
+        return real(pipeline, name, training)
+
+    monkeypatch.setattr(Pipeline, "_judge", cut_off)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "cut")
+    train(recipe, tmp_path / "cut")
+    assert hashes(tmp_path / "cut") == hashes(tmp_path / "whole")
+    whole, cut = ((tmp_path / name / "validation.jsonl").read_text() for name in ("whole", "cut"))
+    assert cut == whole
+
+
+def test_another_recipe_does_not_write_over_a_run(recipe: Recipe, tmp_path: Path) -> None:
+    Pipeline(recipe, tmp_path / "run")._begin()
+    other = msgspec.structs.replace(recipe, gamma=0.5)
+    with pytest.raises(ConfigError, match="is a run of another recipe"):
+        Pipeline(other, tmp_path / "run")._begin()
+
+
+def test_no_day_both_trains_and_validates(recipe: Recipe, days: Path) -> None:
+    tapes = tapes_at([days])
+    with pytest.raises(ConfigError, match=r"is not after the last day of training"):
+        recorded(tapes, f"{DAYS[0]}..{DAYS[1]}", f"{DAYS[1]}..{DAYS[2]}", recipe.orders, 1)
+    source = recorded(tapes, DAYS[0], f"{DAYS[1]}..{DAYS[2]}", recipe.orders, 1)
+    trained = {tape.session.day for tape in source.train.tapes}
+    assert not trained & {tape.session.day for tape in source.validation.tapes}
+    assert source.last_training_day == DAYS[0]
+
+
+def test_actions_as_a_desk_says_them() -> None:
+    grid = ActionSet(
+        size_bp_of_remaining=(25, 200), aggression_ticks=(-2, 0, 1, "mid"), wait_seconds=(0, 5)
+    ).grid()
+    assert grid.sizes == (0.0025, 0.02)
+    assert grid.prices == ("behind_2", "touch", "take", "inside", "take_1", "mid")
+    with pytest.raises(ConfigError, match=r"aggression_ticks: 7 has no price"):
+        ActionSet(aggression_ticks=(7,)).grid()
+
+
+def test_the_command_names_what_is_wrong(
+    days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**recipe_of(days), "learner": "dqn"}))
+    assert main(["train", str(path)]) == 2
+    assert "learner" in capsys.readouterr().err
+    assert main(["train"]) == 2
+    assert "recipe: none is given" in capsys.readouterr().err
+    assert main(["train", "--settings"]) == 0
+    assert "policy.action_set.wait_seconds (s):" in capsys.readouterr().out
