@@ -2,8 +2,8 @@
 
 As `decision.py`, with a policy of 32 quantiles and two layers of 256 that chooses by CVaR, folded
 and run by NumPy; by ONNX Runtime besides. The value is the 99th percentile of the folded one, in
-time of the processor, the median of rounds. A decision waits for nothing but a processor, so that on
-an idle machine the clock says the same; its figures stand beside.
+time of the processor, the median of rounds. A decision waits for nothing but a processor, so that
+on an idle machine the clock says the same; its figures stand beside.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def main() -> bool:
                 found[f"{runtime}_p{q}_ms"] = digits(float(clock))
                 found[f"{runtime}_p{q}_cpu_ms"] = digits(float(used))
     return announce(
-        "inference", found["numpy_p99_cpu_ms"], "ms of the processor, 99th percentile", BAR_MS, AT_MOST,
-        actions=len(ActionGrid()), decisions=ROUNDS * DECISIONS, **found,
+        "inference", found["numpy_p99_cpu_ms"], "ms of the processor, 99th percentile", BAR_MS,
+        AT_MOST, actions=len(ActionGrid()), decisions=ROUNDS * DECISIONS, **found,
     )  # fmt: skip
 
 

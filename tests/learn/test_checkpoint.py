@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickletools
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,21 @@ def test_a_policy_without_its_training_serves_and_does_not_go_on(
     assert load_policy(copy).name == load_policy(saved[1]).name
     with pytest.raises(CheckpointError, match="holds a policy and nothing to go on from"):
         read_checkpoint(copy).training()
+
+
+def test_serving_needs_no_pytorch(saved: tuple[Training, Path]) -> None:
+    program = f"""
+import sys
+import numpy as np
+from paceline.learn.policy import load_policy
+policy = load_policy({str(saved[1])!r})
+legal = np.ones({len(GRID)}, np.bool_)
+assert legal[policy(np.zeros(policy.n_features, np.float32), legal)[0]]
+heavy = {{"torch", "onnx", "onnxruntime", "gymnasium"}} & {{*sys.modules}}
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_risk_can_be_chosen_where_there_are_quantiles(

@@ -254,6 +254,15 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert longer.learner.updates == 20
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
+def test_tensorboard_gets_the_log_if_it_is_asked_to(tmp_path: Path) -> None:
+    offline(DoubleDQN, tmp_path / "without", run_of(10)).go()
+    assert not list(tmp_path.glob("without/tensorboard/*"))
+    offline(DoubleDQN, tmp_path / "with", run_of(10, log_every=5, tensorboard=True)).go()
+    events = b"".join(path.read_bytes() for path in tmp_path.glob("with/tensorboard/*"))
+    assert events.count(b"gradient") == 2
+
+
 def test_nothing_to_resume_is_a_beginning(tmp_path: Path) -> None:
     assert offline(DoubleDQN, tmp_path / "new", run_of(10)).resume() == 0
 

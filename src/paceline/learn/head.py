@@ -108,9 +108,11 @@ def _read(
 ) -> tuple[Tensor, Tensor, Tensor]:
     (k, a, w), h = weight.shape, len(heads)
     out, folded, level = seen.new_empty(len(seen), k), seen.new_zeros(h, a, w), seen.new_zeros(k, w)
-    *given, actions = _arrays(weight, heads, seen, action)
+    read, shares, rows, actions = _arrays(weight, heads, seen, action)
     order = np.argsort(actions, kind="stable")
-    forward(*given, actions, order, out.numpy(), folded.numpy(), level.numpy())
+    forward(
+        read, shares, rows, actions, order, out.numpy(), folded.numpy(), level.numpy()
+    )  # fmt: skip
     return out, folded, level.div_(a)
 
 
@@ -121,9 +123,12 @@ def _slopes(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     of_weight, of_seen = torch.empty_like(weight), torch.zeros_like(seen)
     of_level = of_level / weight.shape[1]
-    *given, actions = _arrays(of_out, of_folded, of_level, weight, heads, seen, action)
+    out, folded, level = _arrays(of_out, of_folded, of_level)
+    read, shares, rows, actions = _arrays(weight, heads, seen, action)
     order = np.argsort(actions, kind="stable")
-    backward(*given, actions, order, of_weight.numpy(), of_seen.numpy())
+    backward(
+        out, folded, level, read, shares, rows, actions, order, of_weight.numpy(), of_seen.numpy()
+    )
     return of_weight, of_seen
 
 

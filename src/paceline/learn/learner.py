@@ -84,7 +84,7 @@ class Learner(ABC):
         if run.mode == "compiled":
             # Networks keep their shape and need not be looked at before each update; batches are.
             # Calls of what was compiled are compiled, too. Together a fifth of an update.
-            options = {
+            options: dict[str, Any] = {
                 "guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe, "cpp_wrapper": True,
             }  # fmt: skip
             self._loss = torch.compile(self.loss, fullgraph=True, dynamic=False, options=options)

@@ -212,6 +212,12 @@ class Training:
             if self.collector.returns:
                 self.metrics["return"] = float(np.mean(self.collector.returns))
                 self.collector.returns.clear()
+        if self.run.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            with SummaryWriter(str(self.folder / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
+                for name, number in self.metrics.items():
+                    writer.add_scalar(name, number, self.learner.updates)  # type: ignore[no-untyped-call]
         line = json.dumps({"updates": self.learner.updates, **self.metrics})
         try:
             with open(self.folder / "log.jsonl", "a") as file:
@@ -259,13 +265,14 @@ def mode_of(run: Run) -> Iterator[None]:
     _keep_memory()
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    fills = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    fills = memory.fill_uninitialized_memory
     if run.mode == "deterministic":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(run.mode == "deterministic" or strict)
     # It would write all memory once more; nothing here reads what it did not write.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    memory.fill_uninitialized_memory = False
     try:
         if run.mode == "compiled":
             config: Any = torch._dynamo.config
@@ -276,7 +283,7 @@ def mode_of(run: Run) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
-        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+        memory.fill_uninitialized_memory = fills
 
 
 @cache
