@@ -3,8 +3,8 @@
 A batch of 256 rows of 181 features, drawn from a replay of 20,000; 97 actions of 32 quantiles; two
 layers of 256; one core. Drawing is part of an update, and so are gradient, Adam and target network.
 All draw uniformly, and have the same network: no dueling. Ours is compiled (`mode: compiled`) and
-masks; the peers are as they come, and mask nothing. Dueling, drawing by priority and the other modes
-of ours stand beside.
+masks; the peers are as they come, and mask nothing. Dueling, drawing by priority and the other
+modes of ours stand beside.
 
 Time is the processor's, so that neighbours on a shared machine weigh on nobody. Peers and ours take
 turns, and the value is the smaller of the two ratios of medians.

@@ -6,6 +6,7 @@ is one loss: learners with several of them add them up, as no two share a parame
 
 from __future__ import annotations
 
+import types
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -87,7 +88,9 @@ class Learner(ABC):
             options: dict[str, Any] = {
                 "guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe, "cpp_wrapper": True,
             }  # fmt: skip
-            self._loss = torch.compile(self.loss, fullgraph=True, dynamic=False, options=options)
+            self._loss = torch.compile(
+                _of_its_own(self.loss), fullgraph=True, dynamic=False, options=options
+            )
         self.updates = 0
 
     @abstractmethod
@@ -192,3 +195,16 @@ class Learner(ABC):
                     "the settings it was made with"
                 )
         self.networks.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in given.items()})
+
+
+def _of_its_own(method: Any) -> Any:
+    """`method` with code that no other learner has.
+
+    What PyTorch compiled belongs to the code, with settings written into it; another learner of the
+    class would be given it, too."""
+    plain = method.__func__
+    made = types.FunctionType(
+        plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__,
+        plain.__closure__,
+    )  # fmt: skip
+    return types.MethodType(made, method.__self__)

@@ -215,9 +215,10 @@ class Training:
         if self.run.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            with SummaryWriter(str(self.folder / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
+            made: Any = SummaryWriter
+            with made(str(self.folder / "tensorboard")) as writer:
                 for name, number in self.metrics.items():
-                    writer.add_scalar(name, number, self.learner.updates)  # type: ignore[no-untyped-call]
+                    writer.add_scalar(name, number, self.learner.updates)
         line = json.dumps({"updates": self.learner.updates, **self.metrics})
         try:
             with open(self.folder / "log.jsonl", "a") as file:
