@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from paceline.errors import CheckpointError
-from paceline.learn.checkpoint import Serving
+from paceline.learn.checkpoint import Checkpoint, Serving
 from paceline.learn.networks import DuelingNetwork
 from paceline.learn.replay_buffer import Batch
 from paceline.learn.settings import Learning, Run
@@ -182,6 +182,11 @@ class Learner(ABC):
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": memory, "param_groups": groups})
         self.updates = updates
+
+    def start_from(self, found: Checkpoint) -> None:
+        """Begin with the networks of a checkpoint, of this learner or another with the same ones: a
+        quantile DQN where CQL on it left off. Raises `CheckpointError` for other networks."""
+        self.load({f"networks.{name}": tensor for name, tensor in found.weights.items()})
 
     def load(self, state: dict[str, NDArray[Any]]) -> None:
         """Take over the networks of `state`. Raises `CheckpointError` for other names or shapes."""

@@ -184,6 +184,7 @@ class Training:
 
     def _astray(self, drawn: Drawn, step: Step) -> str:
         """Keep the batch on which the run went astray, and say what happened."""
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         at = self.learner.updates + 1
@@ -193,8 +194,8 @@ class Training:
         try:
             save_file(state | batch | {"where": drawn.where}, path)
             kept = f"its batch and the weights before it are in {path}"
-        except OSError as error:
-            kept = f"its batch could not be kept ({error.strerror})"
+        except (OSError, SafetensorError) as error:
+            kept = f"its batch could not be kept ({str(error).splitlines()[0]})"
         return (
             f"update {at}: loss is {step.loss:g}, gradient {step.gradient:g}, largest value "
             f"{step.largest:g} (limit {self.run.max_value:g}); {kept}; lower lr, or look at the "
