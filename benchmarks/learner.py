@@ -2,8 +2,9 @@
 
 A batch of 256 rows of 181 features, drawn from a replay of 20,000; 97 actions of 32 quantiles; two
 layers of 256; one core. Drawing is part of an update, and so are gradient, Adam and target network.
-All draw uniformly. Ours is compiled (`mode: compiled`), dueling, double and masks; the peers are as
-they come, and mask nothing.
+All draw uniformly, and have the same network: no dueling. Ours is compiled (`mode: compiled`) and
+masks; the peers are as they come, and mask nothing. Dueling, drawing by priority and the other
+modes of ours stand beside.
 
 Time is the processor's, so that neighbours on a shared machine weigh on nobody. Peers and ours take
 turns, and the value is the smaller of the two ratios of medians.
@@ -28,15 +29,16 @@ from benchmarks.peers.learner_updates import cpu_seconds
 from benchmarks.peers.run import FOLDER, peer_python
 from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.replay_buffer import ReplayBuffer, Transitions
-from paceline.learn.settings import ConservativeQuantileDQNSettings, Run
+from paceline.learn.settings import ConservativeQuantileDQNSettings, Network, Run
 from paceline.learn.training import mode_of
 
 BAR = 4.0
-MODES: dict[str, Any] = {
-    "compiled": "compiled", "by_priority": "compiled", "eager": "eager",
-    "deterministic": "deterministic",
+TURNS: dict[str, tuple[Any, bool, float]] = {
+    "compiled": ("compiled", False, 0.0), "dueling": ("compiled", True, 0.0),
+    "dueling_by_priority": ("compiled", True, 0.6), "dueling_eager": ("eager", True, 0.0),
+    "dueling_deterministic": ("deterministic", True, 0.0),
 }  # fmt: skip
-"""Turns of ours, and how they run; one draws by priority."""
+"""Turns of ours: the mode, whether the network duels, and the power of priorities."""
 
 FEATURES, ACTIONS, ROWS, BATCH = 181, 97, 20_000, 256
 
@@ -56,11 +58,11 @@ def rows(seed: int = 1) -> Transitions:
     )  # fmt: skip
 
 
-def ours(given: Transitions, mode: Any, priority: float) -> Callable[[], object]:
+def ours(given: Transitions, mode: Any, dueling: bool, priority: float) -> Callable[[], object]:
     """One update of ours, its drawing included."""
     buffer = ReplayBuffer(ROWS, FEATURES, ACTIONS, priority=priority)
     buffer.add(given)
-    settings = ConservativeQuantileDQNSettings()
+    settings = ConservativeQuantileDQNSettings(network=Network(dueling=dueling))
     learner = ConservativeQuantileDQN(settings, FEATURES, ACTIONS, Run(mode=mode))
     dice = np.random.default_rng(1)
 
@@ -103,7 +105,7 @@ def main() -> bool:
     parser.add_argument("--seconds", type=float, default=5.0, help="of the processor, in a turn")
     args = parser.parse_args()
     given = rows()
-    turns = {who: ours(given, mode, 0.6 * (who == "by_priority")) for who, mode in MODES.items()}
+    turns = {who: ours(given, *how) for who, how in TURNS.items()}
     agree = compiled_agrees(given)
     speeds: dict[str, list[float]] = {}
     versions = []
@@ -117,7 +119,7 @@ def main() -> bool:
                 speeds.setdefault(who, []).append(said["updates"] / said["cpu_seconds"])
                 versions.append(said["peer"])
             for who, update in turns.items():
-                with mode_of(Run(mode=MODES[who])):
+                with mode_of(Run(mode=TURNS[who][0])):
                     seconds, updates = cpu_seconds(update, args.seconds)
                 speeds.setdefault(who, []).append(updates / seconds)
     found = {who: median(each) for who, each in speeds.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickletools
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from paceline.decision.schema import N_FEATURES, schema_hash
 from paceline.errors import CheckpointError, InputError
 from paceline.learn.bcq import BCQ
 from paceline.learn.checkpoint import Origin, read_checkpoint, read_manifest
+from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.learner import Learner
 from paceline.learn.policy import grid_of, load_policy
 from paceline.learn.quantile_dqn import QuantileDQN
@@ -177,6 +180,34 @@ def test_a_policy_without_its_training_serves_and_does_not_go_on(
     assert load_policy(copy).name == load_policy(saved[1]).name
     with pytest.raises(CheckpointError, match="holds a policy and nothing to go on from"):
         read_checkpoint(copy).training()
+
+
+def test_a_learner_starts_where_another_with_its_networks_left_off(tmp_path: Path) -> None:
+    made = trained(ConservativeQuantileDQN, tmp_path)
+    found = read_checkpoint(tmp_path / "step-000000008")
+    tuned = small(QuantileDQN, N_FEATURES, len(GRID), run_of(8))
+    tuned.start_from(found)
+    rows = normalized(fitted().locked(), RAW)
+    for one, other in zip(made.learner.choose(rows, LEGAL), tuned.choose(rows, LEGAL), strict=True):
+        np.testing.assert_array_equal(one, other)
+    says = r"networks\.behavior\.advantage\.bias: is None in the checkpoint and \(1, 5\) here"
+    with pytest.raises(CheckpointError, match=says):
+        small(BCQ, N_FEATURES, len(GRID), run_of(8)).start_from(found)
+
+
+def test_serving_needs_no_pytorch(saved: tuple[Training, Path]) -> None:
+    program = f"""
+import sys
+import numpy as np
+from paceline.learn.policy import load_policy
+policy = load_policy({str(saved[1])!r})
+legal = np.ones({len(GRID)}, np.bool_)
+assert legal[policy(np.zeros(policy.n_features, np.float32), legal)[0]]
+heavy = {{"torch", "onnx", "onnxruntime", "gymnasium"}} & {{*sys.modules}}
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_risk_can_be_chosen_where_there_are_quantiles(

@@ -18,7 +18,6 @@ from paceline.learn.losses import (
     huber,
     likely,
     masked,
-    of_action,
     quantile_huber,
     td_target,
 )
@@ -38,10 +37,6 @@ def test_the_best_action_is_a_legal_one_and_the_first_of_equals() -> None:
     values = torch.tensor([[1.0, 5.0, 3.0], [2.0, 2.0, 9.0], [-7.0, -8.0, 0.0]])
     legal = torch.tensor([[True, False, True], [True, True, False], [True, True, False]])
     same(best_action(values, legal), [2, 0, 0])
-
-
-def test_of_action() -> None:
-    same(of_action(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0])), [2.0, 3.0])
 
 
 def test_td_target() -> None:
@@ -86,16 +81,17 @@ def test_quantile_huber_is_least_at_the_quantiles() -> None:
 def test_conservative() -> None:
     values = torch.tensor([[1.0, 2.0, 30.0], [0.0, 0.0, 0.0]])
     legal = torch.tensor([[True, True, False], [True, True, True]])
-    action = torch.tensor([0, 2])
+    logged = torch.tensor([1.0, 0.0])
     wanted = [math.log(math.e + math.e**2) - 1.0, math.log(3.0)]
-    same(conservative(values, legal, action), wanted)
+    same(conservative(values, legal, logged), wanted)
     cool = [0.5 * math.log(math.e**2 + math.e**4) - 1.0, 0.5 * math.log(3.0)]
-    same(conservative(values, legal, action, 0.5), cool)
+    same(conservative(values, legal, logged, 0.5), cool)
 
 
 def test_conservative_pulls_at_legal_actions_only() -> None:
     values = torch.tensor([[1.0, 2.0, 30.0]], requires_grad=True)
-    conservative(values, torch.tensor([[True, True, False]]), torch.tensor([0])).sum().backward()
+    legal = torch.tensor([[True, True, False]])
+    conservative(values, legal, values[:, 0]).sum().backward()
     share = 1 / (1 + math.e)
     same(values.grad, [[share - 1.0, 1.0 - share, 0.0]])
 

@@ -21,12 +21,13 @@ from paceline.errors import CheckpointError, InputError, LearningError
 from paceline.learn.behavior_cloning import BehaviorCloning
 from paceline.learn.checkpoint import Origin, read_manifest
 from paceline.learn.collecting import Collector
+from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.double_dqn import DoubleDQN
 from paceline.learn.iql import IQL
 from paceline.learn.learner import Learner
 from paceline.learn.quantile_dqn import QuantileDQN
 from paceline.learn.replay_buffer import MixedReplay, ReplayBuffer
-from paceline.learn.settings import Collecting, Replay, Run
+from paceline.learn.settings import Collecting, Network, Replay, Run
 from paceline.learn.training import Training, checkpoints, mode_of
 from tests.learn.runs import ALL, filled, run_of, small
 from tests.learn.worlds import ACTIONS, STATES, Chain, every_step
@@ -132,6 +133,21 @@ def test_compiled_learns_what_eager_learns_and_is_compiled_once(
     other = made.buffer.sample(9, np.random.default_rng(1)).batch
     with mode_of(made.run), pytest.raises(torch._dynamo.exc.RecompileError):
         made.learner.update(other)
+
+
+def test_compiled_learners_of_other_settings_do_not_share_what_was_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    batch = filled(every_step()).sample(32, np.random.default_rng(1)).batch
+    for changes in ({}, {"alpha": 7.0}, {"huber": 3.0}, {"network": Network(dueling=False)}):
+        losses = []
+        for mode in ("eager", "compiled"):
+            run = run_of(1, mode=mode)
+            learner = small(ConservativeQuantileDQN, STATES, ACTIONS, run, **changes)
+            with mode_of(run):
+                losses.append(learner.update(batch).loss)
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5), changes
 
 
 @pytest.mark.parametrize(
@@ -252,6 +268,15 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert longer.resume() == 10
     longer.go()
     assert longer.learner.updates == 20
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
+def test_tensorboard_gets_the_log_if_it_is_asked_to(tmp_path: Path) -> None:
+    offline(DoubleDQN, tmp_path / "without", run_of(10)).go()
+    assert not list(tmp_path.glob("without/tensorboard/*"))
+    offline(DoubleDQN, tmp_path / "with", run_of(10, log_every=5, tensorboard=True)).go()
+    events = b"".join(path.read_bytes() for path in tmp_path.glob("with/tensorboard/*"))
+    assert events.count(b"gradient") == 2
 
 
 def test_nothing_to_resume_is_a_beginning(tmp_path: Path) -> None:

@@ -203,7 +203,8 @@ def read_manifest(folder: str | Path) -> Manifest:
 def check_goes_on(found: Checkpoint, run: Manifest) -> None:
     """Raises `CheckpointError` unless `run` can go on from `found`: the same learner, settings,
     data, actions and mode. The number of updates and of checkpoints may differ."""
-    kept, may_differ = found.manifest, {"updates", "checkpoint_every", "keep", "log_every"}
+    kept = found.manifest
+    may_differ = {"updates", "checkpoint_every", "keep", "log_every", "tensorboard"}
     for name in ("learner", "n_features", "n_actions"):
         one, other = getattr(kept, name), getattr(run, name)
         _check_same(found.folder, "", {name: one}, {name: other})
@@ -244,6 +245,7 @@ def commit_of_code() -> str | None:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", __file__)  # not a repository that it is installed in
         changed = git("status", "--porcelain", "--", str(here.parent))
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -62,7 +62,7 @@ def _with_penalty(
     batch: Batch,
     settings: ConservativeDoubleDQNSettings | ConservativeQuantileDQNSettings,
 ) -> Loss:
-    each = conservative(values, batch.mask, batch.action, settings.temperature)
+    each = conservative(values, batch.mask, found.value, settings.temperature)
     penalty = (batch.weight * each).mean()
     total = found.total + settings.alpha * penalty
     return Loss(total, found.error, found.value, {**found.parts, "conservative": penalty})

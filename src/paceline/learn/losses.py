@@ -26,11 +26,6 @@ def best_action(values: Tensor, mask: Tensor) -> Tensor:
     return masked(values, mask).argmax(dim=1)
 
 
-def of_action(values: Tensor, action: Tensor) -> Tensor:
-    """`[n]` of `values` `[n, a]`, those of `action` `[n]`."""
-    return values.gather(1, action[:, None]).squeeze(1)
-
-
 def td_target(reward: Tensor, discount: Tensor, next_value: Tensor) -> Tensor:
     """`[n]` or `[n, k]` r + discount * next value; `discount` `[n]` is 0 where it is over.
 
@@ -64,14 +59,14 @@ def quantile_huber(quantiles: Tensor, targets: Tensor, turn: float = 1.0) -> Ten
     return (pull * huber(error, turn) / turn).mean(dim=2).sum(dim=1)
 
 
-def conservative(values: Tensor, mask: Tensor, action: Tensor, temperature: float = 1.0) -> Tensor:
+def conservative(values: Tensor, mask: Tensor, logged: Tensor, temperature: float = 1.0) -> Tensor:
     """`[n]` how far all legal actions together stand above the logged one.
 
     Kumar et al., 2020, "Conservative Q-learning", equation 4 (CQL(H)), with a temperature:
-    T log sum exp(values / T) over what is legal, less the value of `action` `[n]`.
+    T log sum exp(values / T) over what is legal, less the value of what was `logged` `[n]`.
     """
     every = temperature * torch.logsumexp(masked(values, mask) / temperature, dim=1)
-    return every - of_action(values, action)
+    return every - logged
 
 
 def cloning(logits: Tensor, mask: Tensor, action: Tensor) -> Tensor:

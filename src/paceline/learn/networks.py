@@ -84,8 +84,8 @@ class DuelingNetwork(nn.Module):
         """`[n, quantiles]` of `action` `[n]`, of no other action, and a layer for each row of
         `heads` `[h, quantiles]`, by which quantiles weigh."""
         every = self.advantage
-        out, weight, level = read_head(every.weight, heads, seen, action)
-        out, bias = out + every.bias.index_select(1, action).T, heads @ every.bias
+        out, weight, level = read_head(every.weight, every.bias, heads, seen, action)
+        bias = heads @ every.bias
         if self.value is not None:
             value, at = self.value.weight[:, 0], self.value.bias[:, 0]
             out = out + nn.functional.linear(seen, value - level, at - every.bias.mean(1))

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from paceline.learn.checkpoint import Serving
 from paceline.learn.learner import Learner, Loss
-from paceline.learn.losses import best_action, quantile_huber, td_target
+from paceline.learn.losses import best_action, td_target
 from paceline.learn.networks import DuelingNetwork, Layers
+from paceline.learn.quantile_regression import quantile_regression
 from paceline.learn.replay_buffer import Batch
 from paceline.learn.settings import QuantileDQNSettings, Risk
 
@@ -58,7 +59,7 @@ class QuantileDQN(Learner):
             best = best_action(next_values, batch.next_mask)
             next_quantiles = target.of(target.embed(batch.next_features), best)
             aim = td_target(batch.reward, batch.discount, next_quantiles)
-        each = quantile_huber(quantiles, aim, self.settings.huber)
+        each = quantile_regression(quantiles, aim, self.settings.huber)
         td = (aim - quantiles).mean(dim=1)
         total = (batch.weight * each).mean()
         return Loss(total, td, quantiles.mean(dim=1), {"td": total}), layers

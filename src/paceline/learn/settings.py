@@ -216,6 +216,7 @@ class Run(Settings, frozen=True, kw_only=True):
     checkpoint_every: Annotated[Count, Field("Updates between checkpoints.", "")] = 10_000
     keep: Annotated[Count, Field("Checkpoints kept, besides the last.", "")] = 3
     log_every: Annotated[Count, Field("Updates between lines of the log.", "")] = 100
+    tensorboard: Annotated[bool, Field("Whether the log is for TensorBoard, too.", "")] = False
     max_value: Annotated[
         Annotated[float, Meta(gt=0)], Field("Beyond it a value has exploded.", "reward")
     ] = 1e5

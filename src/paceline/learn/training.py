@@ -202,6 +202,7 @@ class Training:
 
     def _astray(self, drawn: Drawn, step: Step) -> str:
         """Keep the batch on which the run went astray, and say what happened."""
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         at = self.learner.updates + 1
@@ -211,8 +212,8 @@ class Training:
         try:
             save_file(state | batch | {"where": drawn.where}, path)
             kept = f"its batch and the weights before it are in {path}"
-        except OSError as error:
-            kept = f"its batch could not be kept ({error.strerror})"
+        except (OSError, SafetensorError) as error:
+            kept = f"its batch could not be kept ({str(error).splitlines()[0]})"
         return (
             f"update {at}: loss is {step.loss:g}, gradient {step.gradient:g}, largest value "
             f"{step.largest:g} (limit {self.run.max_value:g}); {kept}; lower lr, or look at the "
@@ -230,6 +231,13 @@ class Training:
             if self.collector.returns:
                 self.metrics["return"] = float(np.mean(self.collector.returns))
                 self.collector.returns.clear()
+        if self.run.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            made: Any = SummaryWriter
+            with made(str(self.folder / "tensorboard")) as writer:
+                for name, number in self.metrics.items():
+                    writer.add_scalar(name, number, self.learner.updates)
         line = json.dumps({"updates": self.learner.updates, **self.metrics})
         try:
             with open(self.folder / "log.jsonl", "a") as file:
@@ -277,13 +285,14 @@ def mode_of(run: Run) -> Iterator[None]:
     _keep_memory()
     threads = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    fills = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    fills = memory.fill_uninitialized_memory
     if run.mode == "deterministic":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(run.mode == "deterministic" or strict)
     # It would write all memory once more; nothing here reads what it did not write.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    memory.fill_uninitialized_memory = False
     try:
         if run.mode == "compiled":
             config: Any = torch._dynamo.config
@@ -294,7 +303,7 @@ def mode_of(run: Run) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
-        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+        memory.fill_uninitialized_memory = fills
 
 
 @cache
