@@ -37,7 +37,7 @@ def _look_at_pit(floor: pit.Pit, ladder: Ladder) -> bool:
     return True
 
 
-_looks = chosen(_look_at_tape, pit.Pit, _look_at_pit)
+_looks = chosen(_look_at_tape, pit.Pit, _look_at_pit, small=True)
 """Whether the book stands where it may be seen."""
 
 
@@ -55,7 +55,7 @@ def _left_in_pit(floor: pit.Pit, where: tuple[int, int]) -> int:
     return lots - pit.own_lots(floor, row, level) if lots > 0 else 0
 
 
-_lots_at = chosen(_left_on_tape, pit.Pit, _left_in_pit)
+_lots_at = chosen(_left_on_tape, pit.Pit, _left_in_pit, small=True)
 """Lots at a level, our own orders and our footprint left out: (row, level)."""
 
 
