@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
 from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
 from paceline.engine.shipped import load_market
@@ -21,7 +22,7 @@ from paceline.env.batch_env import (
     RewardSettings,
 )
 from paceline.env.choosing import pick_legal
-from paceline.env.episodes import EpisodeSettings, Pool, split
+from paceline.env.episodes import EpisodeSettings, split
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
 from paceline.market.tape import Tape
@@ -144,15 +145,12 @@ def test_many_are_as_many_alone(tapes: list[Tape]) -> None:
 def test_nothing_is_known_of_the_future(tapes: list[Tape]) -> None:
     """Where the market is another one from some time on, all that was seen and paid before stays
     the same to the last bit."""
-    tape = tapes[0]
-    pool = Pool([tape], SHORT, seed=2)
+    tape = tapes[1]
+    pool = Pool([tape], SHORT, seed=2, taught_by=tapes[:1])
     episodes = pool.draw(64)
     cut = int(np.median(episodes["start_ts"])) + 60 * 10**9
-    other = _with_another_future(tape, cut)
-    env, changed = (
-        BatchExecutionEnv(pool_of, 64, venue=VENUE)
-        for pool_of in (pool, _same_lessons(pool, other))
-    )
+    other = Pool([_with_another_future(tape, cut)], SHORT, seed=2, taught_by=tapes[:1])
+    env, changed = (BatchExecutionEnv(pool_of, 64, venue=VENUE) for pool_of in (pool, other))
     seen, _ = env.reset(options={"episodes": episodes})
     theirs, _ = changed.reset(options={"episodes": episodes})
     dice, compared, moved = np.random.default_rng(1), 0, 0
@@ -183,13 +181,6 @@ def _with_another_future(tape: Tape, cut: int) -> Tape:
         np.where(late, NO_SLOT, events.slot).astype(np.int32),
     )
     return Tape.compile(rows, tape.instrument, tape.session)
-
-
-def _same_lessons(pool: Pool, tape: Tape) -> Pool:
-    """A pool of `tape` that was taught what `pool` was."""
-    other = Pool([tape], SHORT, seed=2)
-    other.lessons, other.touch_lots = pool.lessons, pool.touch_lots
-    return other
 
 
 def test_no_more_is_ever_traded_than_was_ordered(tapes: list[Tape]) -> None:
