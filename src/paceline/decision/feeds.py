@@ -80,9 +80,9 @@ class Feed:
         if not (isinstance(symbol, str) and symbol):
             raise InputError(f"symbol: {symbol!r} is no symbol; give its text")
         for name, value, low in (("score", score, 0.0), ("sentiment", sentiment, -1.0)):
-            if not (isinstance(value, numbers.Real) and low <= value <= 1.0):  # nor NaN
+            if not (_is_number(value) and low <= value <= 1.0):  # nor NaN
                 raise InputError(f"{name}: {value!r} is not in {low:g} to 1; scale it")
-        if not (isinstance(ts, numbers.Integral) and abs(int(ts)) <= INT64_MAX):
+        if not _is_time(ts):
             raise InputError(f"ts: {ts!r} is no time; give whole ns since the epoch")
         told, n = self._told.get(symbol, NOTHING_TOLD), self._n.get(symbol, 0)
         if n and ts < told.ts[n - 1]:
@@ -123,6 +123,14 @@ def tell_news(told: Told, stale_ns: int, state: State) -> None:
     i = last_told(told, state.order[0]["now_ts"], stale_ns)
     context["news"] = told.score[i] if i >= 0 else np.nan
     context["sentiment"] = told.sentiment[i] if i >= 0 else np.nan
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real)
+
+
+def _is_time(ts: object) -> bool:
+    return isinstance(ts, numbers.Integral) and abs(int(ts)) <= INT64_MAX
 
 
 def _with_room(told: Told, n: int) -> Told:

@@ -330,8 +330,8 @@ def _with_counts_of(before: Counters, after: Counters) -> Counters:
 def _are_counts(*values: object) -> bool:
     """Whether all are whole numbers that a record can hold."""
     return all(
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
+        not isinstance(value, bool)
+        and isinstance(value, numbers.Integral)
         and abs(int(value)) <= INT64_MAX
         for value in values
     )
