@@ -18,6 +18,7 @@ from paceline.decision.schema import FEATURES, NAMES
 from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.errors import InputError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -154,6 +155,7 @@ def test_cut_off_it_keeps_whole_days_and_goes_on(run: Run, tmp_path: Path, monke
         ((*MAKE, "--tape", "TMP/copy.tape"), "each is the first day of its symbol"),
         ((*MAKE, "--config", "TMP/none.yaml"), "none.yaml"),
         ((*MAKE, "-o", "TMP"), "is not empty and holds no set"),
+        (("list", "TMP/short.yaml"), "short.yaml is a file; give the folder of the sets"),
     ],
 )
 def test_bad_words_are_one_line(run: Run, tapes, tmp_path: Path, words, says) -> None:
@@ -165,6 +167,31 @@ def test_bad_words_are_one_line(run: Run, tapes, tmp_path: Path, words, says) ->
     assert err.count("\n") == 1
     assert says in err
     assert not (tmp_path / "sets").exists()
+
+
+def test_a_run_that_failed_is_in_nobody_s_way(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text("horizon_s: [86400]\n")
+    status, _, err = run(*MAKE, "--config", "TMP/long.yaml")
+    assert status == 2
+    assert "does not fit into" in err
+    assert run(*MAKE)[0] == 0, "the same folder, with what is right"
+    status, _, err = run(*MAKE, "--config", "TMP/long.yaml")
+    assert status == 2
+    assert "holds a set of other tapes or settings" in err, "days that were made are kept"
+
+
+def test_a_day_whose_file_is_gone_is_named(run: Run, tmp_path: Path) -> None:
+    assert run(*MAKE)[0] == 0
+    kept = FeatureSet.open(tmp_path / "sets" / "one")
+    next(kept.folder.rglob(f"date={DAYS[1]}/*.parquet")).unlink()
+    for words in (("show",), ("show", "spread")):
+        status, _, err = run(*words, "--set", "TMP/sets/one")
+        assert status == 2
+        assert err.count("\n") == 1
+        assert f"date={DAYS[1]}" in err
+        assert "is gone, and the set names it; make the set again" in err
+    with pytest.raises(InputError, match="is gone"):
+        kept.outcome("TINY", DAYS[1])
 
 
 def test_a_set_of_another_schema_is_refused_and_listed(run: Run, monkeypatch) -> None:

@@ -69,6 +69,8 @@ def _list(args: argparse.Namespace) -> None:
     from paceline.decision.schema import FEATURES, VERSION, schema_hash
     from paceline.decision.store import sets_in
 
+    if args.folder.exists() and not args.folder.is_dir():
+        raise ConfigError(f"folder: {args.folder} is a file; give the folder of the sets")
     print(f"schema {VERSION}, {schema_hash()[:12]}: {len(FEATURES)} features")
     table = _table("group", "feature", "unit", "from", "to", "missing", "what it is")
     last = ""
