@@ -101,9 +101,9 @@ def test_what_teaches_lies_before(tapes: list[Tape]) -> None:
 
 
 def test_nothing_that_is_taught_is_of_the_day_itself(tapes: list[Tape]) -> None:
-    """Be it ever so different, from its first event on."""
+    """Be it ever so different, from its first event on: busier, and all sizes three times those."""
     day, other = tapes[1], tapes[3]
-    busier = Tape.compile(rows_of(other), day.instrument, day.session)
+    busier = Tape.compile(rows_of(other, 3), day.instrument, day.session)
     assert busier.events.volume[-1] > 2 * day.events.volume[-1]
     taught = [Pool([one], taught_by=tapes[:1]) for one in (day, busier)]
     first, second = (pool.lessons[0] for pool in taught)
@@ -115,6 +115,7 @@ def test_nothing_that_is_taught_is_of_the_day_itself(tapes: list[Tape]) -> None:
     )  # fmt: skip
     own = [Pool([one], untaught="own") for one in (day, busier)]
     assert own[0].lessons[0].adv_lots != own[1].lessons[0].adv_lots, "what this could see"
+    assert own[0].touch_lots != own[1].touch_lots
 
 
 def test_each_episode_has_a_horizon_of_its_own(tapes: list[Tape]) -> None:
@@ -128,11 +129,11 @@ def test_each_episode_has_a_horizon_of_its_own(tapes: list[Tape]) -> None:
         assert len(set(found["end_ts"][:20] - found["start_ts"][:20])) == 3, "not one by one"
 
 
-def rows_of(tape: Tape) -> Rows:
-    """What it was compiled from."""
+def rows_of(tape: Tape, times: int) -> Rows:
+    """What it was compiled from, with so many times the lots."""
     events = tape.events
     ticks = np.where(events.level < 0, 0, tape.level_ticks[np.maximum(events.level, 0)])
     return Rows(
-        np.array(events.ts), events.kind, events.side, ticks, events.qty.astype(np.int64),
+        np.array(events.ts), events.kind, events.side, ticks, events.qty.astype(np.int64) * times,
         events.slot,
     )  # fmt: skip
