@@ -192,6 +192,8 @@ def test_a_day_whose_file_is_gone_is_named(run: Run, tmp_path: Path) -> None:
         assert "is gone, and the set names it; make the set again" in err
     with pytest.raises(InputError, match="is gone"):
         kept.outcome("TINY", DAYS[1])
+    assert run(*MAKE)[0] == 0
+    assert run("show", "--set", "TMP/sets/one")[0] == 0
 
 
 def test_a_set_of_another_schema_is_refused_and_listed(run: Run, monkeypatch) -> None:

@@ -111,6 +111,11 @@ class FeatureSet:
         if (folder / _MANIFEST).exists():
             begun = cls.open(folder)
             if (begun.manifest.n_actions, begun.manifest.settings) == (n_actions, settings):
+                # A day whose file is gone is to be made again.
+                days = tuple(
+                    day for day in begun.manifest.days if begun._path(day.symbol, day.day).is_file()
+                )
+                begun.manifest = msgspec.structs.replace(begun.manifest, days=days)
                 return begun
             if begun.manifest.days or any(folder.rglob("*.parquet")):
                 raise InputError(
