@@ -31,7 +31,7 @@ DECISIONS = 40_000
 def states() -> tuple[list[Any], NDArray[np.float32], NDArray[np.bool_]]:
     """Orders under way: what a decider takes of each, and what was seen and legal of all."""
     tape = simulate_day(load_market("yhoo-2003"), "2024-01-08", 1)
-    env = BatchExecutionEnv(Pool([tape]), ORDERS)
+    env = BatchExecutionEnv(Pool([tape], untaught="own"), ORDERS)
     env.reset(seed=1)
     for _ in range(20):
         env.step(env.random_actions())

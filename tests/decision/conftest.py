@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from env.untaught import Pool
 from paceline.decision.state import State
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.guard.limits import Limits
 from paceline.market.tape import Tape
 from paceline.market.watch import Watch

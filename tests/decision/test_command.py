@@ -18,6 +18,7 @@ from paceline.decision.schema import FEATURES, NAMES
 from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.errors import InputError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -53,12 +54,12 @@ MAKE = ("materialise", "--tape", "TAPES", "-o", "TMP/sets/one", "--orders", "5",
 def test_a_set_is_made_listed_and_shown(run: Run, tmp_path: Path) -> None:
     status, out, err = run(*MAKE)
     assert (status, err) == (0, "")
-    assert "decisions of 3 days" in out
+    assert "decisions of 2 days" in out, "the first only teaches"
     kept = FeatureSet.open(tmp_path / "sets" / "one")
     assert [(day.symbol, day.day) for day in kept.manifest.days] == [
-        ("TINY", day) for day in DAYS[:3]
+        ("TINY", day) for day in DAYS[1:3]
     ]
-    for day in DAYS[:3]:
+    for day in DAYS[1:3]:
         found = kept.read("TINY", day)
         assert set(found.episode) == set(range(5))
         for episode in range(5):
@@ -120,7 +121,7 @@ def test_cut_off_it_keeps_whole_days_and_goes_on(run: Run, tmp_path: Path, monke
     real, days = features.decided, []
 
     def cut_off(tape, *rest):
-        if len(days) == 2:
+        if len(days) == 1:
             raise KeyboardInterrupt
         days.append(tape.session.day)
         return real(tape, *rest)
@@ -130,11 +131,11 @@ def test_cut_off_it_keeps_whole_days_and_goes_on(run: Run, tmp_path: Path, monke
     assert status == 130
     assert "interrupted" in err
     kept = FeatureSet.open(tmp_path / "sets" / "one")
-    assert [day.day for day in kept.manifest.days] == list(DAYS[:2])
+    assert [day.day for day in kept.manifest.days] == [DAYS[1]]
     monkeypatch.setattr(features, "decided", lambda tape, *rest: (
         days.append(tape.session.day), real(tape, *rest))[1])  # fmt: skip
     assert run(*MAKE)[0] == 0
-    assert days == list(DAYS[:3]), "finished days are not made again"
+    assert days == list(DAYS[1:3]), "finished days are not made again"
     assert run(*MAKE[:4], "TMP/sets/b", *MAKE[5:])[0] == 0
     other, kept = (FeatureSet.open(tmp_path / "sets" / name) for name in ("b", "one"))
     for name in ("spread", "inventory"):
@@ -151,8 +152,10 @@ def test_cut_off_it_keeps_whole_days_and_goes_on(run: Run, tmp_path: Path, monke
         ((*MAKE, "--seed", "-1"), "seed: -1 is below 0"),
         ((*MAKE, "--tape", "TAPES", "TMP/copy.tape"), "TINY-2024-03-04 is given twice"),
         ((*MAKE, "--tape", "TMP/none.tape"), "none.tape"),
+        ((*MAKE, "--tape", "TMP/copy.tape"), "each is the first day of its symbol"),
         ((*MAKE, "--config", "TMP/none.yaml"), "none.yaml"),
         ((*MAKE, "-o", "TMP"), "is not empty and holds no set"),
+        (("list", "TMP/short.yaml"), "short.yaml is a file; give the folder of the sets"),
     ],
 )
 def test_bad_words_are_one_line(run: Run, tapes, tmp_path: Path, words, says) -> None:
@@ -164,6 +167,33 @@ def test_bad_words_are_one_line(run: Run, tapes, tmp_path: Path, words, says) ->
     assert err.count("\n") == 1
     assert says in err
     assert not (tmp_path / "sets").exists()
+
+
+def test_a_run_that_failed_is_in_nobody_s_way(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text("horizon_s: [86400]\n")
+    status, _, err = run(*MAKE, "--config", "TMP/long.yaml")
+    assert status == 2
+    assert "does not fit into" in err
+    assert run(*MAKE)[0] == 0, "the same folder, with what is right"
+    status, _, err = run(*MAKE, "--config", "TMP/long.yaml")
+    assert status == 2
+    assert "holds a set of other tapes or settings" in err, "days that were made are kept"
+
+
+def test_a_day_whose_file_is_gone_is_named(run: Run, tmp_path: Path) -> None:
+    assert run(*MAKE)[0] == 0
+    kept = FeatureSet.open(tmp_path / "sets" / "one")
+    next(kept.folder.rglob(f"date={DAYS[1]}/*.parquet")).unlink()
+    for words in (("show",), ("show", "spread")):
+        status, _, err = run(*words, "--set", "TMP/sets/one")
+        assert status == 2
+        assert err.count("\n") == 1
+        assert f"date={DAYS[1]}" in err
+        assert "is gone, and the set names it; make the set again" in err
+    with pytest.raises(InputError, match="is gone"):
+        kept.outcome("TINY", DAYS[1])
+    assert run(*MAKE)[0] == 0
+    assert run("show", "--set", "TMP/sets/one")[0] == 0
 
 
 def test_a_set_of_another_schema_is_refused_and_listed(run: Run, monkeypatch) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.decision.actions import POST, ActionGrid
 from paceline.decision.decide import Decider
 from paceline.decision.feeds import Feed
@@ -19,7 +20,7 @@ from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Latency, Venue
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.errors import DecisionError
 from paceline.jit import kernel
 from paceline.market.book import Book, apply, top_levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +97,34 @@ def test_a_bad_file_is_refused_in_a_line(tmp_path: Path, text: str, says: str) -
     path.write_text(text)
     with pytest.raises(InputError, match=rf"bad\.csv.*{says}"):
         Feed.read(path)
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.parquet"])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"^\S+{name}: cannot be read \(.*\); give another$"):
+        Feed.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ((None, 0.5, 0.0), "ts: None is no time"),
+        ((T + 0.5, 0.5, 0.0), "is no time; give whole ns"),
+        ((math.nan, 0.5, 0.0), "ts: nan is no time"),
+        ((2**63, 0.5, 0.0), "is no time"),
+        ((T, None, 0.0), "score: None is not in 0 to 1"),
+        ((T, "0.5", 0.0), "score: '0.5' is not in 0 to 1"),
+        ((T, 0.5, None), "sentiment: None is not in -1 to 1"),
+        ((T, 0.5, math.nan), "sentiment: nan is not in"),
+    ],
+)
+def test_what_is_no_number_is_not_pushed(row: tuple[Any, Any, Any], says: str) -> None:
+    feed = Feed()
+    with pytest.raises(InputError, match=says):
+        feed.push(row[0], "ACME", *row[1:])
+    assert len(feed.told("ACME").ts) == 0
+    feed.push(np.int64(T), "ACME", np.float32(0.5), 0)  # type: ignore[arg-type]
+    assert feed.at("ACME", T) == (0.5, 0.0)
 
 
 def test_a_bad_row_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -223,3 +223,8 @@ def test_another_schema_or_file_is_refused_by_name(tmp_path: Path) -> None:
         path.write_text(json.dumps(kept | change))
         with pytest.raises(InputError, match=says):
             Normalizer.load(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.json: cannot be read \(No such file"):
+        Normalizer.load(tmp_path / "none.json")

@@ -164,6 +164,11 @@ def test_saved_and_loaded_to_the_last_bit(model: LiquidityRegimes, tmp_path: Pat
             LiquidityRegimes.load(tmp_path / "bad.json")
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.json: cannot be read \(No such file"):
+        LiquidityRegimes.load(tmp_path / "none.json")
+
+
 def test_what_cannot_be_fitted_is_refused() -> None:
     rows, _ = market_rows(100, 1)
     late = ["2024-03-04"] * 99 + ["2024-03-29"]

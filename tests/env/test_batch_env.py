@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
 from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
 from paceline.engine.shipped import load_market
@@ -21,7 +22,7 @@ from paceline.env.batch_env import (
     RewardSettings,
 )
 from paceline.env.choosing import pick_legal
-from paceline.env.episodes import EpisodeSettings, Pool, split
+from paceline.env.episodes import EpisodeSettings, split
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
 from paceline.market.tape import Tape
@@ -95,7 +96,8 @@ def test_rewards_add_up_to_the_shortfall(tapes: list[Tape]) -> None:
 
 def test_reward_terms_are_named_weighed_and_shaped(tapes: list[Tape]) -> None:
     assert TERM_NAMES == (
-        "is_step", "risk", "temporary", "permanent", "violation", "is_total", "variance",
+        "is_step", "risk", "temporary", "permanent", "violation", "is_total", "variance", "plan",
+        "left",
     )  # fmt: skip
     env = BatchExecutionEnv(
         Pool(tapes, SHORT, seed=1), 8, reward=RewardSettings(risk=0.5, is_total=2.0)
@@ -108,6 +110,32 @@ def test_reward_terms_are_named_weighed_and_shaped(tapes: list[Tape]) -> None:
         np.testing.assert_allclose(reward, terms[:, 0] + 0.5 * terms[:, 1] + 2.0 * terms[:, 5])
         assert np.all(terms[:, 1:5] <= 0.0)
         assert np.all(terms[~over, 5] == 0.0)
+
+
+def test_the_plan_pays_for_the_way_of_the_mid_and_the_end_for_what_is_left(
+    tapes: list[Tape],
+) -> None:
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=2), 8)
+    env.reset()
+    dice, paid = np.random.default_rng(1), 0
+    for _ in range(400):
+        going = env.lives.progress["over"] == 0
+        if not going.any():
+            break
+        order, mid2 = env.lives.order[:, 0].copy(), env.lives.progress["twice_mid"].copy()
+        env.advance(dice.integers(len(env.grid), size=8))
+        for i in np.flatnonzero(going):
+            one = order[i]
+            time_left = (one["end_ts"] - one["now_ts"]) / (one["end_ts"] - one["start_ts"])
+            steep = one["steepness"]
+            planned = np.sinh(steep * time_left) / np.sinh(steep)
+            moved = (env.lives.progress["twice_mid"][i] - mid2[i]) / one["arrival_twice_mid"]
+            assert env.terms[i, 7] == pytest.approx(one["side"] * planned * moved * 1e4)
+            paid += env.terms[i, 7] != 0.0
+            over = env.lives.progress["over"][i] != 0
+            left = env.lives.order["left"][i, 0] / env.lives.order["lots"][i, 0]
+            assert env.terms[i, 8] == (-left if over else 0.0)
+    assert paid > 20
 
 
 def test_the_same_seed_plays_the_same_game(tapes: list[Tape]) -> None:
@@ -144,15 +172,12 @@ def test_many_are_as_many_alone(tapes: list[Tape]) -> None:
 def test_nothing_is_known_of_the_future(tapes: list[Tape]) -> None:
     """Where the market is another one from some time on, all that was seen and paid before stays
     the same to the last bit."""
-    tape = tapes[0]
-    pool = Pool([tape], SHORT, seed=2)
+    tape = tapes[1]
+    pool = Pool([tape], SHORT, seed=2, taught_by=tapes[:1])
     episodes = pool.draw(64)
     cut = int(np.median(episodes["start_ts"])) + 60 * 10**9
-    other = _with_another_future(tape, cut)
-    env, changed = (
-        BatchExecutionEnv(pool_of, 64, venue=VENUE)
-        for pool_of in (pool, _same_lessons(pool, other))
-    )
+    other = Pool([_with_another_future(tape, cut)], SHORT, seed=2, taught_by=tapes[:1])
+    env, changed = (BatchExecutionEnv(pool_of, 64, venue=VENUE) for pool_of in (pool, other))
     seen, _ = env.reset(options={"episodes": episodes})
     theirs, _ = changed.reset(options={"episodes": episodes})
     dice, compared, moved = np.random.default_rng(1), 0, 0
@@ -183,13 +208,6 @@ def _with_another_future(tape: Tape, cut: int) -> Tape:
         np.where(late, NO_SLOT, events.slot).astype(np.int32),
     )
     return Tape.compile(rows, tape.instrument, tape.session)
-
-
-def _same_lessons(pool: Pool, tape: Tape) -> Pool:
-    """A pool of `tape` that was taught what `pool` was."""
-    other = Pool([tape], SHORT, seed=2)
-    other.lessons, other.touch_lots = pool.lessons, pool.touch_lots
-    return other
 
 
 def test_no_more_is_ever_traded_than_was_ordered(tapes: list[Tape]) -> None:

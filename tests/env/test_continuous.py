@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
 from decision.judging import against
+from env.untaught import Pool
 from paceline.decision.actions import HOLD, ActionGrid
 from paceline.decision.box import ActionBox
 from paceline.decision.decide import mean
@@ -22,7 +23,7 @@ from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Latency, Venue
 from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv, RewardSettings
 from paceline.env.checks import check_conservation, check_deterministic
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.execution_env import CONTINUOUS_ID, ExecutionEnv
 from paceline.errors import InputError
 from paceline.guard.rules import IOC

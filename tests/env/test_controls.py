@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Footprint, Venue
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episode import RUNNING
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.policies import Urgency, parse_policy
 from paceline.market.events import ADD, ASK, BID, DELETE, HIDDEN, NO_SLOT, Rows
 from paceline.market.session import Session

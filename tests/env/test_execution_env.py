@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from env.untaught import Pool
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.checks import check_conservation, check_deterministic
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.execution_env import ID, ExecutionEnv
 from paceline.errors import InputError
 from paceline.market.tape import Tape

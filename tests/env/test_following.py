@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Fees, Latency, Venue
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episode import TERMINATED
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.policies import Urgency, make_plan, parse_policy
 from paceline.env.working import PARENT_RECORD
 from paceline.evaluate.backtest import work_all

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from env.test_batch_env import _with_another_future
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.decision.box import ActionBox
 from paceline.decision.feeds import Feed
@@ -20,7 +21,7 @@ from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Latency, Venue
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.errors import ConfigError, InputError
 from paceline.guard.reasons import PASSIVE_ONLY
 from paceline.market.tape import Tape
@@ -176,7 +177,6 @@ def test_nothing_is_known_of_the_future(tapes: list[Tape], regimes: LiquidityReg
     episodes = pool.draw(48)
     cut = int(np.median(episodes["start_ts"])) + 60 * NS_PER_S
     other = Pool([_with_another_future(tape, cut)], SHORT, seed=2, taught_by=tapes[:1])
-    other.lessons, other.touch_lots = pool.lessons, pool.touch_lots
     venue = Venue(market_data=Latency.constant(2.0), submit=Latency.constant(5.0))
     env = BatchExecutionEnv(pool, 48, venue=venue, moods=moods_of(tape, regimes))
     # The times of the news are the same; what it says from the cut on is not.

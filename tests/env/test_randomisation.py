@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
 from paceline.engine.queue import FillModel
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.randomisation import VenueRanges
 from paceline.errors import ConfigError, InputError
 from paceline.market.tape import Tape

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from env.market_days import DAYS, INSTRUMENT, random_rows, tape_of
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
-from paceline.env.episodes import Pool
 from paceline.env.policies import Urgency, make_plan
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import PARENT_RECORD

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from env.untaught import Pool
 from paceline.engine.queue import FillModel
-from paceline.env.episodes import Pool
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate import tuning
 from paceline.evaluate.compare_settings import CompareSettings

@@ -109,6 +109,38 @@ def test_nonsense_is_refused_with_a_reason(gate: Gate, wrong: dict[str, Any]) ->
     assert gate.check(submit("b1", "c1"), NOW).allowed
 
 
+def test_whole_numbers_of_numpy_are_whole_numbers(gate: Gate) -> None:
+    asked = submit("b1", "c1", ticks=np.int64(2084), lots=np.int32(100), side=np.int8(1))
+    assert gate.check(asked, np.int64(NOW)) == (True, 0, ())  # type: ignore[arg-type]
+    gate.filled("c1", np.int32(40), np.int64(NOW))  # type: ignore[arg-type]
+    assert (
+        gate.check(submit("b1", "c2", lots=np.float64(5.0)), NOW)
+        .reasons[0]
+        .startswith("malformed: ")
+    )
+    assert not gate.check(submit("b1", "c2", lots=np.uint64(2**63)), NOW).allowed
+    gate.holds("ACME", np.int64(0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [CANCEL, REPLACE])
+def test_of_what_was_never_sent_nothing_is_cancelled(gate: Gate, kind: int) -> None:
+    assert gate.check(submit("b1", "c1", kind=kind), NOW).reasons == (
+        "malformed: nothing works under child_id 'c1'; give the id of an order that was sent",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("reference_half_ticks", [1, 2], "3 numbers"), ("reference_half_ticks", 1, "3 numbers"),
+        ("bid_ticks", [1999], "one number"), ("bid_ticks", [[1]], "one number"),
+    ],
+)  # fmt: skip
+def test_what_is_seen_has_its_shape(gate: Gate, field: str, value: Any, wanted: str) -> None:
+    with pytest.raises(InputError, match=f"^{field}: .* has another shape; give {wanted}$"):
+        gate.see("b1", **{field: value})
+
+
 def test_holding_is_legal_and_counts_nothing(gate: Gate) -> None:
     for _ in range(50):
         assert gate.check(Request("b1", "", HOLD), NOW).allowed

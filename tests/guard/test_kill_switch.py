@@ -54,7 +54,11 @@ def test_it_is_latched_for_every_process(path: Path) -> None:
     assert other.thrown()[0].who == "ann"
     other.release(Scope.SYMBOL, "ACME", **TWO)
     assert one.mode(**WHOM) == Mode.RUNNING
-    assert json.loads(path.read_text())["released"][0]["confirmed_by"] == "bob"
+    (released,) = json.loads(path.read_text())["released"]
+    assert released["confirmed_by"] == "bob"
+    assert [(one["who"], one["why"], one["ts"]) for one in released["thrown"]] == [
+        ("ann", "it buys too much", 5)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,40 @@ def test_a_release_needs_two_people_and_a_reason(path: Path, changed: dict[str, 
     with pytest.raises(InputError):
         switch.release(**given)
     assert switch.mode(**WHOM) == Mode.HALT
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            {"scope": "symbl"},
+            "kill.scope: 'symbl' .*; give one of order, symbol, policy, desk",
+        ),
+        ({"scope": "symbl", "name": ""}, "kill.scope: 'symbl'"),
+        ({"mode": 7}, "kill.mode: 7 .*; give one of REDUCE_ONLY, HALT, CANCEL_ALL"),
+        ({"name": None}, "kill.name: None .*; give its text"),
+        ({"ts": 1.5}, "kill.ts: 1.5 .*; give whole ns"),
+        ({"who": " "}, "kill.who: ' ' .*; say who and why"),
+        ({"name": ""}, "kill.name: '' does not fit scope symbol; name what"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_named(path: Path, changed: dict[str, Any], says: str) -> None:
+    given = {"scope": Scope.SYMBOL, "name": "ACME", "mode": Mode.HALT, **ANN, **changed}
+    with pytest.raises(InputError, match=f"^{says}"):
+        KillSwitch(path).throw(**given)
+    assert KillSwitch(path).thrown() == ()
+
+
+def test_a_file_in_no_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"kill\.json: No such file or directory; give a file in"):
+        KillSwitch.create(tmp_path / "none" / "kill.json")
+
+
+def test_a_file_from_before_releases_kept_who_threw_is_read(path: Path) -> None:
+    one = {"scope": "desk", "name": "d1", **TWO}
+    path.write_text(json.dumps({"version": 1, "thrown": [], "released": [one]}))
+    assert KillSwitch(path).mode(**WHOM) == Mode.RUNNING
 
 
 def test_what_makes_no_sense_is_refused(path: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid, child_lots, child_ticks
 from paceline.decision.decide import Decider
 from paceline.decision.normalizer import Normalizer
@@ -17,7 +18,7 @@ from paceline.decision.store import Decisions
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.learn.behavior_cloning import BehaviorCloning, logged, nearest
 from paceline.learn.checkpoint import Origin
 from paceline.learn.collecting import Collector

@@ -128,10 +128,12 @@ def test_no_day_both_trains_and_validates(recipe: Recipe, days: Path) -> None:
     tapes = tapes_at([days])
     with pytest.raises(ConfigError, match=r"is not after the last day of training"):
         recorded(tapes, f"{DAYS[0]}..{DAYS[1]}", f"{DAYS[1]}..{DAYS[2]}", recipe.orders, 1)
-    source = recorded(tapes, DAYS[0], f"{DAYS[1]}..{DAYS[2]}", recipe.orders, 1)
+    with pytest.raises(ConfigError, match=r"data\.train: .* one day of each symbol"):
+        recorded(tapes, DAYS[0], DAYS[1], recipe.orders, 1)
+    source = recorded(tapes, f"{DAYS[0]}..{DAYS[1]}", DAYS[2], recipe.orders, 1)
     trained = {tape.session.day for tape in source.train.tapes}
     assert not trained & {tape.session.day for tape in source.validation.tapes}
-    assert source.last_training_day == DAYS[0]
+    assert (trained, source.last_training_day) == ({DAYS[1]}, DAYS[1])
 
 
 def test_actions_as_a_desk_says_them() -> None:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from env.market_days import DAYS, random_day
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.decision.schema import N_FEATURES, NAMES
 from paceline.env.batch_env import BatchExecutionEnv
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.errors import ConfigError, InputError
 from paceline.learn.logbook import RUNNING, TERMINATED, transitions, worked
 from paceline.learn.teachers import Teacher

@@ -187,8 +187,10 @@ def _pool(
         markets = [name.strip() for name in args.market.split(",") if name.strip()]
         return SimulatedPool(markets, episode_settings(settings), seed=settings.seed), [], []
     chosen, notes = _whole(_within(tapes, args.days, "days"), "days")
-    # Who compares knows which days taught: those before.
-    pool = Pool(chosen, episode_settings(settings), seed=settings.seed, taught_by=tapes)
+    # A day without one before it is noted in what is found, as it is in a backtest.
+    pool = Pool(
+        chosen, episode_settings(settings), seed=settings.seed, taught_by=tapes, untaught="own"
+    )
     return pool, sorted({tape.session.day for tape in chosen}), notes
 
 
@@ -219,7 +221,7 @@ def _tuned(
         chosen = _within(tapes, args.tune_days, "tune_days")
         check_days([tape.session.day for tape in chosen], days)
         chosen, _ = _whole(chosen, "tune_days")
-        pool: Any = Pool(chosen, like, seed=seed, taught_by=tapes)
+        pool: Any = Pool(chosen, like, seed=seed, taught_by=tapes, untaught="own")
     else:
         markets = [name.strip() for name in args.market.split(",") if name.strip()]
         pool = SimulatedPool(markets, like, seed=seed)

@@ -69,6 +69,8 @@ def _list(args: argparse.Namespace) -> None:
     from paceline.decision.schema import FEATURES, VERSION, schema_hash
     from paceline.decision.store import sets_in
 
+    if args.folder.exists() and not args.folder.is_dir():
+        raise ConfigError(f"folder: {args.folder} is a file; give the folder of the sets")
     print(f"schema {VERSION}, {schema_hash()[:12]}: {len(FEATURES)} features")
     table = _table("group", "feature", "unit", "from", "to", "missing", "what it is")
     last = ""
@@ -146,6 +148,7 @@ def _materialise(args: argparse.Namespace) -> None:
     from paceline.decision.actions import ActionGrid
     from paceline.decision.store import FeatureSet
     from paceline.env.episodes import EpisodeSettings
+    from paceline.env.history import taught_days
 
     if args.orders < 1:
         raise ConfigError(f"orders: {args.orders} is no count; give 1 or more")
@@ -156,6 +159,11 @@ def _materialise(args: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    worked = taught_days(tapes, tapes)
+    if not worked:
+        raise ConfigError(
+            "tape: each is the first day of its symbol, and that only teaches; give later ones, too"
+        )
     episodes = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()
     grid = ActionGrid()
     settings = {
@@ -165,14 +173,14 @@ def _materialise(args: argparse.Namespace) -> None:
     }  # fmt: skip
     kept = FeatureSet.create(args.out, len(grid), settings)
     with progress_bar() as bar:
-        for tape in tapes:
+        for tape in worked:
             symbol, day = tape.instrument.symbol, tape.session.day
             if kept.holds(symbol, day):
-                bar.on("orders", args.orders, args.orders * len(tapes))
+                bar.on("orders", args.orders, args.orders * len(worked))
                 continue
             found = decided(
                 tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
-                lambda n: bar.on("orders", n, args.orders * len(tapes)),
+                lambda n: bar.on("orders", n, args.orders * len(worked)),
             )  # fmt: skip
             kept.add(symbol, day, found)
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")

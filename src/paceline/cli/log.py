@@ -107,6 +107,7 @@ def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, 
     from functools import partial
 
     from paceline.env.episodes import Pool
+    from paceline.env.history import taught_days
     from paceline.market.days import within
 
     tapes = open_tapes(args.tape)
@@ -115,6 +116,11 @@ def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, 
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    chosen = taught_days(chosen, tapes)
+    if not chosen:
+        raise ConfigError(
+            "tape: each is the first day of its symbol, and that only teaches; give earlier days"
+        )
     works = [
         Work(
             tape.instrument.symbol, tape.session.day, args.orders,

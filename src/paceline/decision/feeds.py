@@ -11,6 +11,7 @@ nothing any more. Without a feed both features are missing.
 from __future__ import annotations
 
 import math
+import numbers
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from paceline.decision.state import State
 from paceline.errors import ConfigError, InputError
 from paceline.jit import kernel
-from paceline.units import NS_PER_S
+from paceline.units import INT64_MAX, NS_PER_S
 
 COLUMNS = ("ts", "symbol", "score", "sentiment")
 """Of a file: ns since the epoch (or a time with a zone), text, 0 to 1, -1 to 1."""
@@ -79,8 +80,10 @@ class Feed:
         if not (isinstance(symbol, str) and symbol):
             raise InputError(f"symbol: {symbol!r} is no symbol; give its text")
         for name, value, low in (("score", score, 0.0), ("sentiment", sentiment, -1.0)):
-            if not low <= value <= 1.0:  # nor NaN
+            if not (_is_number(value) and low <= value <= 1.0):  # nor NaN
                 raise InputError(f"{name}: {value!r} is not in {low:g} to 1; scale it")
+        if not _is_time(ts):
+            raise InputError(f"ts: {ts!r} is no time; give whole ns since the epoch")
         told, n = self._told.get(symbol, NOTHING_TOLD), self._n.get(symbol, 0)
         if n and ts < told.ts[n - 1]:
             raise InputError(
@@ -122,6 +125,14 @@ def tell_news(told: Told, stale_ns: int, state: State) -> None:
     context["sentiment"] = told.sentiment[i] if i >= 0 else np.nan
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real)
+
+
+def _is_time(ts: object) -> bool:
+    return isinstance(ts, numbers.Integral) and abs(int(ts)) <= INT64_MAX
+
+
 def _with_room(told: Told, n: int) -> Told:
     """`told`, with room for `n` more rows."""
     more = np.zeros(n)
@@ -144,6 +155,10 @@ def _read(path: Path) -> Any:
             table = csv.read_csv(path, convert_options=text)
         else:
             table = parquet.read_table(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or error}); give another"
+        ) from None
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
     missing = [name for name in COLUMNS if name not in table.column_names]

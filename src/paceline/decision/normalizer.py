@@ -165,9 +165,13 @@ class Normalizer:
     def load(cls, path: str | Path) -> Normalizer:
         """A normaliser that was saved, to the last bit.
 
-        Raises `InputError` if it is no normaliser, or was made for features of another schema."""
+        Raises `InputError` if it is no normaliser, cannot be read, or is of another schema."""
         try:
             kept = msgspec.json.decode(Path(path).read_bytes(), type=_Saved)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); fit and save one"
+            ) from None
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: is no normaliser ({error}); fit and save one") from None
         check_schema(kept.schema, str(path))

@@ -157,9 +157,13 @@ class LiquidityRegimes:
     def load(cls, path: str | Path) -> LiquidityRegimes:
         """Regimes that were saved, to the last bit.
 
-        Raises `InputError` if they are none, or were made for features of another schema."""
+        Raises `InputError` if they are none, cannot be read, or are of another schema."""
         try:
             kept = msgspec.json.decode(Path(path).read_bytes(), type=_Saved)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); fit and save them"
+            ) from None
         except msgspec.DecodeError as error:
             raise InputError(f"{path}: holds no regimes ({error}); fit and save them") from None
         check_schema(kept.schema, str(path))

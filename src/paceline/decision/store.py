@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -101,18 +103,25 @@ class FeatureSet:
     def create(cls, folder: str | Path, n_actions: int, settings: dict[str, Any]) -> FeatureSet:
         """A new set, or the one that was begun here with the same settings, to go on with.
 
-        `settings` are what JSON can hold. Raises `InputError` if another set is here."""
+        One without a day is nobody's, and a new one takes its place. `settings` are what JSON can
+        hold. Raises `InputError` if another set is here."""
         folder = Path(folder)
         # As it will be read again: tuples are lists.
         settings = msgspec.json.decode(msgspec.json.encode(settings))
         if (folder / _MANIFEST).exists():
             begun = cls.open(folder)
-            if (begun.manifest.n_actions, begun.manifest.settings) != (n_actions, settings):
+            if (begun.manifest.n_actions, begun.manifest.settings) == (n_actions, settings):
+                # A day whose file is gone is to be made again.
+                days = tuple(
+                    day for day in begun.manifest.days if begun._path(day.symbol, day.day).is_file()
+                )
+                begun.manifest = msgspec.structs.replace(begun.manifest, days=days)
+                return begun
+            if begun.manifest.days or any(folder.rglob("*.parquet")):
                 raise InputError(
                     f"{folder}: holds a set of other tapes or settings; give another folder"
                 )
-            return begun
-        if folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder}: is not empty and holds no set; give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         made = cls(
@@ -197,11 +206,9 @@ class FeatureSet:
 
     def outcome(self, symbol: str, day: str) -> Outcome:
         """What came of the decisions of a day. Raises `InputError` if that was not logged."""
-        from pyarrow import parquet
-
         if not self.holds(symbol, day):
             raise InputError(f"{self.folder}: holds no {symbol} {day}; it was not made")
-        with parquet.ParquetFile(self._path(symbol, day)) as file:
+        with self._opened(symbol, day) as file:
             names = file.schema_arrow.names
         terms = [name for name in names if name.startswith(_TERM)]
         if "propensity" not in names or not terms:
@@ -235,15 +242,23 @@ class FeatureSet:
         return np.concatenate(parts)
 
     def _columns(self, symbol: str, day: str, names: list[str]) -> Any:
+        with self._opened(symbol, day) as file:
+            return file.read(columns=names)
+
+    @contextmanager
+    def _opened(self, symbol: str, day: str) -> Iterator[Any]:
+        """The file of a day. Raises `InputError` if it is gone, or is none."""
         import pyarrow as pa
         from pyarrow import parquet
 
         path = self._path(symbol, day)
+        if not path.is_file():
+            raise InputError(f"{path}: is gone, and the set names it; make the set again")
         try:
             # Not `read_table`, which adds the folders' names as columns.
             with parquet.ParquetFile(path) as file:
-                return file.read(columns=names)
-        except pa.ArrowInvalid as error:
+                yield file
+        except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{path}: cannot be read ({reason}); make the set again") from None
 

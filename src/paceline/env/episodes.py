@@ -1,17 +1,18 @@
 """Which parent orders an environment works: drawn from recorded days, as curriculum and split say.
 
-    pool = Pool(tapes, EpisodeSettings(horizon_s=(1800,), qty_volume=(0.02, 0.1)), seed=7)
+    settings = EpisodeSettings(horizon_s=(1800,), qty_volume=(0.02, 0.1))
+    pool = Pool(tapes[1:], settings, seed=7, taught_by=tapes)
     episodes = pool.draw(1024)
     pool.enter(CURRICULUM[2])  # from now on hard ones
 
-Every day is taught by the days before it and by no other. Days for training, validation and test
-are told apart by date (`split`), and a pool holds days of one part only.
+Every day is taught by the days before it and by no other, and one that has none is refused. Days
+for training, validation and test are told apart by date (`split`); a pool takes what it is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -103,11 +104,16 @@ class Pool:
         *,
         seed: int = 0,
         taught_by: Sequence[Tape] = (),
+        untaught: Literal["refuse", "own"] = "refuse",
     ) -> None:
-        """Episodes on `tapes`; days before them in `tapes` or `taught_by` teach.
+        """Episodes on `tapes`; whole days before them in `tapes` or `taught_by` teach.
 
-        Raises `ConfigError` where there is none.
+        Raises `ConfigError` for a day without any. With `untaught="own"` such a day is taught by
+        itself, which is to look ahead: its average daily volume, impact and usual touch are those
+        of hours still to come.
         """
+        if untaught not in ("refuse", "own"):
+            raise ConfigError(f"untaught: {untaught!r} is neither 'refuse' nor 'own'; give one")
         if not tapes:
             raise ConfigError("tapes: none is given; give one or more days")
         self.tapes = list(tapes)
@@ -118,6 +124,12 @@ class Pool:
             symbol: History([t for t in everything.values() if t.instrument.symbol == symbol])
             for symbol in symbols
         }
+        alone = [] if untaught == "own" else [k for k in range(len(tapes)) if not self.earlier(k)]
+        if alone:
+            raise ConfigError(
+                f"tapes: {self.tapes[alone[0]].name} has no day before it to learn from; give "
+                "earlier days in taught_by, or leave it out"
+            )
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
         self.touch_lots = [usual_touch(tape, histories) for tape in self.tapes]
         self._open = np.arange(len(self.tapes))
@@ -169,10 +181,17 @@ class Pool:
         tape, lesson, settings, rng = (
             self.tapes[day], self.lessons[day], self.settings, self._rng,
         )  # fmt: skip
-        horizon = settings.horizon_s[int(rng.integers(len(settings.horizon_s)))]
-        parents = draw_parents(
-            tape, lesson, n, horizon, qty=None, qty_adv=None,
-            qty_volume=settings.qty_volume[1], seed=int(rng.integers(2**32)),
+        horizons = settings.horizon_s
+        of_each = np.bincount(rng.integers(len(horizons), size=n), minlength=len(horizons))
+        parents = np.concatenate(
+            [
+                draw_parents(
+                    tape, lesson, count, horizon, qty=None, qty_adv=None,
+                    qty_volume=settings.qty_volume[1], seed=int(rng.integers(2**32)),
+                )
+                for horizon, count in zip(horizons, of_each.tolist(), strict=True)
+                if count
+            ]
         )  # fmt: skip
         found = np.zeros(n, EPISODE_RECORD)
         for name in ("side", "start_ts", "end_ts", "seed"):
@@ -199,12 +218,8 @@ class Pool:
 
 
 def usual_touch(tape: Tape, histories: dict[str, History]) -> float:
-    """Median lots at the touch on the day before, or on the day itself if there is none."""
-    earlier = [
-        other
-        for other in histories[tape.instrument.symbol].tapes
-        if other.session.day < tape.session.day
-    ]
+    """Median lots at the touch on the whole day before, or on the day itself if there is none."""
+    earlier = histories[tape.instrument.symbol].earlier(tape)
     lots = np.concatenate(touch_lots(earlier[-1] if earlier else tape))
     return float(np.median(lots[lots > 0])) if np.any(lots > 0) else 1.0
 

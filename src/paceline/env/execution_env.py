@@ -1,10 +1,10 @@
 """One parent order at a time: Gymnasium's environment, for who wants to look.
 
-    env = gymnasium.make("paceline/Execution-v0", pool=Pool(tapes))
+    env = gymnasium.make("paceline/Execution-v0", pool=Pool(tapes, taught_by=earlier))
     seen, info = env.reset(seed=7)
     seen, reward, terminated, truncated, info = env.step(0)
 
-    env = gymnasium.make("paceline/ExecutionContinuous-v0", pool=Pool(tapes))
+    env = gymnasium.make("paceline/ExecutionContinuous-v0", pool=Pool(tapes, taught_by=earlier))
     seen, reward, terminated, truncated, info = env.step([0.1, -0.5])
 
 The second is the same with a fraction of what is left and a price offset for actions (`ActionBox`);

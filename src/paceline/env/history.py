@@ -2,8 +2,8 @@
 
 A schedule may know the days before the one it trades, and nothing else. `History.before(day)` is
 the only door, and it hands out earlier tapes only. The first day has none: its volume curve is
-uniform, and what else a market needs is measured on the day itself. It says so in `notes`, and a
-report repeats them.
+uniform, and what else a market needs is measured on the day itself, which is to look ahead. It says
+so in `notes`, and a report repeats them; where decisions are learnt, such a day is left out.
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ class Lesson(NamedTuple):
     orders; None where the tape names its own, or no earlier day does."""
     notes: tuple[str, ...]
     """What a reader must know, e.g. that the volume curve is uniform for want of earlier days."""
+
+
+def taught_days(tapes: Sequence[Tape], taught_by: Sequence[Tape]) -> list[Tape]:
+    """Those of `tapes` that have a whole day of their symbol before them in `taught_by`."""
+    found = []
+    for tape in tapes:
+        alike = [t for t in taught_by if t.instrument.symbol == tape.instrument.symbol]
+        if alike and History(alike).earlier(tape):
+            found.append(tape)
+    return found
 
 
 class History:

@@ -7,6 +7,7 @@ order's snapshot, and tells of fills, confirmations and ends.
 
 from __future__ import annotations
 
+import numbers
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from paceline.guard.fallback import behind_schedule
 from paceline.guard.kill_switch import KillSwitch, Mode
 from paceline.guard.limits import LIMITS_RECORD, MOST_LOTS, Limits, limits_record, tightened
 from paceline.guard.reasons import REASONS
-from paceline.guard.rules import ORDER_RECORD, PROTECT, SUBMIT
+from paceline.guard.rules import CANCEL, ORDER_RECORD, PROTECT, REPLACE, SUBMIT
 from paceline.guard.snapshot import SNAPSHOT_RECORD, blank_snapshots
 from paceline.guard.words import explain
 from paceline.orders.instrument import Instrument
@@ -134,14 +135,20 @@ class Gate:
 
     def see(self, parent_id: str, **fields: object) -> None:
         """Write what is seen of the market and the desk: fields of SNAPSHOT_RECORD. What was not
-        written is missing; what we sent and got is written by the gate."""
+        written is missing; what we sent and got is written by the gate. Raises `InputError` for a
+        field that is none of them, or whose value is not whole or of another shape."""
         with self._lock:
             snapshot = self._snapshots[self._row(parent_id)]
             for field, value in fields.items():
                 if field not in SEEN:
                     raise InputError(f"{field}: is not seen; known are {', '.join(SEEN)}")
-                if np.asarray(value).dtype.kind not in "iub":
+                found = np.asarray(value)
+                if not (found.dtype.kind in "iub" and np.all(found <= INT64_MAX)):
                     raise InputError(f"{field}: {value!r} is not whole; give ticks, lots or ns")
+                shape = SNAPSHOT_RECORD[field].shape
+                if found.shape != shape:
+                    wanted = f"{shape[0]} numbers" if shape else "one number"
+                    raise InputError(f"{field}: {value!r} has another shape; give {wanted}")
                 snapshot[field] = value
 
     def holds(self, symbol: str, position_lots: int) -> None:
@@ -228,7 +235,7 @@ class Gate:
         thought to be over, or never sent."""
         if not _are_counts(lots, ts) or not 0 < lots <= MOST_LOTS:
             raise OrderError(f"lots: {lots!r} at {ts!r} is no fill; give lots that traded, and ns")
-        self._told(child_id, counting.filled, lots, ts)
+        self._told(child_id, counting.filled, int(lots), int(ts))
 
     def replaced(self, child_id: str) -> None:
         """The venue confirmed a replace. Raises `OrderError` when none was on its way."""
@@ -245,6 +252,12 @@ class Gate:
         child = self._children.get(request.child_id)
         if request.kind == SUBMIT and child is not None:
             return _refused(bit.DUPLICATE, f"child_id {request.child_id!r} was used")
+        if request.kind in (CANCEL, REPLACE) and child is None:
+            return _refused(
+                bit.MALFORMED,
+                f"nothing works under child_id {request.child_id!r}",
+                "give the id of an order that was sent",
+            )
         return self._judge(request, child, now_ts)
 
     def _judge(self, request: Request, child: _Child | None, now_ts: int) -> Decision:
@@ -317,12 +330,14 @@ def _with_counts_of(before: Counters, after: Counters) -> Counters:
 def _are_counts(*values: object) -> bool:
     """Whether all are whole numbers that a record can hold."""
     return all(
-        isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INT64_MAX
+        not isinstance(value, bool)
+        and isinstance(value, numbers.Integral)
+        and abs(int(value)) <= INT64_MAX
         for value in values
     )
 
 
-def _refused(bits: int, words: str) -> Decision:
-    """A refusal of what never came as far as the rules."""
+def _refused(bits: int, words: str, remedy: str = "") -> Decision:
+    """A refusal of what never came as far as the rules; its remedy is the rule's unless given."""
     reason = REASONS[bits.bit_length() - 1]
-    return Decision(False, bits, (f"{reason.name}: {words}; {reason.remedy}",))
+    return Decision(False, bits, (f"{reason.name}: {words}; {remedy or reason.remedy}",))

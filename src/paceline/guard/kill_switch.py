@@ -63,7 +63,7 @@ class Thrown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was released, and by whom."""
+    """What was released, by whom, and who had thrown it."""
 
     scope: Scope
     name: str
@@ -71,6 +71,8 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     confirmed_by: Words
     why: Words
     ts: int
+    thrown: tuple[Thrown, ...] = ()
+    """All that held there until then."""
 
 
 class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,12 +100,18 @@ class KillSwitch:
 
     @classmethod
     def create(cls, path: str | Path) -> KillSwitch:
-        """A new file with nothing thrown. `InputError` when there is one, which may be thrown."""
+        """A new file with nothing thrown. `InputError` when there is one, which may be thrown, or
+        none can be written."""
         switch = cls(path)
-        with switch._alone():
-            if switch._path.exists():
-                raise InputError(f"{path}: is there already; open it, or remove it on purpose")
-            switch._write(_NONE)
+        try:
+            with switch._alone():
+                if switch._path.exists():
+                    raise InputError(f"{path}: is there already; open it, or remove it on purpose")
+                switch._write(_NONE)
+        except OSError as error:
+            raise InputError(
+                f"{path}: {error.strerror}; give a file in a folder that can be written to"
+            ) from None
         return switch
 
     def mode(self, *, order: str, symbol: str, policy: str, desk: str) -> Mode:
@@ -164,6 +172,8 @@ class KillSwitch:
                     kept = tuple(s for s in held if (s.scope, s.name) != (scope, name))
                     if kept == held:
                         raise InputError(f"kill.name: nothing is thrown for {scope} {name!r}")
+                    ended = tuple(s for s in held if s not in kept)
+                    new = msgspec.structs.replace(new, thrown=ended)
                     done = (*self._switches.released, new)
                     self._write(msgspec.structs.replace(_NONE, thrown=kept, released=done))
             except OSError as error:
@@ -219,9 +229,25 @@ class KillSwitch:
 
 def _checked(kind: type[T], **given: object) -> T:
     """One entry, checked as the file would be."""
-    if (given["scope"] == Scope.ALL) != (given["name"] == ""):
-        raise InputError(f"kill.name: {given['name']!r} does not fit scope {given['scope']}")
     try:
-        return msgspec.convert(given, kind)
+        found = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        raise InputError(f"kill: {error}; say who and why") from None
+        # It ends with the field: "... - at `$.scope`".
+        what, _, field = str(error).rstrip("`").rpartition(" - at `$.")
+        remedy = _REMEDIES.get(field, "say who and why")
+        raise InputError(f"kill.{field}: {given.get(field)!r} ({what}); {remedy}") from None
+    if (given["scope"] == Scope.ALL) != (given["name"] == ""):
+        raise InputError(
+            f"kill.name: {given['name']!r} does not fit scope {given['scope']}; name what is to "
+            "stop, and leave it empty for all"
+        )
+    return found
+
+
+_REMEDIES = {
+    "scope": f"give one of {', '.join(Scope)}",
+    "mode": f"give one of {', '.join(mode.name for mode in Mode if mode != Mode.RUNNING)}",
+    "name": "give its text",
+    "ts": "give whole ns since the epoch",
+}
+"""Of fields that say neither who nor why."""

@@ -1,6 +1,7 @@
 """Where parent orders to learn from come from: recorded days, or simulated markets.
 
 Days are told apart by date: those of validation come after those of training, and no day is both.
+The first training day of a symbol only teaches what is usual, for none teaches it.
 Simulated markets have no days; their training and validation are other seeds.
 """
 
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from paceline.env.days import AnyPool
 from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.history import taught_days
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError
 from paceline.market.days import within
@@ -45,8 +47,13 @@ def recorded(
             f"data.validation: {begins} is not after the last day of training, {last}; give later "
             "days"
         )
+    worked = taught_days(first, first)
+    if not worked:
+        raise ConfigError(
+            f"data.train: {train} has one day of each symbol, and the first only teaches; give more"
+        )
     return Source(
-        Pool(first, orders, seed=seed),
+        Pool(worked, orders, seed=seed, taught_by=first),
         Pool(then, orders, seed=seed + _VALIDATION, taught_by=first),
         last,
         {tape.name: tape.manifest.tape_id for tape in (*first, *then)},
