@@ -1,4 +1,4 @@
-"""The mask is the guard's own verdict on every child order of the grid, bit for bit."""
+"""The mask is the guard's own verdict on every message of the grid, bit for bit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from decision.conftest import N, state_of
+from decision.judging import messages
 from decision.test_actions import child_of
 from guard.states import LIMITS
 from paceline.decision.actions import EXTENDED, MOST_CHOICES, ActionGrid
@@ -27,7 +28,7 @@ from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
 from paceline.guard import rules
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import REASONS
-from paceline.guard.rules import ORDER_RECORD, REPLACE, SUBMIT
+from paceline.guard.rules import HOLD, ORDER_RECORD
 
 STRICT = Limits(**(LIMITS | {
     "participation": 0.05, "symbol_participation": 0.03, "child_max": 8, "max_order_quantity": 6,
@@ -62,26 +63,26 @@ def masked(
 def judged(
     state: State, limits: np.void, snapshot: np.void, grid: ActionGrid
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The guard's bits on every child order of `grid`, one by one, and which exist."""
-    order, n = state.order[0], len(grid)
-    rests = order["work_ticks"] != NOWHERE
-    orders = np.zeros((1, n), ORDER_RECORD)
+    """The guard's bits on all messages of every action of `grid`, and which actions exist."""
+    n = len(grid)
+    orders = np.zeros((2, n), ORDER_RECORD)
+    orders["kind"] = HOLD
     exists = np.zeros(n, bool)
     both = state.sizes[:, 0].all()
     for p, price in enumerate(grid.prices):
         for s, size in enumerate(grid.sizes):
             type_, ticks, lots = child_of(grid, price, size, state)
+            if not (both and ticks > 0 and lots > 0):
+                continue
             for t in range(len(grid.waits_s)):
                 action = grid.index(s, p, t)
-                orders[0, action] = (
-                    REPLACE if rests else SUBMIT, order["side"], type_, ticks, lots,
-                    order["working"] if rests else 0,
-                    order["now_ts"] - order["work_since_ts"] if rests else 0,
-                )  # fmt: skip
-                exists[action] = both and ticks > 0 and lots > 0
-    bits = np.zeros((1, n), np.int64)
-    rules.mask(np.array([limits]), np.array([snapshot]), orders, bits)
-    return bits[0], exists
+                exists[action] = True
+                for k, message in enumerate(messages(state, type_, ticks, lots)):
+                    for name, value in message.items():
+                        orders[k, action][name] = value
+    bits = np.zeros((2, n), np.int64)
+    rules.mask(np.array([limits] * 2), np.array([snapshot] * 2), orders, bits)
+    return bits[0] | bits[1], exists
 
 
 def cases(env: BatchExecutionEnv):
@@ -137,6 +138,7 @@ def test_any_state_of_the_guard_any_grid(
             state.order["work_ticks"] = dice.choice([NOWHERE, int(state.order["work_ticks"][0])])
             if state.order[0]["work_ticks"] == NOWHERE or not state.order[0]["working"]:
                 state.order["work_ticks"] = NOWHERE
+                state.order["work_lots"] = state.order["move_lots"] = 0
             got = masked(state, limits, changed, grid)
             bits, exists = judged(state, limits, changed, grid)
             np.testing.assert_array_equal((got & ~OWN)[exists], bits[exists])

@@ -32,21 +32,12 @@ from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
 from paceline.decision.actions import ACTION_RECORD, HOLD, POST, TAKE
-from paceline.decision.mask import NO_PRICE, NO_ROOM
-from paceline.decision.state import NOWHERE, State
+from paceline.decision.mask import NO_PRICE, sending, size_reasons, there
+from paceline.decision.state import State
 from paceline.guard.bounds import Bounds, bounds
 from paceline.guard.limits import MOST_TICKS
-from paceline.guard.rules import (
-    IOC,
-    LIMIT,
-    REPLACE,
-    SUBMIT,
-    lots_reasons,
-    pair_reasons,
-    price_reasons,
-    sending_reasons,
-)
-from paceline.jit import inlined, kernel
+from paceline.guard.rules import IOC, LIMIT, price_reasons
+from paceline.jit import inlined, inner, kernel
 from paceline.schedule.tactic import TOUCH, crossing_ticks, resting_ticks
 from paceline.units import NS_PER_S
 
@@ -119,20 +110,12 @@ def aim(
     ticks = near + side * _steps(scale, offset, max(side * (far - near) // step, 0)) * step
     ticks = max(ticks, step)  # there is no price below
     bound = bounds(limits, snapshot)
-    rests = order["work_ticks"] != NOWHERE
-    kind = REPLACE if rests else SUBMIT
-    replaced = order["working"] if rests else 0
-    age = order["now_ts"] - order["work_since_ts"] if rests else 0
-    always = sending_reasons(bound, kind, side, age)
-    if not may_send:
-        always |= NO_ROOM
-    broken = always | _against(bound, snapshot, kind, ticks, lots, replaced)
-    if always != 0:
-        return broken
+    may = sending(bound, order, may_send)
+    broken = _against(bound, snapshot, order, may, ticks, lots)
     if broken != 0:
         ticks = _nearest_ticks(bound, ticks)
-        lots = _most_lots(bound, ticks, lots, replaced)
-        if lots < 1 or _against(bound, snapshot, kind, ticks, lots, replaced) != 0:
+        lots = _most_lots(bound, order, may, ticks, lots)
+        if lots < 1 or _against(bound, snapshot, order, may, ticks, lots) != 0:
             return broken
     takes = side * ticks >= bound.touch
     action["does"] = TAKE if takes else POST
@@ -164,19 +147,24 @@ def _steps(scale: Scale, offset: float, spread: int) -> int:
     return steps if offset > 0.0 else -steps
 
 
-@inlined
+@inner
 def _against(
-    bound: Bounds, snapshot: np.void, kind: int, ticks: int, lots: int, replaced: int
+    bound: Bounds, snapshot: np.void, order: np.void, may: tuple[int, int], ticks: int, lots: int
 ) -> int:
-    """Reasons against an order for its price and its size."""
+    """Reasons against making `lots` work at `ticks`; `may` are those whatever price and size."""
     if not 0 < ticks <= MOST_TICKS:
         return NO_PRICE
-    type_ = IOC if bound.side * ticks >= bound.touch else LIMIT
+    type_ = _type_at(bound, ticks)
+    rests = there(order, type_, ticks)
     return int(
         price_reasons(bound, type_, ticks)
-        | lots_reasons(bound, lots, replaced)
-        | pair_reasons(bound, snapshot, kind, ticks, lots)
+        | size_reasons(bound, snapshot, order, may, rests, ticks, lots)
     )
+
+
+@inlined
+def _type_at(bound: Bounds, ticks: int) -> int:
+    return IOC if bound.side * ticks >= bound.touch else LIMIT
 
 
 @inlined
@@ -190,11 +178,26 @@ def _nearest_ticks(bound: Bounds, ticks: int) -> int:
 
 
 @inlined
-def _most_lots(bound: Bounds, ticks: int, lots: int, replaced: int) -> int:
-    """`lots`, cut to what all rules on sizes leave, where `replaced` are working already."""
-    more = min(
+def _most_lots(bound: Bounds, order: np.void, may: tuple[int, int], ticks: int, lots: int) -> int:
+    """`lots`, cut to what all rules on sizes leave: of what a replace moves, and of what is new."""
+    if ticks <= 0:
+        return 0
+    room = min(
         bound.inventory, bound.participation, bound.symbol_participation, bound.position,
         bound.working, bound.ahead, bound.covered, bound.reducing,
     )  # fmt: skip
-    most = min(lots, bound.child, bound.quantity, replaced + more)
-    return min(most, bound.value // ticks) if ticks > 0 else 0
+    most = min(bound.child, bound.quantity, bound.value // ticks)
+    rests = there(order, _type_at(bound, ticks), ticks)
+    kept = order["work_lots"] if rests else order["move_lots"]
+    wanted = min(lots - kept, order["left"] - order["working"])
+    more = min(wanted, most, room) if may[1] == 0 else 0
+    if rests and more > 0:
+        return int(kept + more)
+    moved = 0
+    if kept > 0 and may[0] == 0:
+        several = rests and kept != order["move_lots"]
+        moved = min(lots, kept) if several else min(lots, kept, most, kept + room)
+    if moved < kept or lots <= kept or rests:
+        return int(moved)
+    # Nothing is cut where no more is sent, nor what is sent.
+    return int(lots if more == wanted or (wanted <= 0 and kept > 0) else kept + max(more, 0))

@@ -3,6 +3,11 @@
 Rules look at a price, at a size, or at neither, so a grid of prices and sizes costs little more
 than its edges. 0 is legal; hold always is. To the guard's reasons come those that an action has of
 its own, in bits that the guard does not use.
+
+An action is carried out by one replace of a child order that rests, by one new order, or by both
+(`env.acting`). It is legal where the guard lets each of them go, and it counts as the guard does
+when they are sent: what is to be cancelled, or takes and has not been heard of, may still trade.
+Only what is replaced is not counted twice.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import MOST_CHOICES as MOST_CHOICES
 from paceline.decision.actions import child_lots, child_ticks, child_type
-from paceline.decision.state import NOWHERE, State
-from paceline.guard.bounds import bounds
+from paceline.decision.state import State
+from paceline.guard.bounds import Bounds, bounds
 from paceline.guard.reasons import REASONS, Reason
 from paceline.guard.rules import (
+    IOC,
     REPLACE,
     SUBMIT,
     lots_reasons,
@@ -23,7 +29,7 @@ from paceline.guard.rules import (
     price_reasons,
     sending_reasons,
 )
-from paceline.jit import kernel
+from paceline.jit import inlined, inner, kernel
 
 NO_PRICE = 1 << 48
 NO_SIZE = 1 << 49
@@ -57,13 +63,7 @@ def mask(
     """
     order = state.order[0]
     bound = bounds(limits, snapshot)
-    rests = order["work_ticks"] != NOWHERE
-    kind = REPLACE if rests else SUBMIT
-    age = order["now_ts"] - order["work_since_ts"] if rests else 0
-    always = sending_reasons(bound, kind, order["side"], age)
-    if not may_send:
-        always |= NO_ROOM
-    replaced = order["working"] if rests else 0
+    move, add = sending(bound, order, may_send)
     prices, sizes = edges[0], edges[1]
     for_price, for_size = edges[2], edges[3]
     bits[0] = 0
@@ -76,16 +76,63 @@ def mask(
         same_size = a > 1 and table[a - 1]["size"] == s
         if not same_price:
             prices[p] = child_ticks(state, action)
-            for_price[p] = always | (
+            for_price[p] = (
                 price_reasons(bound, child_type(action), prices[p]) if prices[p] > 0 else NO_PRICE
             )
         if p == 0 and not same_size:
             sizes[s] = child_lots(state, action)
-            for_size[s] = lots_reasons(bound, sizes[s], replaced) if sizes[s] > 0 else NO_SIZE
+            for_size[s] = 0 if sizes[s] > 0 else NO_SIZE
         if not (same_price and same_size):
             found = for_price[p] | for_size[s]
-            found |= pair_reasons(bound, snapshot, kind, prices[p], sizes[s])
+            rests = there(order, child_type(action), prices[p])
+            found |= size_reasons(bound, snapshot, order, (move, add), rests, prices[p], sizes[s])
         bits[a] = found | (IN_A_ROW if in_a_row > 0 and action["wait_ns"] == 0 else 0)
+
+
+@inlined
+def sending(bound: Bounds, order: np.void, may_send: bool) -> tuple[int, int]:
+    """Reasons against a replace of what rests, and against a new order, whatever its price and
+    size."""
+    room = 0 if may_send else NO_ROOM
+    move = sending_reasons(bound, REPLACE, order["side"], order["now_ts"] - order["work_since_ts"])
+    return room | move, room | sending_reasons(bound, SUBMIT, order["side"], 0)
+
+
+@inlined
+def there(order: np.void, type_: int, ticks: int) -> bool:
+    """Whether something rests at `ticks` that a child order of `type_` joins."""
+    return bool(type_ != IOC and order["work_lots"] > 0 and order["work_ticks"] == ticks)
+
+
+@inner
+def size_reasons(
+    bound: Bounds,
+    snapshot: np.void,
+    order: np.void,
+    sending: tuple[int, int],
+    there: bool,
+    ticks: int,
+    lots: int,
+) -> int:
+    """Reasons against the messages that make `lots` work at `ticks`, but for those against the
+    price; `sending` are those whatever the size, and `there` says that some rest at that price."""
+    kept = order["work_lots"] if there else order["move_lots"]
+    more, bits = lots - kept, 0
+    if kept > 0 and (more <= 0 or not there):
+        moved, of = min(lots, kept), kept
+        if there and kept != order["move_lots"]:
+            # Several rest: one of them shrinks, by a lot at least, once others are cancelled.
+            moved, of = 1, 2
+        bits |= sending[0] | lots_reasons(bound, moved, of)
+        bits |= pair_reasons(bound, snapshot, REPLACE, ticks, moved)
+    if more > 0:
+        # No more is sent than nothing else may trade.
+        more = min(more, order["left"] - order["working"])
+        if more > 0 or kept == 0 or there:
+            more = max(more, 1)
+            bits |= sending[1] | lots_reasons(bound, more, 0)
+            bits |= pair_reasons(bound, snapshot, SUBMIT, ticks, more)
+    return bits
 
 
 def reasons_of(bits: int) -> list[Reason]:

@@ -36,6 +36,8 @@ ORDER_STATE = np.dtype(
         ("steepness", np.float64),  # kappa T of its Almgren-Chriss trajectory; 0: TWAP
         ("working_orders", np.int64),  # child orders that may still trade
         ("work_ticks", np.int64),  # of the child order that rests; NOWHERE without one
+        ("work_lots", np.int64),  # that rest there, once all we asked for has happened
+        ("move_lots", np.int64),  # of them, those that one replace moves: of the oldest child order
         ("work_ahead", np.float64),  # lots in front of it, by what we know
         ("work_since_ts", np.int64),  # when it was sent or last moved
         ("posted_lots", np.int64),  # sent to rest so far

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from paceline.decision.state import NOWHERE, State
-from paceline.engine.account import LIMIT, learn, open_lots
+from paceline.engine.account import learn, open_lots
 from paceline.engine.clockwork import Floor, come_to, look
 from paceline.engine.sight import Ladder, lots_before, see_levels
+from paceline.env.acting import resting_lots
 from paceline.env.grounds import volume_seen
 from paceline.jit import inlined, inner
 
@@ -73,17 +74,18 @@ def _count_fills(floor: Floor, order: np.void, heard: np.void, fees: np.void) ->
 def _look_at_working(floor: Floor, order: np.void, heard: np.void, ts: int) -> None:
     account = floor.account
     order["working"], order["work_ticks"], order["working_orders"] = 0, NOWHERE, 0
+    order["work_lots"] = order["move_lots"] = 0
     n = account.clock[0]["n_orders"]
     while heard["first"] < n and account.orders[heard["first"]]["told_ts"] <= ts:
         heard["first"] += 1
     for k in range(heard["first"], n):
-        lots, row = open_lots(account, k, ts), account.orders[k]
+        lots = open_lots(account, k, ts)
         order["working"] += lots
         order["working_orders"] += lots > 0
-        if lots == 0 or row["asked_type"] != LIMIT:
+        rests = resting_lots(account, k, ts)
+        if rests == 0:
             continue
-        ticks = row["asked_ticks"]
-        nearer = order["side"] * (ticks - order["work_ticks"]) > 0
-        if order["work_ticks"] == NOWHERE or nearer:
-            order["work_ticks"] = ticks
+        if order["work_ticks"] == NOWHERE:
+            order["work_ticks"], order["move_lots"] = account.orders[k]["asked_ticks"], rests
             order["work_ahead"] = lots_before(floor, k)
+        order["work_lots"] += rests
