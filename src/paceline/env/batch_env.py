@@ -33,6 +33,7 @@ from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
 from paceline.env.choosing import Choices, checked, choose, pick_legal, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
+from paceline.env.desk import check_limits, check_record, check_schedule, check_windows, window_of
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
     EPISODE_RECORD,
@@ -47,10 +48,11 @@ from paceline.env.own_markets import nbytes as own_nbytes
 from paceline.env.policies import Policy, Urgency, make_plan
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
-from paceline.errors import CapacityError, ConfigError, InputError
+from paceline.errors import CapacityError, InputError
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
+from paceline.units import NS_PER_S
 
 OPEN_LIMITS = Limits(
     participation="unlimited", symbol_participation="unlimited", window_s=300.0,
@@ -131,9 +133,16 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         the work of a step; what comes out does not depend on them. `keep_fills` hands out the
         fills of an episode that is over (`info["final_fills"]`).
 
-        Raises `InputError` for a number of environments, or of venues, that is none."""
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise InputError(f"num_envs: {num_envs!r} is no count; give 1 or more")
+        `limits` are a desk's; those of a parent order tighten them. At the end of the horizon what
+        is left takes the book within band, size and participation, whatever was sent before.
+
+        Raises `InputError` for a count that is none, and `ConfigError` for limits that are not set,
+        that an environment cannot keep, or whose window is not that of the parent orders."""
+        counts = {"num_envs": num_envs, "max_orders": max_orders, "max_fills": max_fills,
+                  "threads": threads}  # fmt: skip
+        for name, count in counts.items():
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise InputError(f"{name}: {count!r} is no count; give 1 or more")
         self.num_envs = num_envs
         self.pool, self.grid = pool, grid or ActionGrid()
         given = Venue() if venue is None else venue
@@ -147,18 +156,20 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = gym.vector.utils.batch_space(
             self.single_observation_space, num_envs
         )
-        limits = limits or OPEN_LIMITS
-        if limits.band_reference != "arrival":
-            raise ConfigError(
-                f"limits.band_reference: {limits.band_reference} cannot be joined with the band of "
-                "a parent order, which is from arrival; give arrival"
-            )
+        self._limits = limits = limits or OPEN_LIMITS
+        check_limits(limits)
+        self._window_ns = window_of(limits)
+        if pool.settings.participation is not None:
+            settings = pool.settings
+            check_windows(limits, 1, round(settings.participation_window_s * NS_PER_S))
         self._own: OwnMarkets | None = None
         self._diary: Diary | None = None
         if isinstance(pool, SimulatedPool):
             self._own = new_own_markets(num_envs, pool.markets)
             self._diary = Diary(num_envs, self.single_action_space.shape or ())
         self.days = days_of(pool, self._own, self.venues, limits, moods)
+        for day, tape in zip(self.days, pool.tapes, strict=False):
+            check_record(limits, day.limits[0], tape.instrument.symbol)
         self._table = self.grid.table()
         self.lives = new_lives(
             num_envs, room_for(pool, self._own, len(self._table), max_orders, max_fills)
@@ -250,8 +261,19 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def follow(self, policy: Policy, urgency: Urgency | None = None) -> Iterator[Step]:
         """Let a schedule with its tactic work the orders that are under way, slice by slice, as a
         backtest does: yields what `advance` returns until all are over. Nothing is begun anew.
-        """
+
+        Raises `InputError` for orders that something was decided on already, `ConfigError` for
+        limits that a schedule does not keep, and `CapacityError` as `advance` does."""
+        check_schedule(self._limits)
+        running = self.lives.progress["over"] == RUNNING
+        if np.any(self.lives.order["decisions"][running] > 0):
+            raise InputError(
+                "follow: some orders are at work already; reset the environment, and follow then"
+            )
         self._followed = self._plan_of(policy, urgency or Urgency(None, None))
+        return self._slices()
+
+    def _slices(self) -> Iterator[Step]:
         everywhere = np.arange(self.num_envs)
         while np.any(self.lives.progress["over"] == RUNNING):
             if self._diary is not None:
@@ -325,6 +347,8 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
         """Begin `episodes` in these; those in which the market shows no mid are drawn again."""
         while len(which):
+            if self._window_ns > 0:
+                check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
             self.episodes[which] = episodes
             self.lives.progress["episode"][which] = which
             self.broken[which] = 0
