@@ -237,15 +237,15 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         return self.seen, reward, terminated, truncated, info | self._info()
 
     def advance(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Carry out one action in each, and begin nothing anew: rewards, and what is over."""
+        """Carry out one action in each that is not over, and begin nothing anew: rewards, and what
+        is over. Raises `CapacityError` where orders or fills found no room."""
         actions = checked(self.grid, actions, self.num_envs)
         everywhere = np.arange(self.num_envs)
         if self._diary is not None:
             self._diary.note(everywhere, actions)
         self._choose(everywhere, actions)
         self._each_day(everywhere, self._step)
-        if np.any(self.lives.account.clock["full"]):
-            raise CapacityError("account: full; make the environment with a larger max_orders")
+        self._check_room()
         return self.terms @ self.weights, self.lives.progress["over"].copy()
 
     @property
@@ -279,6 +279,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             if self._diary is not None:
                 self._diary.note(everywhere, SLICE)
             self._each_day(everywhere, self._follow)
+            self._check_room()
             yield self.terms @ self.weights, self.lives.progress["over"].copy()
 
     def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
@@ -343,6 +344,20 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         actions = np.zeros(self.num_envs, np.int64)
         pick_legal(self.lives.bits, self.np_random.random(self.num_envs), actions)
         return actions
+
+    def _check_room(self) -> None:
+        """Raises `CapacityError` where an account had no room left."""
+        account = self.lives.account
+        full = np.flatnonzero(account.clock["full"][:, 0])
+        if not len(full):
+            return
+        clock = account.clock[full[0], 0]
+        what = "larger max_orders"
+        if clock["n_fills"] == account.fills.shape[1]:
+            what = "larger max_fills"
+        elif clock["n_orders"] < account.orders.shape[1]:
+            what = "larger child_max: too many orders were under way at a time"
+        raise CapacityError(f"account: full; make the environment with a {what}")
 
     def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
         """Begin `episodes` in these; those in which the market shows no mid are drawn again."""

@@ -199,13 +199,16 @@ def step_some(
     terms: NDArray[np.float64],
     seen: NDArray[np.float32],
 ) -> None:
-    """Carry out `actions` `[n]` of ACTION_RECORD in `which` of the lives, all on `day`, and write
-    the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
+    """Carry out `actions` `[n]` of ACTION_RECORD in `which` of the lives that are not over, all on
+    `day`, and write the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
 
     `broken` `[n]` has the reasons against what was asked for instead; 0 where it is the same."""
     for at in range(len(which)):
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
+        if progress["over"] != RUNNING:
+            terms[i] = 0.0
+            continue
         episode = episodes[progress["episode"]]
         order = state.order[0]
         messages, cancels, ts = order["messages"], order["cancels"], progress["ts"]
