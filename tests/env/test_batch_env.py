@@ -95,7 +95,8 @@ def test_rewards_add_up_to_the_shortfall(tapes: list[Tape]) -> None:
 
 def test_reward_terms_are_named_weighed_and_shaped(tapes: list[Tape]) -> None:
     assert TERM_NAMES == (
-        "is_step", "risk", "temporary", "permanent", "violation", "is_total", "variance",
+        "is_step", "risk", "temporary", "permanent", "violation", "is_total", "variance", "plan",
+        "left",
     )  # fmt: skip
     env = BatchExecutionEnv(
         Pool(tapes, SHORT, seed=1), 8, reward=RewardSettings(risk=0.5, is_total=2.0)
