@@ -201,18 +201,20 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin an episode in each. `seed` begins the pool anew; `options["episodes"]` gives them
         (`[num_envs]` of EPISODE_RECORD) instead of drawing. Raises `InputError` for one at a venue
-        that is none."""
+        that is none, or that cannot begin: where no mid is known at its start, or its market has
+        ended."""
         if seed is not None:
             self.pool.reseed(seed)
             self._np_random, self._np_random_seed = gym.utils.seeding.np_random(seed)
         given = (options or {}).get("episodes")
+        drawn = given is None
         if given is None:
             given = self._draw(self.num_envs)
         elif np.any((given["venue"] < 0) | (given["venue"] >= len(self.venues))):
             raise InputError(
                 f"episodes: some are at venues that are none; give 0 to {len(self.venues) - 1}"
             )
-        self._begin(np.arange(self.num_envs), given)
+        self._begin(np.arange(self.num_envs), given, drawn=drawn)
         return self.seen, self._info()
 
     def step(
@@ -359,8 +361,11 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             what = "larger child_max: too many orders were under way at a time"
         raise CapacityError(f"account: full; make the environment with a {what}")
 
-    def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
-        """Begin `episodes` in these; those in which the market shows no mid are drawn again."""
+    def _begin(
+        self, which: NDArray[np.int64], episodes: NDArray[np.void], drawn: bool = True
+    ) -> None:
+        """Begin `episodes` in these; those that cannot begin are drawn again, unless they were
+        given."""
         while len(which):
             if self._window_ns > 0:
                 check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
@@ -371,6 +376,11 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
                 self._diary.begin(which)
             self._each_day(which, self._start)
             which = which[self.lives.progress["over"][which] != RUNNING]
+            if len(which) and not drawn:
+                raise InputError(
+                    f"episodes: number {which[0]} cannot begin, for at its start no mid is known "
+                    "or its market has ended; give another start_ts"
+                )
             episodes = self._draw(len(which))
 
     def _draw(self, n: int) -> NDArray[np.void]:

@@ -51,6 +51,7 @@ FACTS_RECORD = np.dtype(
         ("adv_lots", np.float64),
         ("touch_lots", np.float64),
         ("curve_ns", np.int64),  # length of a bin of the volume curve
+        ("last_ts", np.int64),  # until then the market is known
     ]
 )
 
@@ -180,6 +181,7 @@ def begin_some(
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
+        progress["last_ts"] = day.facts[0]["last_ts"]
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
         _set_limits(floor, day, state, episode, lives, i)
         _set_context(floor, day, state, lives.limits[i])
