@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Any
 
 import gymnasium as gym
-import msgspec
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from msgspec import Meta
 from numpy.typing import NDArray
 
-from paceline.config import Field, Settings
 from paceline.decision.actions import ACTION_RECORD, HOLD, ActionGrid
 from paceline.decision.box import HIGHEST, LOWEST, ActionBox
 from paceline.decision.mask import reasons_of
@@ -46,6 +43,8 @@ from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_live
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
 from paceline.env.policies import Policy, Urgency, make_plan
+from paceline.env.reward import TERM_NAMES as TERM_NAMES
+from paceline.env.reward import RewardSettings as RewardSettings
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
 from paceline.errors import CapacityError, InputError
@@ -70,42 +69,6 @@ Step = tuple[NDArray[np.float64], NDArray[np.int64]]
 """Rewards `[n]`, and which episodes are over `[n]`."""
 
 _POV_RATE = 0.1
-
-Weight = Annotated[float, Meta(ge=0, le=1e6)]
-
-
-class RewardSettings(Settings, frozen=True, kw_only=True):
-    """What each term of the reward weighs. All are in bps of arrival notional, and never positive
-    but the first and the last: shortfall can fall, and a plan can lose. What fills cost is in the
-    price already, so that steps of shortfall and the total are two ways to say the same, and the
-    rest is shaping."""
-
-    is_step: Annotated[Weight, Field("Rise of shortfall marked at the mid, a step.", "")] = 1.0
-    risk: Annotated[
-        Weight, Field("Inventory squared x volatility x time: what is left may move.", "")
-    ] = 0.0
-    temporary: Annotated[Weight, Field("Modelled impact that fills paid, once more.", "")] = 0.0
-    permanent: Annotated[
-        Weight, Field("What fills moved the price for good, on what is left.", "")
-    ] = 0.0
-    violation: Annotated[Weight, Field("An action that was masked.", "")] = 0.0
-    is_total: Annotated[Weight, Field("Shortfall at the end.", "")] = 0.0
-    variance: Annotated[Weight, Field("Variance of slippage over fills, at the end.", "")] = 0.0
-    plan: Annotated[
-        Weight,
-        Field("What the way of the mid cost the trajectory it is compared with: no action changes "
-              "that where the market does not answer, so it only takes noise away.", ""),
-    ] = 0.0  # fmt: skip
-    left: Annotated[
-        Weight, Field("Share of the order that is left at the end, which nobody traded.", "bps")
-    ] = 0.0
-
-    def weights(self) -> NDArray[np.float64]:
-        """`[TERMS]` in the order of `episode`'s terms."""
-        return np.array(msgspec.structs.astuple(self), dtype=np.float64)
-
-
-TERM_NAMES = tuple(field.name for field in msgspec.structs.fields(RewardSettings))
 
 
 class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
