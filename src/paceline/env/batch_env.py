@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Any
 
 import gymnasium as gym
-import msgspec
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from msgspec import Meta
 from numpy.typing import NDArray
 
-from paceline.config import Field, Settings
 from paceline.decision.actions import ACTION_RECORD, HOLD, ActionGrid
 from paceline.decision.box import HIGHEST, LOWEST, ActionBox
 from paceline.decision.mask import reasons_of
@@ -33,6 +30,7 @@ from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
 from paceline.env.choosing import Choices, checked, choose, pick_legal, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
+from paceline.env.desk import check_limits, check_record, check_schedule, check_windows, window_of
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
     EPISODE_RECORD,
@@ -45,12 +43,15 @@ from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_live
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
 from paceline.env.policies import Policy, Urgency, make_plan
+from paceline.env.reward import TERM_NAMES as TERM_NAMES
+from paceline.env.reward import RewardSettings as RewardSettings
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
-from paceline.errors import CapacityError, ConfigError, InputError
+from paceline.errors import CapacityError, InputError
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
+from paceline.units import NS_PER_S
 
 OPEN_LIMITS = Limits(
     participation="unlimited", symbol_participation="unlimited", window_s=300.0,
@@ -68,42 +69,6 @@ Step = tuple[NDArray[np.float64], NDArray[np.int64]]
 """Rewards `[n]`, and which episodes are over `[n]`."""
 
 _POV_RATE = 0.1
-
-Weight = Annotated[float, Meta(ge=0, le=1e6)]
-
-
-class RewardSettings(Settings, frozen=True, kw_only=True):
-    """What each term of the reward weighs. All are in bps of arrival notional, and never positive
-    but the first and the last: shortfall can fall, and a plan can lose. What fills cost is in the
-    price already, so that steps of shortfall and the total are two ways to say the same, and the
-    rest is shaping."""
-
-    is_step: Annotated[Weight, Field("Rise of shortfall marked at the mid, a step.", "")] = 1.0
-    risk: Annotated[
-        Weight, Field("Inventory squared x volatility x time: what is left may move.", "")
-    ] = 0.0
-    temporary: Annotated[Weight, Field("Modelled impact that fills paid, once more.", "")] = 0.0
-    permanent: Annotated[
-        Weight, Field("What fills moved the price for good, on what is left.", "")
-    ] = 0.0
-    violation: Annotated[Weight, Field("An action that was masked.", "")] = 0.0
-    is_total: Annotated[Weight, Field("Shortfall at the end.", "")] = 0.0
-    variance: Annotated[Weight, Field("Variance of slippage over fills, at the end.", "")] = 0.0
-    plan: Annotated[
-        Weight,
-        Field("What the way of the mid cost the trajectory it is compared with: no action changes "
-              "that where the market does not answer, so it only takes noise away.", ""),
-    ] = 0.0  # fmt: skip
-    left: Annotated[
-        Weight, Field("Share of the order that is left at the end, which nobody traded.", "bps")
-    ] = 0.0
-
-    def weights(self) -> NDArray[np.float64]:
-        """`[TERMS]` in the order of `episode`'s terms."""
-        return np.array(msgspec.structs.astuple(self), dtype=np.float64)
-
-
-TERM_NAMES = tuple(field.name for field in msgspec.structs.fields(RewardSettings))
 
 
 class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
@@ -131,9 +96,16 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         the work of a step; what comes out does not depend on them. `keep_fills` hands out the
         fills of an episode that is over (`info["final_fills"]`).
 
-        Raises `InputError` for a number of environments, or of venues, that is none."""
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise InputError(f"num_envs: {num_envs!r} is no count; give 1 or more")
+        `limits` are a desk's; those of a parent order tighten them. At the end of the horizon what
+        is left takes the book within band, size and participation, whatever was sent before.
+
+        Raises `InputError` for a count that is none, and `ConfigError` for limits that are not set,
+        that an environment cannot keep, or whose window is not that of the parent orders."""
+        counts = {"num_envs": num_envs, "max_orders": max_orders, "max_fills": max_fills,
+                  "threads": threads}  # fmt: skip
+        for name, count in counts.items():
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise InputError(f"{name}: {count!r} is no count; give 1 or more")
         self.num_envs = num_envs
         self.pool, self.grid = pool, grid or ActionGrid()
         given = Venue() if venue is None else venue
@@ -147,18 +119,20 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = gym.vector.utils.batch_space(
             self.single_observation_space, num_envs
         )
-        limits = limits or OPEN_LIMITS
-        if limits.band_reference != "arrival":
-            raise ConfigError(
-                f"limits.band_reference: {limits.band_reference} cannot be joined with the band of "
-                "a parent order, which is from arrival; give arrival"
-            )
+        self._limits = limits = limits or OPEN_LIMITS
+        check_limits(limits)
+        self._window_ns = window_of(limits)
+        if pool.settings.participation is not None:
+            settings = pool.settings
+            check_windows(limits, 1, round(settings.participation_window_s * NS_PER_S))
         self._own: OwnMarkets | None = None
         self._diary: Diary | None = None
         if isinstance(pool, SimulatedPool):
             self._own = new_own_markets(num_envs, pool.markets)
             self._diary = Diary(num_envs, self.single_action_space.shape or ())
         self.days = days_of(pool, self._own, self.venues, limits, moods)
+        for day, tape in zip(self.days, pool.tapes, strict=False):
+            check_record(limits, day.limits[0], tape.instrument.symbol)
         self._table = self.grid.table()
         self.lives = new_lives(
             num_envs, room_for(pool, self._own, len(self._table), max_orders, max_fills)
@@ -190,18 +164,20 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin an episode in each. `seed` begins the pool anew; `options["episodes"]` gives them
         (`[num_envs]` of EPISODE_RECORD) instead of drawing. Raises `InputError` for one at a venue
-        that is none."""
+        that is none, or that cannot begin: where no mid is known at its start, or its market has
+        ended."""
         if seed is not None:
             self.pool.reseed(seed)
             self._np_random, self._np_random_seed = gym.utils.seeding.np_random(seed)
         given = (options or {}).get("episodes")
+        drawn = given is None
         if given is None:
             given = self._draw(self.num_envs)
         elif np.any((given["venue"] < 0) | (given["venue"] >= len(self.venues))):
             raise InputError(
                 f"episodes: some are at venues that are none; give 0 to {len(self.venues) - 1}"
             )
-        self._begin(np.arange(self.num_envs), given)
+        self._begin(np.arange(self.num_envs), given, drawn=drawn)
         return self.seen, self._info()
 
     def step(
@@ -226,15 +202,15 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         return self.seen, reward, terminated, truncated, info | self._info()
 
     def advance(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Carry out one action in each, and begin nothing anew: rewards, and what is over."""
+        """Carry out one action in each that is not over, and begin nothing anew: rewards, and what
+        is over. Raises `CapacityError` where orders or fills found no room."""
         actions = checked(self.grid, actions, self.num_envs)
         everywhere = np.arange(self.num_envs)
         if self._diary is not None:
             self._diary.note(everywhere, actions)
         self._choose(everywhere, actions)
         self._each_day(everywhere, self._step)
-        if np.any(self.lives.account.clock["full"]):
-            raise CapacityError("account: full; make the environment with a larger max_orders")
+        self._check_room()
         return self.terms @ self.weights, self.lives.progress["over"].copy()
 
     @property
@@ -250,13 +226,25 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def follow(self, policy: Policy, urgency: Urgency | None = None) -> Iterator[Step]:
         """Let a schedule with its tactic work the orders that are under way, slice by slice, as a
         backtest does: yields what `advance` returns until all are over. Nothing is begun anew.
-        """
+
+        Raises `InputError` for orders that something was decided on already, `ConfigError` for
+        limits that a schedule does not keep, and `CapacityError` as `advance` does."""
+        check_schedule(self._limits)
+        running = self.lives.progress["over"] == RUNNING
+        if np.any(self.lives.order["decisions"][running] > 0):
+            raise InputError(
+                "follow: some orders are at work already; reset the environment, and follow then"
+            )
         self._followed = self._plan_of(policy, urgency or Urgency(None, None))
+        return self._slices()
+
+    def _slices(self) -> Iterator[Step]:
         everywhere = np.arange(self.num_envs)
         while np.any(self.lives.progress["over"] == RUNNING):
             if self._diary is not None:
                 self._diary.note(everywhere, SLICE)
             self._each_day(everywhere, self._follow)
+            self._check_room()
             yield self.terms @ self.weights, self.lives.progress["over"].copy()
 
     def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
@@ -322,9 +310,28 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         pick_legal(self.lives.bits, self.np_random.random(self.num_envs), actions)
         return actions
 
-    def _begin(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
-        """Begin `episodes` in these; those in which the market shows no mid are drawn again."""
+    def _check_room(self) -> None:
+        """Raises `CapacityError` where an account had no room left."""
+        account = self.lives.account
+        full = np.flatnonzero(account.clock["full"][:, 0])
+        if not len(full):
+            return
+        clock = account.clock[full[0], 0]
+        what = "larger max_orders"
+        if clock["n_fills"] == account.fills.shape[1]:
+            what = "larger max_fills"
+        elif clock["n_orders"] < account.orders.shape[1]:
+            what = "larger child_max: too many orders were under way at a time"
+        raise CapacityError(f"account: full; make the environment with a {what}")
+
+    def _begin(
+        self, which: NDArray[np.int64], episodes: NDArray[np.void], drawn: bool = True
+    ) -> None:
+        """Begin `episodes` in these; those that cannot begin are drawn again, unless they were
+        given."""
         while len(which):
+            if self._window_ns > 0:
+                check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
             self.episodes[which] = episodes
             self.lives.progress["episode"][which] = which
             self.broken[which] = 0
@@ -332,6 +339,11 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
                 self._diary.begin(which)
             self._each_day(which, self._start)
             which = which[self.lives.progress["over"][which] != RUNNING]
+            if len(which) and not drawn:
+                raise InputError(
+                    f"episodes: number {which[0]} cannot begin, for at its start no mid is known "
+                    "or its market has ended; give another start_ts"
+                )
             episodes = self._draw(len(which))
 
     def _draw(self, n: int) -> NDArray[np.void]:

@@ -71,6 +71,12 @@ def with_own(days: list[AnyDay], own: OwnMarkets) -> list[AnyDay]:
     return [day._replace(own=own) if isinstance(day, SimulatedDay) else day for day in days]
 
 
+def last_ts(tape: Tape) -> int:
+    """Until when the market of `tape` is known: to its close, or as far as it was recorded."""
+    close = tape.session.close_ns
+    return min(close, int(tape.events.ts[-1])) if tape.manifest.quality.short_session else close
+
+
 def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[str, Any]:
     """What both kinds of days have, at any venue."""
     tape, lesson = pool.tapes[k], pool.lessons[k]
@@ -78,6 +84,7 @@ def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[
     facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
     edges = np.asarray(lesson.curve.edges_ns)
     facts["curve_ns"] = edges[1] - edges[0]
+    facts["last_ts"] = last_ts(tape)
     return {
         "facts": facts,
         "curve": np.asarray(lesson.curve.traded, dtype=np.float64),

@@ -62,6 +62,7 @@ PROGRESS_RECORD = np.dtype(
     [
         ("episode", np.int64),
         ("ts", np.int64),  # of the decision that is due
+        ("last_ts", np.int64),  # of its market: what comes after is not known
         ("start_lots", np.int64),  # traded in the market when it began
         ("in_a_row", np.int64),  # decisions that waited for the next event
         ("twice_mid", np.int64),  # last known
@@ -84,7 +85,8 @@ def begin_episode(
     heard: np.void,
     fees: np.void,
 ) -> None:
-    """Stand at the start of `episode`, and look. Where no mid is known then, it is truncated."""
+    """Stand at the start of `episode`, and look. Where no mid is known then, or the market has
+    ended, it is truncated."""
     start = episode["start_ts"]
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
@@ -112,7 +114,7 @@ def begin_episode(
         episode["band_low"] = math.ceil((mid - away) / step) * step
         episode["band_high"] = math.floor((mid + away) / step) * step
     progress["marked_bps"] = 0.0
-    if progress["twice_mid"] == 0:
+    if progress["twice_mid"] == 0 or start >= progress["last_ts"]:
         progress["over"] = TRUNCATED
 
 
@@ -129,7 +131,8 @@ def step_episode(
     rewards: NDArray[np.float64],
 ) -> None:
     """Carry out `action`, run to the next decision or the end, and write the terms of the reward
-    `[TERMS]`."""
+    `[TERMS]`. Where the market ends before the horizon does, the episode is truncated there: what
+    is left is left."""
     order, ts = state.order[0], progress["ts"]
     rewards[:] = 0.0
     if action["does"] != HOLD:
@@ -138,12 +141,15 @@ def step_episode(
     until = _next_decision(floor, episode["end_ts"], progress, action, ts)
     held, shifted = order["left"], heard["taken_shift"]
     mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
-    if until >= episode["end_ts"]:
+    if until >= episode["end_ts"] and episode["end_ts"] <= progress["last_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
+        until = min(until, progress["last_ts"])
         _look_again(floor, progress, state, heard, fees, until)
         if order["left"] == 0:
             progress["over"] = TERMINATED
+        elif until == progress["last_ts"]:
+            progress["over"] = TRUNCATED
     _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
     rewards[PLAN] = _drift(order, planned, progress["twice_mid"] - mid2)
 
@@ -161,7 +167,8 @@ def follow_episode(
     rewards: NDArray[np.float64],
 ) -> None:
     """The same for a schedule: work the slice that begins now, which is that of row `i` of `plan`,
-    to its end."""
+    to its end. A slice that the market does not outlast is not begun: there the episode is
+    truncated."""
     order, ts = state.order[0], progress["ts"]
     rewards[:] = 0.0
     j = order["decisions"]
@@ -169,10 +176,14 @@ def follow_episode(
     held, shifted = order["left"], heard["taken_shift"]
     mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
     sent = floor.account.clock[0]["inbox_tail"]
-    order["cancels"] += work_slice(floor, episode, plan, i, j)
-    _note_sent(order, floor.account.clock[0]["inbox_tail"] - sent, ts)
-    until = plan.bounds[i, j + 1]
-    if j == plan.bounds.shape[1] - 2:
+    until = min(plan.bounds[i, j + 1], progress["last_ts"])
+    if until == plan.bounds[i, j + 1]:
+        order["cancels"] += work_slice(floor, episode, plan, i, j)
+        _note_sent(order, floor.account.clock[0]["inbox_tail"] - sent, ts)
+    if until < plan.bounds[i, j + 1]:
+        _look_again(floor, progress, state, heard, fees, until)
+        progress["over"] = TRUNCATED
+    elif j == plan.bounds.shape[1] - 2:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
         _look_again(floor, progress, state, heard, fees, until)

@@ -35,6 +35,7 @@ from paceline.env.guarding import note_sent, tell
 from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, shares_of_window
+from paceline.guard.bounds import costliest_in_band
 from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.participation import PPM, room_lots
@@ -50,6 +51,7 @@ FACTS_RECORD = np.dtype(
         ("adv_lots", np.float64),
         ("touch_lots", np.float64),
         ("curve_ns", np.int64),  # length of a bin of the volume curve
+        ("last_ts", np.int64),  # until then the market is known
     ]
 )
 
@@ -179,8 +181,9 @@ def begin_some(
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
+        progress["last_ts"] = day.facts[0]["last_ts"]
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
-        _set_limits(day, state, episode, lives, i)
+        _set_limits(floor, day, state, episode, lives, i)
         _set_context(floor, day, state, lives.limits[i])
         _look_round(floor, day, state, episode, lives, i, table, seen)
 
@@ -198,13 +201,16 @@ def step_some(
     terms: NDArray[np.float64],
     seen: NDArray[np.float32],
 ) -> None:
-    """Carry out `actions` `[n]` of ACTION_RECORD in `which` of the lives, all on `day`, and write
-    the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
+    """Carry out `actions` `[n]` of ACTION_RECORD in `which` of the lives that are not over, all on
+    `day`, and write the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
 
     `broken` `[n]` has the reasons against what was asked for instead; 0 where it is the same."""
     for at in range(len(which)):
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
+        if progress["over"] != RUNNING:
+            terms[i] = 0.0
+            continue
         episode = episodes[progress["episode"]]
         order = state.order[0]
         messages, cancels, ts = order["messages"], order["cancels"], progress["ts"]
@@ -311,19 +317,36 @@ def _has_room(account: Account) -> bool:
 
 
 @inlined
-def _set_limits(day: AnyDay, state: State, episode: np.void, lives: Lives, i: int) -> None:
-    """The day's limits, tightened by those of the parent order."""
+def _set_limits(
+    floor: Floor, day: AnyDay, state: State, episode: np.void, lives: Lives, i: int
+) -> None:
+    """The day's limits, tightened by those of the parent order; and the other way round, so that a
+    schedule, and the sweep at the end, which know the parent order only, keep the day's."""
     lives.limits[i] = day.limits[0]
     limits, side = lives.limits[i], episode["side"]
+    costliest = costliest_in_band(limits, side, state.order[0]["arrival_twice_mid"])
+    step = floor.rules.order_step
     bound = episode["band_high"] if side > 0 else episode["band_low"]
     if -FAR < bound < FAR:
         beyond = side * (2 * bound - state.order[0]["arrival_twice_mid"]) // 2
         limits["band_ticks"] = min(limits["band_ticks"], max(beyond, 0))
+    if -FAR < costliest < FAR:
+        worst = side * (costliest // step * step)
+        if side > 0:
+            episode["band_high"] = min(bound, worst)
+        else:
+            episode["band_low"] = max(bound, worst)
     limits["child_max_lots"] = min(limits["child_max_lots"], episode["child_max"])
-    share = episode["share_ppm"]
-    if share > 0:
-        limits["participation_ppm"] = min(limits["participation_ppm"], share)
+    episode["child_max"] = min(limits["child_max_lots"], limits["max_order_lots"])
+    # An order is alone on its symbol: what all may have of the volume is what it may have.
+    share = min(limits["participation_ppm"], limits["symbol_participation_ppm"])
+    if episode["share_ppm"] > 0:
+        share = min(share, episode["share_ppm"])
         limits["window_ns"] = episode["window_ns"]
+    elif share < PPM:
+        episode["window_ns"] = limits["window_ns"]
+    if share < PPM:
+        limits["participation_ppm"] = episode["share_ppm"] = share
     for rolling in (lives.sent[i], lives.moved[i]):
         begin_counting(rolling, limits["rate_window_ns"])
 
@@ -336,9 +359,8 @@ def _set_context(floor: Floor, day: AnyDay, state: State, limits: np.void) -> No
     context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
     context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
     side, arrival2 = state.order[0]["side"], state.order[0]["arrival_twice_mid"]
-    band = limits["band_ticks"]
-    worst = side * ((side * arrival2 + 2 * band) // 2)
-    context["band_ticks"] = worst if band < FAR else NOWHERE
+    costliest = costliest_in_band(limits, side, arrival2)
+    context["band_ticks"] = side * costliest if -FAR < costliest < FAR else NOWHERE
     context["child_max"] = _known(limits["child_max_lots"])
     context["participation_cap"] = _known(limits["participation_ppm"]) / PPM
     context["most_cancels"] = _known(limits["max_cancels"])

@@ -365,13 +365,15 @@ def end_parent(floor: Floor, parent: np.void, plan: Plan, tag: int) -> int:
         return 0
     bound = _bound(parent)
     turned: int = _turn(floor, parent, bound, ts)
-    while clock["full"] == 0:
-        working = _working(floor, ts)
-        left = parent["lots"] - clock["told_lots"] - working
-        lots = min(_allowed(floor, parent, left, working), parent["child_max"])
-        if lots <= 0:
-            break
-        submit(floor, side, IOC, bound, lots, 0, tag, ts)
+    working = _working(floor, ts)
+    left = parent["lots"] - clock["told_lots"] - working
+    due: int = _allowed(floor, parent, left, working)
+    while min(due, parent["child_max"]) > 0 and clock["full"] == 0:
+        if clock["inbox_tail"] - clock["inbox_head"] == len(floor.account.inbox):
+            advance(floor, next_arrival(floor.account))  # the first ones make room for the last
+        child = min(due, parent["child_max"])
+        submit(floor, side, IOC, bound, child, 0, tag, ts)
+        due -= child
     return turned
 
 

@@ -221,11 +221,17 @@ def _costliest(limits: np.void, snapshot: np.void, side: int) -> tuple[int, int]
     elif 0 <= of < MID:
         reference = snapshot["reference_half_ticks"][of]
     period = snapshot["period_half_ticks"] if limits["move_window_ns"] > 0 else MISSING
-    band = min(
-        _within(side, reference, limits["band_ppm"]),
-        _within_ticks(side, reference, limits["band_ticks"]),
+    return costliest_in_band(limits, side, reference), _within(side, period, limits["move_ppm"])
+
+
+@inlined
+def costliest_in_band(limits: np.void, side: int, half_ticks: int) -> int:
+    """Costliest ticks, times side, that the band allows around a reference (half ticks);
+    UNLIMITED without a band."""
+    return min(
+        _within(side, half_ticks, limits["band_ppm"]),
+        _within_ticks(side, half_ticks, limits["band_ticks"]),
     )
-    return band, _within(side, period, limits["move_ppm"])
 
 
 @inlined
