@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paceline.env.policies import Urgency, parse_policy
-from paceline.errors import ConfigError
+from paceline.errors import InputError
 from paceline.evaluate.contestants import (
     COLLAR_BPS,
     RandomChooser,
@@ -46,7 +46,7 @@ def test_a_schedule_may_work_a_name_in_its_own_way() -> None:
     ],
 )
 def test_nobody_is_refused_in_one_line(text: str, said: str) -> None:
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(InputError) as error:
         contestant(text, 30)
     assert str(error.value).startswith(said)
     assert "\n" not in str(error.value)

@@ -163,7 +163,7 @@ BUILT_IN: dict[str, Callable[[], Chooser]] = {
 def contestant(text: str, n_slices: int, urgency: Urgency | None = None) -> Contestant:
     """Who `text` names; a schedule that names no number of slices has `n_slices`.
 
-    Raises `ConfigError` for nobody.
+    Raises `ConfigError` for nobody, `CheckpointError` for a folder that holds no policy.
     """
     if text in BUILT_IN:
         return BUILT_IN[text]()
