@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -237,21 +236,9 @@ def _tuned(
 
 def _within(tapes: list[Any], text: str | None, field: str) -> list[Any]:
     """The tapes of days in `text`, FROM..TO or a day alone; all without."""
-    if text is None:
-        return tapes
-    ends = text.split("..")
-    try:
-        first, last = (date.fromisoformat(end).isoformat() for end in (ends[0], ends[-1]))
-        if len(ends) > 2 or first > last:
-            raise ValueError
-    except ValueError:
-        raise ConfigError(
-            f"{field}: {text!r} is no range of days; write YYYY-MM-DD..YYYY-MM-DD"
-        ) from None
-    chosen = [tape for tape in tapes if first <= tape.session.day <= last]
-    if not chosen:
-        raise ConfigError(f"{field}: no tape is of {text}; give days that there are tapes of")
-    return chosen
+    from paceline.market.days import within
+
+    return tapes if text is None else within(tapes, text, field)
 
 
 def _whole(tapes: list[Any], field: str) -> tuple[list[Any], list[str]]:

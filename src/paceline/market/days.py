@@ -23,7 +23,7 @@ def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
         ) from None
     chosen = [tape for tape in tapes if first <= tape.session.day <= last]
     if not chosen:
-        raise ConfigError(f"{field}: no whole day is in {text}; give days there are tapes of")
+        raise ConfigError(f"{field}: no tape is of {text}; give days that there are tapes of")
     return chosen
 
 
