@@ -1,7 +1,7 @@
 """Thousands of parent orders at once: Gymnasium's vector environment over recorded days, or over
 simulated markets that answer back.
 
-    env = BatchExecutionEnv(Pool(tapes, seed=7), 1024)
+    env = BatchExecutionEnv(Pool(tapes[1:], taught_by=tapes, seed=7), 1024)
     env = BatchExecutionEnv(SimulatedPool("yhoo-2003", seed=7), 1024)
     seen, info = env.reset()
     seen, reward, terminated, truncated, info = env.step(env.random_actions())

@@ -1,6 +1,6 @@
 """Given parent orders, worked by one policy in the environment: what each of them cost, and how.
 
-    shop = Workshop(Pool(tapes, seed=7), CompareSettings())
+    shop = Workshop(Pool(tapes[1:], taught_by=tapes), CompareSettings())
     columns = shop.work(episodes, contestant("ac/mid", 30), FillModel.PESSIMISTIC)
 
 The episodes are worked in batches, each to its end. An order that is over is measured at once, from
