@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from guard import twin
 from paceline.decision.actions import ActionGrid
 from paceline.decision.box import ActionBox
@@ -20,7 +21,7 @@ from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Latency, Venue
 from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
 from paceline.env.choosing import Choices
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.market.tape import Tape
 
 N = 24

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Venue
 from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
 from paceline.env.episode import RUNNING, TERMINATED, TRUNCATED
-from paceline.env.episodes import EpisodeSettings, Pool
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.execution_env import ExecutionEnv
 from paceline.env.policies import parse_policy
 from paceline.errors import CapacityError, ConfigError, InputError
