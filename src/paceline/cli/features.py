@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.cli.parser import add_verb
-from paceline.cli.tapes import open_tapes
+from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError
 from paceline.progress import progress_bar
 
@@ -155,10 +155,7 @@ def _materialise(args: argparse.Namespace) -> None:
     if args.seed < 0:
         raise ConfigError(f"seed: {args.seed} is below 0; give 0 or more")
     tapes = open_tapes(args.tape)
-    names = [tape.name for tape in tapes]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    check_once(tapes)
     worked = taught_days(tapes, tapes)
     if not worked:
         raise ConfigError(

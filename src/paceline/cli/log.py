@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paceline.cli.parser import add_verb
-from paceline.cli.tapes import open_tapes
+from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError
 from paceline.progress import progress_bar
 
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         }  # fmt: skip
         kept = FeatureSet.create(args.out, len(grid), settings)
         for work in works:
-            _log(work, kept, grid, teachers, bar, args.orders * len(works))
+            _log(work, kept, grid, teachers, bar, sum(one.orders for one in works))
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
 
 
@@ -112,10 +112,7 @@ def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, 
 
     tapes = open_tapes(args.tape)
     chosen = within(tapes, args.days, "days") if args.days else tapes
-    names = [tape.name for tape in chosen]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"tape: {twice} is given twice; give each day of a symbol once")
+    check_once(chosen)
     chosen = taught_days(chosen, tapes)
     if not chosen:
         raise ConfigError(

@@ -120,7 +120,6 @@ class Training:
     def save(self, folder: str | Path | None = None) -> Path:
         """Write a checkpoint, to `folder` or the run's own, and begin episodes anew."""
         state = self.learner.state()
-        weights = {k[9:]: v for k, v in state.items() if k.startswith("networks.")}
         training = {k: v for k, v in state.items() if not k.startswith("networks.")}
         rows = self.buffer.state(rows=self.collector is not None)
         training |= {f"replay.{name}": column for name, column in rows.items()}
@@ -130,10 +129,7 @@ class Training:
             "decisions": 0 if self.collector is None else self.collector.decisions,
         }
         manifest = msgspec.structs.replace(self.manifest(), training=json.dumps(counters))
-        path = write_checkpoint(
-            self._at() if folder is None else folder, manifest, weights,
-            served(manifest.serving, weights), self.origin.normalizer, training,
-        )  # fmt: skip
+        path = self._write(self._at() if folder is None else folder, manifest, state, training)
         self._forget()
         if self.collector is not None:
             self.collector.begin(self._seed())
@@ -141,12 +137,19 @@ class Training:
 
     def export(self, folder: str | Path) -> Path:
         """Write the policy as it is now to `folder`, without what a run goes on from."""
-        state = self.learner.state()
+        return self._write(folder, self.manifest(), self.learner.state())
+
+    def _write(
+        self,
+        folder: str | Path,
+        manifest: Manifest,
+        state: Tensors,
+        training: Tensors | None = None,
+    ) -> Path:
+        """Write the networks of `state`, folded to serve too, with what a run goes on from."""
         weights = {k[9:]: v for k, v in state.items() if k.startswith("networks.")}
-        manifest = self.manifest()
-        return write_checkpoint(
-            folder, manifest, weights, served(manifest.serving, weights), self.origin.normalizer
-        )
+        folded = served(manifest.serving, weights)
+        return write_checkpoint(folder, manifest, weights, folded, self.origin.normalizer, training)
 
     def resume(self, folder: str | Path | None = None) -> int:
         """Go on from a checkpoint, the run's last if none is given; returns its updates, 0 if there
