@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
+from paceline.decision.actions import ActionGrid
 from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
@@ -136,6 +137,31 @@ def test_the_plan_pays_for_the_way_of_the_mid_and_the_end_for_what_is_left(
             left = env.lives.order["left"][i, 0] / env.lives.order["lots"][i, 0]
             assert env.terms[i, 8] == (-left if over else 0.0)
     assert paid > 20
+
+
+def test_no_action_changes_what_the_plan_is_paid(tapes: list[Tape]) -> None:
+    """Nor does being done early: the plan is paid to the end of the horizon. An order that is
+    done by a fill that rests would else be spared what the mid does after such fills."""
+    grid = ActionGrid(sizes=(0.05, 1.0), prices=("touch", "take_2"), waits_s=(10.0,), hold_s=10.0)
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=2), 32, grid=grid, venue=VENUE)
+    episodes = env.pool.draw(32)
+    sums, done_early = [], []
+    for wanted in ((0,), (grid.index(1, 1, 0),), (grid.index(1, 0, 0), grid.index(0, 0, 0))):
+        env.reset(options={"episodes": episodes})
+        paid = np.zeros(32)
+        while np.any(going := env.lives.progress["over"] == 0):
+            legal, actions = env.action_masks(), np.zeros(32, np.int64)
+            for one in reversed(wanted):
+                actions[legal[:, one]] = one
+            env.advance(np.where(going, actions, 0))
+            paid[going] += env.terms[going, TERM_NAMES.index("plan")]
+        sums.append(paid)
+        done_early.append((env.lives.progress["ts"] < episodes["end_ts"]).sum())
+    assert done_early[0] == 0
+    assert min(done_early[1:]) > 3
+    assert np.abs(sums[0]).max() > 1.0
+    for other in sums[1:]:
+        np.testing.assert_allclose(other, sums[0], atol=1e-9)
 
 
 def test_the_same_seed_plays_the_same_game(tapes: list[Tape]) -> None:

@@ -75,6 +75,29 @@ def test_propensities_are_how_often_it_chose_so() -> None:
             assert often == pytest.approx(chance, abs=0.12)
 
 
+class Counting(Chain):
+    """Writes down what was done."""
+
+    def step(self, actions: NDArray[np.int64]) -> Any:
+        self.done_here = [*getattr(self, "done_here", []), actions.copy()]
+        return super().step(actions)
+
+
+@pytest.mark.parametrize("commit", [1, 3])
+def test_an_action_is_kept_to_while_it_is_legal(commit: int) -> None:
+    env = Counting(1)
+    collector = Collector(env, collecting(1.0, commit=commit))
+    rows = collected(collector, 400, Always(1, 2, 0)).transitions()
+    state = rows.features.argmax(axis=1)
+    assert LEGAL[state, rows.action].all()
+    # A row for each choice, and fewer choices than decisions only where they are kept to.
+    assert (len(rows.action) < 400) == (commit > 1)
+    free = LEGAL.all(axis=0)
+    done = np.array(env.done_here)[:, 0]
+    kept = done[1:][free[done[:-1]]] == done[:-1][free[done[:-1]]]
+    assert kept.mean() > 0.5 if commit > 1 else kept.mean() < 0.6
+
+
 class Waiting(Chain):
     """As many actions as a grid has, all of them legal."""
 

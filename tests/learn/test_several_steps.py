@@ -81,3 +81,33 @@ def test_an_episode_that_ends_gives_back_all_it_began(steps: int) -> None:
             live.add(rows_of(np.array([t, t]), np.ones(2, np.float32), over, 1.0), over)[2]
         )
     assert count == 10 + 10 - (steps - 1)
+
+
+def test_only_what_begins_becomes_a_row_and_earns_what_comes_after() -> None:
+    live, going = SeveralSteps(3), np.zeros(1, bool)
+    found = []
+    for t in range(6):
+        rows = rows_of(np.array([t]), np.array([2.0**t], np.float32), going, 1.0)
+        found.append(live.add(rows, going, begins=np.array([t % 2 == 0])))
+    rows = Transitions._make(np.concatenate(column) for column in zip(*found, strict=True))
+    assert rows.features[:, 0].tolist() == [0, 2]
+    assert rows.reward.tolist() == [1 + 2 + 4, 4 + 8 + 16]
+
+
+def test_what_is_chosen_by_chance_ends_the_returns_before_it() -> None:
+    """Decision 2 of the first environment strays: 0 and 1 earn up to it and look on from where it
+    was taken, and it earns what came after it, like any other."""
+    live, found = SeveralSteps(4), []
+    for t in range(6):
+        over, strays = np.array([t == 5, t == 5]), np.array([t == 2, False])
+        reward = np.full(2, 2.0**t, np.float32)
+        rows = rows_of(np.array([t, 10 + t]), reward, over, 0.5)
+        found.append(live.add(rows, over, strays=strays))
+    rows = Transitions._make(np.concatenate(column) for column in zip(*found, strict=True))
+    rows = Transitions._make(column[np.argsort(rows.features[:, 0])] for column in rows)
+    assert rows.features[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
+    assert rows.reward[:3].tolist() == [1 + 1, 2, 4 + 4 + 4 + 4]
+    assert rows.discount[:3].tolist() == [0.25, 0.5, 0.0625]
+    assert rows.next_features[:3, 0].tolist() == [2, 2, 5.5]
+    assert rows.done.tolist() == [False, False, True, True, True, True] + [False] * 2 + [True] * 4
+    assert rows.reward[6:8].tolist() == [1 + 1 + 1 + 1, 2 + 2 + 2 + 2]

@@ -70,10 +70,10 @@ def features(state: State, out: NDArray[np.float32]) -> None:
 
 
 @inlined
-def left_by_plan(order: np.void) -> tuple[float, float]:
-    """Share of the horizon that is left, and of the order that its Almgren-Chriss trajectory would
-    have left by now; a row of ORDER_STATE."""
-    ns_left = max(order["end_ts"] - order["now_ts"], 0)
+def left_by_plan(order: np.void, ts: int) -> tuple[float, float]:
+    """Share of the horizon that is left at `ts`, and of the order (a row of ORDER_STATE) that its
+    Almgren-Chriss trajectory would have left by then."""
+    ns_left = max(order["end_ts"] - ts, 0)
     time_left = ns_left / (order["end_ts"] - order["start_ts"])
     k = order["steepness"]
     return time_left, math.sinh(k * time_left) / math.sinh(k) if k > 0.0 else time_left
@@ -168,7 +168,7 @@ def _of_order(state: State, mid2: float, values: NDArray[np.float32]) -> None:
     order, context = state.order[0], state.context[0]
     inventory = order["left"] / order["lots"]
     ns_left = max(order["end_ts"] - order["now_ts"], 0)
-    time_left, planned = left_by_plan(order)
+    time_left, planned = left_by_plan(order, order["now_ts"])
     done = float(order["lots"] - order["left"])
     arrival2 = float(order["arrival_twice_mid"])
     at = _ORDER

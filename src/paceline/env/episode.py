@@ -25,7 +25,7 @@ from paceline.engine.account import LIMIT, NEVER
 from paceline.engine.clockwork import Floor, advance, volume_by
 from paceline.engine.messages import next_arrival
 from paceline.env.acting import carry_out
-from paceline.env.grounds import Ground, hear, mid_now, next_row, stand
+from paceline.env.grounds import Ground, hear, mid_later, mid_now, next_row, stand
 from paceline.env.seeing import see
 from paceline.env.working import PARENT_RECORD, Plan, end_parent, work_slice
 from paceline.jit import inlined, inner
@@ -33,6 +33,8 @@ from paceline.market.watch import SQUARES, UNKNOWN, WINDOWS_S
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
 
 _LATEST_NS = 10 * NS_PER_S
+_PLAN_NS = 10 * NS_PER_S
+"""How often the plan is looked at once its order is done."""
 _SOONEST_NS = NS_PER_MS
 MOST_AT_ONCE = 5
 """Decisions in a row that may wait for the next event."""
@@ -140,7 +142,7 @@ def step_episode(
     order["decisions"] += 1
     until = _next_decision(floor, episode["end_ts"], progress, action, ts)
     held, shifted = order["left"], heard["taken_shift"]
-    mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
+    mid2, planned = progress["twice_mid"], left_by_plan(order, order["now_ts"])[1]
     if until >= episode["end_ts"] and episode["end_ts"] <= progress["last_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
@@ -174,7 +176,7 @@ def follow_episode(
     j = order["decisions"]
     order["decisions"] += 1
     held, shifted = order["left"], heard["taken_shift"]
-    mid2, planned = progress["twice_mid"], left_by_plan(order)[1]
+    mid2, planned = progress["twice_mid"], left_by_plan(order, order["now_ts"])[1]
     sent = floor.account.clock[0]["inbox_tail"]
     until = min(plan.bounds[i, j + 1], progress["last_ts"])
     if until == plan.bounds[i, j + 1]:
@@ -270,6 +272,24 @@ def _mark(floor: Floor, progress: np.void, ts: int) -> None:
     mid2 = mid_now(floor, ts)
     if mid2 != UNKNOWN:
         progress["twice_mid"] = mid2
+
+
+@inner
+def rest_of_plan(floor: Floor, episode: np.void, progress: np.void, state: State) -> float:
+    """What the way of the mid costs the plan after an order was done before its end, bps.
+
+    Without it an order would choose, by being done, which moves of the mid count: a resting fill
+    comes just before the mid goes on against it, and the plan would be spared that move."""
+    order = state.order[0]
+    ts, last = progress["ts"], min(episode["end_ts"], progress["last_ts"])
+    cost, mid2 = 0.0, progress["twice_mid"]
+    while ts < last:
+        planned, ts = left_by_plan(order, ts)[1], min(ts + _PLAN_NS, last)
+        later = mid_later(floor, ts)
+        if later != UNKNOWN:
+            cost += _drift(order, planned, later - mid2)
+            mid2 = later
+    return cost
 
 
 @inlined

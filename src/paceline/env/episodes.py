@@ -217,6 +217,15 @@ class Pool:
         return found
 
 
+def on_both_sides(episodes: NDArray[np.void]) -> NDArray[np.void]:
+    """`episodes` `[n]`, and each once more on the other side `[2 n]`. What the mid does by itself
+    costs one what it saves the other, so that it takes little part in their mean (antithetic
+    variates; Hammersley and Morton, 1956)."""
+    other = episodes.copy()
+    other["side"] *= -1
+    return np.concatenate([episodes, other])
+
+
 def usual_touch(tape: Tape, histories: dict[str, History]) -> float:
     """Median lots at the touch on the whole day before, or on the day itself if there is none."""
     earlier = histories[tape.instrument.symbol].earlier(tape)

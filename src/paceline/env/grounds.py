@@ -214,12 +214,16 @@ def _row_after(floor: replay.Floor, ts: int) -> int:
 
 
 @inlined
-def _recorded_mid(floor: replay.Floor, ts: int) -> int:
+def _mid_of_row(floor: replay.Floor, at: int) -> int:
     events, levels = floor.events, floor.book.level_ticks
-    at = _row_after(floor, ts) - 1
     if at >= 0 and events.bid[at] >= 0 and events.ask[at] < len(levels):
         return int(levels[events.bid[at]] + levels[events.ask[at]])
     return UNKNOWN
+
+
+@inlined
+def _recorded_mid(floor: replay.Floor, ts: int) -> int:
+    return _mid_of_row(floor, _row_after(floor, ts) - 1)
 
 
 @inlined
@@ -229,6 +233,21 @@ def _simulated_mid(floor: Pit, ts: int) -> int:
 
 mid_now = chosen(_recorded_mid, Pit, _simulated_mid)
 """Twice the mid at a time that was come to, ticks; UNKNOWN if a side shows nothing."""
+
+
+@inlined
+def _recorded_later(floor: replay.Floor, ts: int) -> int:
+    return _mid_of_row(floor, rank(floor.events.ts, ts + 1) - 1)
+
+
+@inlined
+def _simulated_later(floor: Pit, ts: int) -> int:
+    pit.advance(floor, ts)
+    return twice_mid(floor)
+
+
+mid_later = chosen(_recorded_later, Pit, _simulated_later)
+"""The same at a time to come. A simulated market goes there, and an episode in it is over."""
 
 
 @inlined

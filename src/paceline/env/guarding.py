@@ -42,7 +42,7 @@ def tell(
     others = order["window_market_lots"] - order["window_own_lots"]
     snapshot["others_lots"] = others
     snapshot["volatility_ppm"] = _volatility_ppm(state)
-    snapshot["target_lots"] = round(left_by_plan(order)[1] * order["lots"])
+    snapshot["target_lots"] = round(left_by_plan(order, order["now_ts"])[1] * order["lots"])
     snapshot["unrestricted"] = snapshot["venue_up"] = snapshot["quiet"] = 1
     snapshot["trading"] = 1 - min(floor.account.clock[0]["stopped"], 1)
     snapshot["short_sales"], snapshot["located_lots"] = 1, UNLIMITED

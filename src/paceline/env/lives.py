@@ -23,11 +23,14 @@ from paceline.engine.venue import Rules
 from paceline.env.episode import (
     FAR,
     MOST_AT_ONCE,
+    PLAN,
     PROGRESS_RECORD,
     RUNNING,
+    TERMINATED,
     VIOLATION,
     begin_episode,
     follow_episode,
+    rest_of_plan,
     step_episode,
 )
 from paceline.env.grounds import window_lots
@@ -231,6 +234,8 @@ def step_some(
         sent, moved = order["messages"] - messages, order["cancels"] - cancels
         note_sent(lives.sent[i], lives.moved[i], sent, moved, ts)
         _look_round(floor, day, state, episode, lives, i, table, seen)
+        if progress["over"] == TERMINATED:
+            terms[i, PLAN] += rest_of_plan(floor, episode, progress, state)
 
 
 @kernel

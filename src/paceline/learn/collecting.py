@@ -61,6 +61,8 @@ class Collector:
             price, size = table["price"], table["size"]
             self._kin = (price[:, None] == price) & (size[:, None] == size)
         self._steps = SeveralSteps(settings.steps)
+        self._kept = np.zeros(env.num_envs, np.int64)
+        self._age = np.zeros(env.num_envs, np.int64)
         self.decisions = 0
         self.returns: list[float] = []
         """Sums of rewards of the episodes that ended, since they were last taken."""
@@ -73,6 +75,9 @@ class Collector:
         self._seen = self._normalized(self._raw)
         self._sums = np.zeros(self.env.num_envs)
         self._steps.clear()
+        # Side by side, environments choose anew in turns.
+        self._age = np.arange(self.env.num_envs) % self.settings.commit
+        self._kept[:] = 0
 
     def collect(self, learner: Chooses, buffer: AnyReplay, dice: np.random.Generator) -> int:
         """One decision in each environment; returns how many that are."""
@@ -83,8 +88,11 @@ class Collector:
         explores = dice.random(n) < share
         nth = (dice.random(n) * among.sum(axis=1)).astype(np.int64)
         other = np.argmax(np.cumsum(among, axis=1) > nth[:, None], axis=1)
-        action = np.where(explores, other, best).astype(np.int64)
-        propensity = share / among.sum(axis=1) + (1.0 - share) * (action == best)
+        anew = np.where(explores, other, best).astype(np.int64)
+        propensity = share / among.sum(axis=1) + (1.0 - share) * (anew == best)
+        begins = (self._age % self.settings.commit == 0) | ~mask[np.arange(n), self._kept]
+        action = np.where(begins, anew, self._kept)
+        self._age = np.where(begins, 1, self._age + 1)
         raw, reward, terminated, truncated, info = self.env.step(action)
         over = terminated | truncated
         last, next_mask = np.array(raw, np.float32), _masks(info)
@@ -104,7 +112,10 @@ class Collector:
             next_features=came, next_mask=next_mask, done=np.asarray(terminated),
             discount=self._discounts(self._raw, last), propensity=propensity.astype(np.float32),
         )  # fmt: skip
-        buffer.add(self._steps.add(rows, np.asarray(over)))
+        strays = begins & (action != best)
+        buffer.add(self._steps.add(rows, np.asarray(over), begins, strays))
+        self._kept = action
+        self._age[over] = 0
         self._sums += reward
         self.returns += self._sums[over].tolist()
         self._sums[over] = 0.0

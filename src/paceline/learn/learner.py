@@ -141,6 +141,7 @@ class Learner(ABC):
         error = found.error.detach().cpu().numpy()
         step = Step(loss, gradient, most, error, found.parts)
         if step.fine(max_value):
+            self.optimizer.param_groups[0]["lr"] = self._lr()
             if gradient > self.settings.max_gradient:
                 torch._foreach_mul_(slopes, self.settings.max_gradient / gradient)
             self.optimizer.step()
@@ -148,6 +149,11 @@ class Learner(ABC):
             if self.updates % self.settings.sync_every == 0:
                 self.sync()
         return step
+
+    def _lr(self) -> float:
+        """Step size of the next update."""
+        done = min(self.updates / self.run.updates, 1.0)
+        return self.settings.lr * (1.0 - done * (1.0 - self.settings.lr_end))
 
     def network(self, name: str) -> DuelingNetwork:
         """One of its networks."""

@@ -29,7 +29,7 @@ from paceline.decision.schema import N_FEATURES
 from paceline.decision.store import Decisions, FeatureSet, Outcome
 from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
 from paceline.env.days import AnyPool
-from paceline.env.episodes import EpisodeSettings
+from paceline.env.episodes import EpisodeSettings, on_both_sides
 from paceline.env.episodes import Stage as OrdersStage
 from paceline.errors import ConfigError
 from paceline.guard.limits import Limits
@@ -92,10 +92,10 @@ class Pipeline:
         """
         self._begin()
         self._log()
-        self._env = self._new_env(self.source.validation, self.recipe.validating.orders)
         pool = self.source.validation
         pool.reseed(self.recipe.seed)
-        self._episodes = pool.draw(self._env.num_envs)
+        self._episodes = on_both_sides(pool.draw(-(-self.recipe.validating.orders // 2)))
+        self._env = self._new_env(pool, len(self._episodes))
         teachers = self._judge_teachers()
         weights: dict[str, NDArray[Any]] = {}
         if self.recipe.clone is not None:
@@ -194,7 +194,8 @@ class Pipeline:
         assert online is not None
         kind = LEARNERS[recipe.policy.type]
         collecting = Collecting(
-            gamma=recipe.gamma, steps=recipe.steps, exploring=online.exploring, first=online.first,
+            gamma=recipe.gamma, steps=recipe.steps, commit=online.commit,
+            exploring=online.exploring, first=online.first,
             updates=1.0 / online.per_update,
         )  # fmt: skip
         run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)

@@ -163,6 +163,10 @@ class Online(Settings, frozen=True, kw_only=True):
     per_update: Annotated[Annotated[float, Meta(gt=0)], Field("Decisions for each update.", "")] = (
         64.0
     )
+    commit: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)],
+        Field("Decisions for which an action is kept to, before the next choice.", ""),
+    ] = 1
     first: Annotated[Count, Field("Decisions before the first update.", "")] = 20_000
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
     replay: Annotated[Replay, Field("What is kept of the past.", "")] = Replay()

@@ -60,6 +60,9 @@ class Learning(Settings, frozen=True, kw_only=True):
 
     network: Annotated[Network, Field("The network.", "")] = Network()
     lr: Annotated[Annotated[float, Meta(gt=0, le=1)], Field("Step size of Adam.", "")] = 2e-4
+    lr_end: Annotated[Share, Field("What is left of it at the end; it falls evenly.", "share")] = (
+        1.0
+    )
     l2: Annotated[
         Annotated[float, Meta(ge=0, le=1)], Field("Weight of the weights' squares.", "")
     ] = 0.0
@@ -190,6 +193,13 @@ class Collecting(Settings, frozen=True, kw_only=True):
     steps: Annotated[
         Annotated[int, Meta(ge=1, le=1000)],
         Field("Decisions whose rewards are added up before the next look.", ""),
+    ] = 1
+    commit: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)],
+        Field(
+            "Decisions for which an action is kept to while it is legal, before the next choice.",
+            "",
+        ),
     ] = 1
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
     first: Annotated[Count, Field("Decisions before the first update.", "")] = 5_000

@@ -5,7 +5,8 @@ Sutton, 1988, "Learning to predict by the methods of temporal differences"; Hess
 order that is not filled costs at the end of the horizon: one decision at a time, a value takes
 thousands of updates to hear of that.
 
-What was chosen in between is not corrected for: keep exploration small, or steps few.
+A return ends before what was chosen by chance. Choices in between that a later policy would not
+make are not corrected for: keep replay short, or steps few.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class _Begun(NamedTuple):
     open: NDArray[np.bool_]  # [n]
     earned: NDArray[np.float32]  # [n] so far
     worth: NDArray[np.float32]  # [n] what comes next is worth so much
+    at: int  # which decision it was
 
 
 class SeveralSteps:
@@ -33,41 +35,57 @@ class SeveralSteps:
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self._begun: list[_Begun] = []
+        self._now = 0
 
     def clear(self) -> None:
         """Episodes begin anew; what was not whole is lost."""
         self._begun.clear()
 
-    def add(self, rows: Transitions, over: NDArray[np.bool_]) -> Transitions:
+    def add(
+        self,
+        rows: Transitions,
+        over: NDArray[np.bool_],
+        begins: NDArray[np.bool_] | None = None,
+        strays: NDArray[np.bool_] | None = None,
+    ) -> Transitions:
         """Take one decision of each environment, `over` where its episode ended by it; returns the
-        rows that are whole now."""
-        if self.steps == 1:
-            return rows
-        n = len(rows.action)
-        self._begun.append(
-            _Begun(rows, np.ones(n, np.bool_), np.zeros(n, np.float32), np.ones(n, np.float32))
-        )
+        rows that are whole now. Only decisions in `begins` become rows (None: all). What was
+        chosen by chance (`strays`) ends the returns before it: no earlier decision answers for it
+        (Watkins, 1989, "Learning from delayed rewards")."""
+        n, whole = len(rows.action), []
+        if strays is not None and strays.any():
+            whole = [_joined(one, rows, one.open & strays, at=True) for one in self._begun]
+            for one in self._begun:
+                one.open[strays] = False
+        opens = np.ones(n, np.bool_) if begins is None else begins.copy()
+        new = _Begun(rows, opens, np.zeros(n, np.float32), np.ones(n, np.float32), self._now)
+        self._begun.append(new)
         for one in self._begun:
             one.earned[one.open] += (one.worth * rows.reward)[one.open]
             one.worth[one.open] *= rows.discount[one.open]
-        whole = []
-        for age, one in enumerate(reversed(self._begun), 1):
-            done = one.open & (over | (age >= self.steps))
+        self._now += 1
+        for one in reversed(self._begun):
+            done = one.open & (over | (self._now - one.at >= self.steps))
             if done.any():
                 whole.append(_joined(one, rows, done))
                 one.open[done] = False
         self._begun = [one for one in self._begun if one.open.any()]
-        parts = whole or [_joined(self._begun[0], rows, np.zeros(n, np.bool_))]
+        parts = whole or [_joined(new, rows, np.zeros(n, np.bool_))]
         return Transitions._make(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def _joined(one: _Begun, last: Transitions, which: NDArray[np.bool_]) -> Transitions:
-    """What was decided in `which` at first, what came of it, and where it led at `last`."""
+def _joined(
+    one: _Begun, last: Transitions, which: NDArray[np.bool_], at: bool = False
+) -> Transitions:
+    """What was decided in `which` at first, what came of it, and where it led: after `last`, or to
+    it (`at`)."""
+    features, mask = (last.features, last.mask) if at else (last.next_features, last.next_mask)
+    done = np.zeros_like(last.done) if at else last.done
     return Transitions(
         features=one.rows.features[which], mask=one.rows.mask[which],
         action=one.rows.action[which], reward=one.earned[which],
-        next_features=last.next_features[which], next_mask=last.next_mask[which],
-        done=last.done[which], discount=one.worth[which], propensity=one.rows.propensity[which],
+        next_features=features[which], next_mask=mask[which],
+        done=done[which], discount=one.worth[which], propensity=one.rows.propensity[which],
     )  # fmt: skip
 
 
