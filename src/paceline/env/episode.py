@@ -320,8 +320,10 @@ def _reward(
     progress["marked_bps"] = marked
     share = held / order["lots"]
     watch = state.watch
-    variance = watch.sums[2, SQUARES] / WINDOWS_S[2] / (progress["twice_mid"] ** 2) * BPS**2
-    rewards[RISK] = -(share**2) * np.sqrt(variance) * ns / NS_PER_S
+    # The calmer of two windows: one flicker of the mid stands in the long one for minutes.
+    calmer = min(watch.sums[1, SQUARES] / WINDOWS_S[1], watch.sums[2, SQUARES] / WINDOWS_S[2])
+    volatility = math.sqrt(calmer) / progress["twice_mid"] * BPS
+    rewards[RISK] = -(share**2) * volatility * ns / NS_PER_S
     rewards[TEMPORARY] = -(heard["taken_shift"] - shifted) * per_bps
     lasting = floor.rules.permanent_ticks * (held - order["left"])
     rewards[PERMANENT] = -lasting * order["left"] * per_bps

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
-from paceline.env.episodes import EpisodeSettings, Stage
+from paceline.env.episodes import EpisodeSettings, Stage, on_both_sides
 from paceline.env.policies import Urgency
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError
@@ -158,12 +158,12 @@ def _worker(
 
 
 def _drawn(pool: AnyPool, settings: CompareSettings) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    """The parent orders of all seeds, and the seed of each."""
+    """The parent orders of all seeds, each on both sides, and the seed of each."""
     pool.enter(Stage(name="compare", episodes=episode_settings(settings)))
     drawn, seeds = [], []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         pool.reseed(seed)
-        drawn.append(pool.draw(settings.orders))
+        drawn.append(on_both_sides(pool.draw(-(-settings.orders // 2)))[: settings.orders])
         seeds.append(np.full(settings.orders, seed))
     return np.concatenate(drawn), np.concatenate(seeds)
 

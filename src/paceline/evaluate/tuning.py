@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from paceline.cost.tail import summarize
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
-from paceline.env.episodes import Stage
+from paceline.env.episodes import Stage, on_both_sides
 from paceline.env.policies import Policy, Urgency, parse_policy
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError, InputError
@@ -179,7 +179,7 @@ def tune(
     tactics = list(tactics or grid(settings.horizon_s))
     pool.enter(Stage(name="tuning", episodes=episode_settings(settings)))
     pool.reseed(settings.seed)
-    episodes = pool.draw(settings.orders)
+    episodes = on_both_sides(pool.draw(-(-settings.orders // 2)))[: settings.orders]
     shop = Workshop(pool, settings, jobs)
     _, good = shop.begun(episodes)
     episodes = episodes[good]
