@@ -267,6 +267,7 @@ class FeatureSet:
         where = self.folder / f"symbol={quote(symbol, safe='')}" / f"date={quote(day, safe='')}"
         return where / "decisions.parquet"
 
+
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a set, whatever its schema. Raises `InputError` if there is none."""
     return manifests.read(folder, Manifest, "feature set", _FORMAT, "make the set again")

@@ -45,6 +45,14 @@ class CompareSettings(Settings, frozen=True):
         Annotated[float, Meta(ge=0, le=5000)],
         Field("Child orders stay this close to the arrival price; 0 is no limit.", "bps"),
     ] = 200.0
+    price_band_ticks: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Field("The same in book ticks; the tighter one holds. Left out, no limit.", "ticks"),
+    ] = None
+    child_max: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Field("Largest child order; left out, no limit.", "shares"),
+    ] = None
     slices: Annotated[
         int, Meta(ge=1, le=10_000), Field("Slices of a schedule that names none.", "slices")
     ] = 30

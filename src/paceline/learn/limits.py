@@ -50,6 +50,13 @@ class PolicyLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             child_max="unlimited" if child is None else child,
         )
 
+    def orders(self, like: EpisodeSettings) -> EpisodeSettings:
+        """Orders like those, under these limits."""
+        return msgspec.structs.replace(
+            like, participation=self.participation,
+            participation_window_s=self.participation_window_s, price_band_bps=self.price_band_bps,
+        )  # fmt: skip
+
     def check(self, name: str, here: PolicyLimits) -> None:
         """Raises `ConfigError` unless the orders `here` have the same limits as those that the
         policy `name` learnt to work."""
@@ -61,8 +68,8 @@ class PolicyLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 continue
             if mine != theirs:
                 raise ConfigError(
-                    f"{field}: is {_said(theirs)}, and {name} was trained under {_said(mine)}; give "
-                    "what it was trained under, or train it again"
+                    f"{field}: is {_said(theirs)}, and {name} was trained under {_said(mine)}; "
+                    "give what it was trained under, or train it again"
                 )
 
     def __str__(self) -> str:
