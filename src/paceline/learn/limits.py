@@ -41,7 +41,7 @@ class PolicyLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def desk(self) -> Limits:
         """Those that are a desk's and not a parent order's: whatever they do not forbid may be."""
-        from paceline.env.batch_env import OPEN_LIMITS
+        from paceline.env.desk import OPEN_LIMITS
 
         band, child = self.price_band_ticks, self.child_max
         return msgspec.structs.replace(
