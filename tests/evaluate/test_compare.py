@@ -24,12 +24,12 @@ from paceline.env.working import PARENT_RECORD
 from paceline.errors import ConfigError
 from paceline.evaluate import compare as comparing
 from paceline.evaluate.backtest import work_all
-from paceline.evaluate.compare import compare, episode_settings
+from paceline.evaluate.compare import compare
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.contestants import HoldChooser, RandomChooser, Schedule, contestant
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, order_columns, prices_of
-from paceline.evaluate.worked import Workshop, venue_of
+from paceline.evaluate.worked import Workshop, episode_settings, venue_of
 from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument
 

@@ -19,9 +19,10 @@ from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episodes import EpisodeSettings
-from paceline.learn.behavior_cloning import BehaviorCloning, logged, nearest
+from paceline.learn.behavior_cloning import BehaviorCloning, logged
 from paceline.learn.checkpoint import Origin
 from paceline.learn.collecting import Collector
+from paceline.learn.desk_log import nearest
 from paceline.learn.policy import load_policy
 from paceline.learn.quantile_dqn import QuantileDQN
 from paceline.learn.replay_buffer import ReplayBuffer

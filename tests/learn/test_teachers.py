@@ -88,7 +88,7 @@ def test_probabilities_are_those_of_what_is_done() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("pov", "write random, hold, or PATH"),
+        ("pov", "write random, hold, the folder of a trained policy, or PATH"),
         ("ac/inside", "rests at inside, which the grid has not; it has touch, mid, take"),
         ("ac/touch/1.2.3", "has no patience"),
     ],

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from paceline.decision.regimes import LiquidityRegimes
-    from paceline.evaluate.compare import compare, models_of
+    from paceline.evaluate.compare import check_limits, compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
 
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
     _check_tuning(args, settings)
     regimes = LiquidityRegimes.load(args.regimes) if args.regimes else None
     who = _contestants(names, settings)
+    check_limits(who, settings)  # now, and not when the baseline is tuned
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
     with progress_bar() as bar:
         bar.say("opening")
@@ -180,7 +181,7 @@ def _pool(
     """What to compare on, its days, and notes on what was left out."""
     from paceline.env.episodes import Pool
     from paceline.env.simulated_pool import SimulatedPool
-    from paceline.evaluate.compare import episode_settings
+    from paceline.evaluate.worked import episode_settings
 
     if args.market is not None:
         markets = [name.strip() for name in args.market.split(",") if name.strip()]
@@ -206,8 +207,9 @@ def _tuned(
 
     from paceline.env.episodes import Pool
     from paceline.env.simulated_pool import SimulatedPool
-    from paceline.evaluate.compare import episode_settings, models_of
+    from paceline.evaluate.compare import models_of
     from paceline.evaluate.tuning import Tuned, check_days, grid, orders_at_most, tune
+    from paceline.evaluate.worked import episode_settings
 
     if args.tuned is not None:
         return Tuned.load(args.tuned)

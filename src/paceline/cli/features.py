@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from paceline.cli.flags import check_drawing
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError
@@ -150,10 +151,7 @@ def _materialise(args: argparse.Namespace) -> None:
     from paceline.env.episodes import EpisodeSettings
     from paceline.env.history import taught_days
 
-    if args.orders < 1:
-        raise ConfigError(f"orders: {args.orders} is no count; give 1 or more")
-    if args.seed < 0:
-        raise ConfigError(f"seed: {args.seed} is below 0; give 0 or more")
+    check_drawing(args.orders, args.seed)
     tapes = open_tapes(args.tape)
     check_once(tapes)
     worked = taught_days(tapes, tapes)

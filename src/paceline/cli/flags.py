@@ -35,6 +35,14 @@ def chosen_settings(args: argparse.Namespace, kind: type[Settings]) -> dict[str,
     return chosen
 
 
+def check_drawing(orders: int, seed: int) -> None:
+    """Raises `ConfigError` for a number of orders, or a seed to draw them, that is none."""
+    if orders < 1:
+        raise ConfigError(f"orders: {orders} is no count; give 1 or more")
+    if seed < 0:
+        raise ConfigError(f"seed: {seed} is below 0; give 0 or more")
+
+
 def _flag(path: str) -> str:
     """Settings in seconds lose their unit: `--horizon 30m`."""
     return path.removesuffix("_s")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paceline.cli.flags import check_drawing
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError
@@ -17,11 +18,14 @@ examples:
   paceline log --tape tapes/ --teachers ac/mid,twap/touch,random --orders 500 -o out/log
   paceline log --market yhoo-2003 --teachers ac/mid/0.02 --explore 0.2 -o out/log
   paceline log --tape tapes/ --days 2003-02-03..2003-02-21 --grid grid.yaml --config orders.yaml
+  paceline log --tape tapes/ --teachers out/run,ac/mid --explore 0.05 -o out/log-of-run
 
-A teacher is random, or PATH[/PRICE[/PATIENCE]]: a path of twap, ac or vwap; a price of the grid at
-which it rests; and how far behind, as a share of the order, it begins to take. The log is a feature
-set (`paceline features show --set`) that also holds the probability of each action and the terms of
-its reward. The same command goes on where it was cut off.
+A teacher is random, the folder of a trained policy (a run, or a checkpoint), or
+PATH[/PRICE[/PATIENCE]]: a path of twap, ac or vwap; a price of the grid at which it rests; and how
+far behind, as a share of the order, it begins to take. With a trained policy grid and limits are
+those that it was trained with. The log is a feature set (`paceline features show --set`) that also
+holds the probability of each action and the terms of its reward. The same command goes on where it
+was cut off. A desk's own child orders are read by `paceline import-log`.
 """
 
 _PART = 256
@@ -65,29 +69,27 @@ def run(args: argparse.Namespace) -> None:
     from paceline.decision.actions import EXTENDED, ActionGrid
     from paceline.decision.store import FeatureSet
     from paceline.env.episodes import EpisodeSettings
-    from paceline.learn.teachers import Teacher
+    from paceline.learn.trained_teacher import grid_they_need, teachers_of
 
-    if args.orders < 1:
-        raise ConfigError(f"orders: {args.orders} is no count; give 1 or more")
-    if args.seed < 0:
-        raise ConfigError(f"seed: {args.seed} is below 0; give 0 or more")
-    grid = load_yaml(args.grid, ActionGrid) if args.grid else EXTENDED
-    orders = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()
+    check_drawing(args.orders, args.seed)
     names = [name.strip() for name in args.teachers.split(",") if name.strip()]
     if not names:
         raise ConfigError("teachers: none is given; give one or more, e.g. ac/mid")
-    teachers = [Teacher(name, grid, explore=args.explore) for name in names]
+    grid = load_yaml(args.grid, ActionGrid) if args.grid else grid_they_need(names) or EXTENDED
+    teachers = teachers_of(names, grid, args.explore)
+    given = load_yaml(args.config, EpisodeSettings) if args.config else None
+    orders, desk, policies = _under_limits(teachers, given)
     with progress_bar() as bar:
         bar.say("opening")
         works, data = _days(args, orders) if args.tape else _market(args, orders)
         settings = {
             "made_by": "log", "teachers": names, "explore": args.explore, "orders": args.orders,
             "seed": args.seed, "grid": msgspec.to_builtins(grid), "data": data,
-            "episodes": msgspec.to_builtins(orders),
+            "episodes": msgspec.to_builtins(orders), **policies,
         }  # fmt: skip
         kept = FeatureSet.create(args.out, len(grid), settings)
         for work in works:
-            _log(work, kept, grid, teachers, bar, sum(one.orders for one in works))
+            _log(work, kept, grid, desk, teachers, bar, sum(one.orders for one in works))
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
 
 
@@ -143,7 +145,33 @@ def _market(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str
     return works, {args.market: pool.tapes[0].manifest.tape_id}
 
 
-def _log(work: Work, kept: Any, grid: Any, teachers: Sequence[Any], bar: Any, of: int) -> None:
+def _under_limits(teachers: Sequence[Any], given: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """What orders are like, the desk's limits, and what the log says of trained policies: these
+    work under the limits that they learnt under. Raises `ConfigError` where those are not one."""
+    import msgspec
+
+    from paceline.env.episodes import EpisodeSettings
+    from paceline.learn.limits import limits_of
+
+    trained = [one for one in teachers if hasattr(one, "limits")]
+    known = [one for one in trained if one.limits is not None]
+    orders, limits = given or EpisodeSettings(), None
+    if known:
+        limits = known[0].limits
+        if given is None:
+            orders = limits.orders(orders)
+        here = limits_of(orders, band_ticks=limits.price_band_ticks, child_max=limits.child_max)
+        for one in known:
+            one.limits.check(one.name, here)
+    told = {"policies": {one.name: one.identity for one in trained}} if trained else {}
+    if known:
+        told["limits"] = msgspec.to_builtins(limits)
+    return orders, None if limits is None else limits.desk(), told
+
+
+def _log(
+    work: Work, kept: Any, grid: Any, desk: Any, teachers: Sequence[Any], bar: Any, of: int
+) -> None:
     """Log a day that is not logged yet."""
     from paceline.env.batch_env import BatchExecutionEnv
     from paceline.learn.logbook import worked
@@ -152,7 +180,8 @@ def _log(work: Work, kept: Any, grid: Any, teachers: Sequence[Any], bar: Any, of
         bar.on("orders", work.orders, of)
         return
     env = BatchExecutionEnv(
-        work.pool(), work.orders, grid=grid, max_orders=_MOST_ORDERS, max_fills=2 * _MOST_ORDERS
-    )
+        work.pool(), work.orders, grid=grid, limits=desk, max_orders=_MOST_ORDERS,
+        max_fills=2 * _MOST_ORDERS,
+    )  # fmt: skip
     found = worked(env, teachers, seed=work.seed, progress=lambda n: bar.on("orders", n, of))
     kept.add(work.symbol, work.day, *found)

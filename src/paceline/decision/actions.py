@@ -172,3 +172,23 @@ def child_lots(state: State, action: np.void) -> int:
     if not whole > 0.0:  # NaN, too
         return 0
     return int(min(max(round(action["share"] * whole), 1), order["left"]))
+
+
+@kernel
+def mean_child(
+    state: State, type_: int, ticks: int, lots: int, wait_ns: int, action: np.void
+) -> bool:
+    """Make `action` mean the child order of this type, price (on the order grid) and size, and wait
+    so long; False, and a hold, where a touch that prices are told from is not there."""
+    order, step = state.order[0], state.context[0]["order_step"]
+    action["does"] = POST if type_ == LIMIT else TAKE if type_ == IOC else TAKE_AND_REST
+    action["placement"], action["steps"], action["of_adv"] = TOUCH, 0, 0
+    action["share"] = lots / order["left"]
+    action["wait_ns"] = wait_ns
+    action["price"] = action["size"] = -1
+    touch = child_ticks(state, action)
+    if touch == NOWHERE:
+        action["does"] = HOLD
+        return False
+    action["steps"] = order["side"] * (ticks - touch) // step
+    return True

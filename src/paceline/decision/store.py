@@ -25,11 +25,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision import manifest as manifests
 from paceline.decision.schema import FEATURES, N_FEATURES, NAMES, Feature, check_schema, schema_hash
 from paceline.errors import InputError
 
 _FORMAT = 1
-_MANIFEST = "manifest.json"
 _TERM = "reward."
 """Before the names of columns that are terms of the reward."""
 
@@ -108,7 +108,7 @@ class FeatureSet:
         folder = Path(folder)
         # As it will be read again: tuples are lists.
         settings = msgspec.json.decode(msgspec.json.encode(settings))
-        if (folder / _MANIFEST).exists():
+        if (folder / manifests.FILE).exists():
             begun = cls.open(folder)
             if (begun.manifest.n_actions, begun.manifest.settings) == (n_actions, settings):
                 # A day whose file is gone is to be made again.
@@ -130,7 +130,7 @@ class FeatureSet:
                 schema=schema_hash(), features=FEATURES, n_actions=n_actions, settings=settings
             ),
         )
-        made._write_manifest()
+        manifests.write(folder, made.manifest)
         return made
 
     @classmethod
@@ -186,7 +186,7 @@ class FeatureSet:
         kept = Kept(symbol=symbol, day=day, rows=n)
         days = sorted([*self.manifest.days, kept], key=lambda kept: (kept.symbol, kept.day))
         self.manifest = msgspec.structs.replace(self.manifest, days=tuple(days))
-        self._write_manifest()
+        manifests.write(self.folder, self.manifest)
 
     def read(self, symbol: str, day: str) -> Decisions:
         """The decisions of a day, to the last bit. Raises `InputError` if it is not in the set."""
@@ -267,30 +267,16 @@ class FeatureSet:
         where = self.folder / f"symbol={quote(symbol, safe='')}" / f"date={quote(day, safe='')}"
         return where / "decisions.parquet"
 
-    def _write_manifest(self) -> None:
-        draft = self.folder / f"{_MANIFEST}.draft"
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(self.manifest), indent=1))
-        os.replace(draft, self.folder / _MANIFEST)
-
 
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a set, whatever its schema. Raises `InputError` if there is none."""
-    path = Path(folder) / _MANIFEST
-    if not path.is_file():
-        raise InputError(f"{folder}: holds no feature set; give the folder of one")
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path}: is no manifest of a feature set ({error})") from None
-    if found.format != _FORMAT:
-        raise InputError(f"{path}: has format {found.format}, not {_FORMAT}; make the set again")
-    return found
+    return manifests.read(folder, Manifest, "feature set", _FORMAT, "make the set again")
 
 
 def sets_in(folder: str | Path) -> dict[str, Manifest]:
     """The sets that are in a folder, or below it, by their paths relative to it."""
     found = {}
-    for path in sorted(Path(folder).rglob(_MANIFEST)):
+    for path in sorted(Path(folder).rglob(manifests.FILE)):
         try:
             found[str(path.parent.relative_to(folder))] = read_manifest(path.parent)
         except InputError:

@@ -30,6 +30,7 @@ from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
 from paceline.env.choosing import Choices, checked, choose, pick_legal, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
+from paceline.env.desk import OPEN_LIMITS as OPEN_LIMITS
 from paceline.env.desk import check_limits, check_record, check_schedule, check_windows, window_of
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
@@ -52,18 +53,6 @@ from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
 from paceline.units import NS_PER_S
-
-OPEN_LIMITS = Limits(
-    participation="unlimited", symbol_participation="unlimited", window_s=300.0,
-    band_bps="unlimited", band_ticks="unlimited", move_bps="unlimited", move_window_s=300.0,
-    child_max="unlimited", max_order_quantity="unlimited", max_order_value="unlimited",
-    max_position="unlimited", max_working="unlimited", max_working_orders="unlimited",
-    max_ahead="unlimited", message_rate="unlimited", cancel_rate="unlimited", rate_window_s=1.0,
-    max_messages="unlimited", max_cancels="unlimited", min_resting_s=0.0, duplicate_s=0.0,
-    max_executions="unlimited", execution_window_s="unlimited",
-    max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
-)  # fmt: skip
-"""Whatever a desk does not forbid; a parent order brings its own."""
 
 Step = tuple[NDArray[np.float64], NDArray[np.int64]]
 """Rewards `[n]`, and which episodes are over `[n]`."""
@@ -201,7 +190,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             self._begin(done, self._draw(len(done)))
         return self.seen, reward, terminated, truncated, info | self._info()
 
-    def advance(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def advance(self, actions: NDArray[Any]) -> Step:
         """Carry out one action in each that is not over, and begin nothing anew: rewards, and what
         is over. Raises `CapacityError` where orders or fills found no room."""
         actions = checked(self.grid, actions, self.num_envs)
@@ -209,9 +198,15 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if self._diary is not None:
             self._diary.note(everywhere, actions)
         self._choose(everywhere, actions)
-        self._each_day(everywhere, self._step)
-        self._check_room()
-        return self.terms @ self.weights, self.lives.progress["over"].copy()
+        return self._done(self._step)
+
+    def carry(self, rows: NDArray[np.void]) -> Step:
+        """The same for `rows` `[num_envs]` of ACTION_RECORD, whatever the grid has and the mask
+        says: what somebody did on a recorded day. Raises `InputError` in a simulated market."""
+        if self._diary is not None:
+            raise InputError("carry: nobody worked in a market of its own; give recorded days")
+        self.chosen[:], self.broken[:] = rows, 0
+        return self._done(self._step)
 
     @property
     def is_continuous(self) -> bool:
@@ -239,13 +234,16 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         return self._slices()
 
     def _slices(self) -> Iterator[Step]:
-        everywhere = np.arange(self.num_envs)
         while np.any(self.lives.progress["over"] == RUNNING):
             if self._diary is not None:
-                self._diary.note(everywhere, SLICE)
-            self._each_day(everywhere, self._follow)
-            self._check_room()
-            yield self.terms @ self.weights, self.lives.progress["over"].copy()
+                self._diary.note(np.arange(self.num_envs), SLICE)
+            yield self._done(self._follow)
+
+    def _done(self, do: Callable[[AnyDay, NDArray[np.int64]], None]) -> Step:
+        """Do it everywhere: rewards, and what is over."""
+        self._each_day(np.arange(self.num_envs), do)
+        self._check_room()
+        return self.terms @ self.weights, self.lives.progress["over"].copy()
 
     def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
         """How `policy` works the order of each environment."""

@@ -199,8 +199,33 @@ class Pool:
         low, high = settings.qty_volume
         share = rng.uniform(low / high, 1.0, n)
         found["lots"] = np.maximum(np.round(parents["lots"] * share), 1)
-        found["tape"] = day
         found["steepness"] = rng.uniform(*settings.urgency, n)
+        self._limit(day, found)
+        rng.shuffle(found)
+        return found
+
+    def given(
+        self,
+        k: int,
+        side: NDArray[np.int64],
+        lots: NDArray[np.int64],
+        start_ts: NDArray[np.int64],
+        end_ts: NDArray[np.int64],
+    ) -> NDArray[np.void]:
+        """`[n]` of EPISODE_RECORD: these parent orders on tape `k`, under the limits of the
+        settings and compared with the middle of their urgency."""
+        found = np.zeros(len(side), EPISODE_RECORD)
+        found["side"], found["lots"] = side, lots
+        found["start_ts"], found["end_ts"] = start_ts, end_ts
+        found["seed"] = np.arange(len(side))
+        found["steepness"] = np.mean(self.settings.urgency)
+        self._limit(k, found)
+        return found
+
+    def _limit(self, day: int, found: NDArray[np.void]) -> None:
+        """Write the tape and the limits of parent orders on it."""
+        tape, settings = self.tapes[day], self.settings
+        found["tape"] = day
         found["child_max"] = FAR
         found["band_high"], found["band_low"] = FAR, -FAR
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
@@ -213,8 +238,6 @@ class Pool:
             away, step = mid * settings.price_band_bps / BPS, tape.instrument.order_step
             found["band_low"] = np.ceil((mid - away) / step) * step
             found["band_high"] = np.floor((mid + away) / step) * step
-        rng.shuffle(found)
-        return found
 
 
 def on_both_sides(episodes: NDArray[np.void]) -> NDArray[np.void]:

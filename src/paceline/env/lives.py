@@ -163,7 +163,8 @@ _floor = chosen(_recorded_floor, SimulatedDay, pit_of)
 
 
 @inlined
-def _state(lives: Lives, i: int) -> State:
+def state_of(lives: Lives, i: int) -> State:
+    """What a decision of episode `i` looks at."""
     return State(
         lives.ticks[i], lives.sizes[i], watch_of(lives.watch, i), lives.order[i], lives.context[i]
     )
@@ -182,7 +183,7 @@ def begin_some(
     seen `[n, N_FEATURES]`."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), state_of(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
         progress["last_ts"] = day.facts[0]["last_ts"]
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
@@ -210,7 +211,7 @@ def step_some(
     `broken` `[n]` has the reasons against what was asked for instead; 0 where it is the same."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), state_of(lives, i), lives.progress[i]
         if progress["over"] != RUNNING:
             terms[i] = 0.0
             continue
@@ -252,7 +253,7 @@ def aim_some(
     for at in range(len(which)):
         i = which[at]
         broken[i] = aim(
-            _state(lives, i),
+            state_of(lives, i),
             lives.limits[i],
             lives.snapshot[i],
             _has_room(account_of(lives.account, i, 0)),
@@ -277,7 +278,7 @@ def follow_some(
     """Work the next slice of `plan` in `which` of the lives that are not over, all on `day`."""
     for at in range(len(which)):
         i = which[at]
-        floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
+        floor, state, progress = _floor(day, (lives, i)), state_of(lives, i), lives.progress[i]
         if progress["over"] != RUNNING:
             terms[i] = 0.0
             continue

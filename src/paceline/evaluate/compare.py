@@ -23,28 +23,39 @@ from numpy.typing import NDArray
 from paceline.decision.regimes import LiquidityRegimes
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
-from paceline.env.episodes import EpisodeSettings, Stage, on_both_sides
+from paceline.env.episodes import Stage, on_both_sides
 from paceline.env.policies import Urgency
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError
 from paceline.evaluate.buckets import buckets_of, describe_orders
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import Comparison
-from paceline.evaluate.contestants import Contestant, contestant, family, identity, looks_ahead
+from paceline.evaluate.contestants import (
+    Contestant,
+    TrainedChooser,
+    contestant,
+    family,
+    identity,
+    looks_ahead,
+)
 from paceline.evaluate.per_order import SIMULATED, Columns
-from paceline.evaluate.worked import Progress, Workshop
+from paceline.evaluate.worked import Progress, Workshop, episode_settings, limits_here
 from paceline.jit import source_digest
 
 
-def episode_settings(settings: CompareSettings) -> EpisodeSettings:
-    """What the parent orders of a comparison are like."""
-    return EpisodeSettings(
-        horizon_s=(settings.horizon_s,),
-        qty_volume=(settings.qty_least, settings.qty_most),
-        participation=None if settings.participation >= 1.0 else settings.participation,
-        participation_window_s=settings.participation_window_s,
-        price_band_bps=settings.price_band_bps or None,
-    )
+def check_limits(who: Sequence[Contestant], settings: CompareSettings) -> list[str]:
+    """Notes on policies that do not say under which limits they were trained.
+
+    Raises `ConfigError` for one that was trained under others than those of `settings`."""
+    here, unknown = limits_here(settings), []
+    for one in who:
+        if not isinstance(one, TrainedChooser):
+            continue
+        if one.limits is None:
+            unknown.append(f"{one.name}: does not say under which limits it was trained")
+        else:
+            one.limits.check(one.name, here)
+    return unknown
 
 
 def models_of(settings: CompareSettings, pool: AnyPool) -> list[FillModel]:
@@ -101,6 +112,7 @@ def compare(
                 f"regimes: were fitted up to {regimes.last_training_day}, and days are compared "
                 f"from {first} on; fit them on earlier days"
             )
+    unknown = check_limits(who, settings)
     episodes, seeds = _drawn(pool, settings)
     shop = Workshop(pool, settings, jobs)
     seen, good = shop.begun(episodes)
@@ -130,6 +142,7 @@ def compare(
             )
     orders = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     told = {**msgspec.to_builtins(settings), "policies": names, "orders_worked": len(episodes)}
+    notes += unknown
     notes += [note for lesson in pool.lessons for note in lesson.notes]
     return Comparison(
         told, parents, orders, buckets_of(parents, pool), notes, alone,

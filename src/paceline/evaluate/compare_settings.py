@@ -19,7 +19,9 @@ class CompareSettings(Settings, frozen=True):
     """Everything a comparison assumes."""
 
     orders: Annotated[
-        int, Meta(ge=2, le=1_000_000), Field("Parent orders, of each seed: each drawn one on both sides.", "orders")
+        int,
+        Meta(ge=2, le=1_000_000),
+        Field("Parent orders, of each seed: each drawn one on both sides.", "orders"),
     ] = 2000
     seed: Annotated[int, Meta(ge=0), Field("Draws orders, markets and latencies.", "")] = 0
     seeds: Annotated[
@@ -45,6 +47,14 @@ class CompareSettings(Settings, frozen=True):
         Annotated[float, Meta(ge=0, le=5000)],
         Field("Child orders stay this close to the arrival price; 0 is no limit.", "bps"),
     ] = 200.0
+    price_band_ticks: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Field("The same in book ticks; the tighter one holds. Left out, no limit.", "ticks"),
+    ] = None
+    child_max: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Field("Largest child order; left out, no limit.", "shares"),
+    ] = None
     slices: Annotated[
         int, Meta(ge=1, le=10_000), Field("Slices of a schedule that names none.", "slices")
     ] = 30

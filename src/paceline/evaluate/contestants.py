@@ -92,17 +92,16 @@ class TrainedChooser:
         """Raises `CheckpointError` for a folder that holds none, or one of no grid."""
         from paceline.learn.checkpoint import read_checkpoint
         from paceline.learn.policy import grid_of, load_policy
+        from paceline.learn.trained_teacher import best_in
 
-        path = Path(folder)
-        if (path / "policy").is_dir():
-            path /= "policy"
+        path = best_in(folder)
         found = read_checkpoint(path)
         grid = grid_of(found)
         if grid is None:
             raise ConfigError(f"policies: {folder!r} chooses from no grid; give one that does")
         self.name, self.grid = folder, grid
         self._policy = load_policy(path, grid=grid)
-        self.identity = self._policy.name
+        self.identity, self.limits = self._policy.name, self._policy.limits
         run = Path(folder)
         self.family = str(run.parent) if run.name.startswith("seed-") else None
 

@@ -30,10 +30,10 @@ from paceline.env.episodes import Stage, on_both_sides
 from paceline.env.policies import Policy, Urgency, parse_policy
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError, InputError
-from paceline.evaluate.compare import episode_settings, models_of
+from paceline.evaluate.compare import models_of
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.contestants import COLLAR_BPS, Schedule
-from paceline.evaluate.worked import Progress, Workshop
+from paceline.evaluate.worked import Progress, Workshop, episode_settings
 
 PLACEMENTS = (
     "cross", "touch", "touch+5s", "inside", "inside+5s", "inside+2s", "mid", "mid+5s", "mid+2s",

@@ -22,6 +22,7 @@ from paceline.engine.venue import Fees, Latency, Venue
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episode import RUNNING
+from paceline.env.episodes import EpisodeSettings
 from paceline.env.policies import Urgency
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import PARENT_RECORD
@@ -37,6 +38,7 @@ from paceline.evaluate.per_order import (
     prices_of,
 )
 from paceline.evaluate.violations import broken_limits
+from paceline.learn.limits import PolicyLimits, limits_of
 
 BATCH = 256
 """Orders at once."""
@@ -60,12 +62,32 @@ def venue_of(settings: CompareSettings, model: FillModel) -> Venue:
     )
 
 
+def episode_settings(settings: CompareSettings) -> EpisodeSettings:
+    """What the parent orders of a comparison are like."""
+    return EpisodeSettings(
+        horizon_s=(settings.horizon_s,),
+        qty_volume=(settings.qty_least, settings.qty_most),
+        participation=None if settings.participation >= 1.0 else settings.participation,
+        participation_window_s=settings.participation_window_s,
+        price_band_bps=settings.price_band_bps or None,
+    )
+
+
+def limits_here(settings: CompareSettings) -> PolicyLimits:
+    """The limits under which everybody works them."""
+    return limits_of(
+        episode_settings(settings), band_ticks=settings.price_band_ticks,
+        child_max=settings.child_max,
+    )  # fmt: skip
+
+
 class Workshop:
     """A pool, and what orders on it are measured with; one for all policies that are compared."""
 
     def __init__(self, pool: AnyPool, settings: CompareSettings, jobs: int = 1) -> None:
         self.pool, self.settings, self.jobs = pool, settings, jobs
         self.answers = isinstance(pool, SimulatedPool)
+        self.desk = limits_here(settings).desk()
         fees = venue_of(settings, FillModel.CALIBRATED).fees
         urgency = Urgency(settings.half_life_s, None)
         self.yards = Yardsticks(0, _POV_RATE, urgency, settings.slices, fees)
@@ -101,8 +123,8 @@ class Workshop:
         batches = _batches(episodes["tape"][order], self._apart(who, model))
         for batch in batches:
             some = episodes[order[batch]]
-            ended, waits = self._played(some, who, model)
-            parts.append({**self._measured(some, ended), "decision_us": waits})
+            limited, ended, waits = self._played(some, who, model)
+            parts.append({**self._measured(limited, ended), "decision_us": waits})
             progress(len(some))
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         back = np.argsort(order[np.concatenate(batches)], kind="stable")
@@ -121,22 +143,24 @@ class Workshop:
     ) -> BatchExecutionEnv:
         grid = None if who is None or isinstance(who, Schedule) else who.grid
         return BatchExecutionEnv(
-            self.pool, n, grid=grid, venue=venue_of(self.settings, model), max_orders=room,
-            max_fills=4 * room, threads=self.jobs,
+            self.pool, n, grid=grid, venue=venue_of(self.settings, model), limits=self.desk,
+            max_orders=room, max_fills=4 * room, threads=self.jobs,
         )  # fmt: skip
 
     def _played(
         self, episodes: NDArray[np.void], who: Contestant, model: FillModel
-    ) -> tuple[list[Ended], NDArray[np.float64]]:
-        """Each order at its end, and the µs that a decision on it took, NaN for schedules."""
+    ) -> tuple[NDArray[np.void], list[Ended], NDArray[np.float64]]:
+        """The orders with the limits that they were worked under, each at its end, and the µs that
+        a decision on it took, NaN for schedules."""
         room = 256
         while True:
             env = self._env(len(episodes), who, model, room)
             try:
                 env.reset(options={"episodes": episodes})
+                limited = env.episodes.copy()
                 if isinstance(who, Schedule):
-                    return _follow(env, who, model), np.full(len(episodes), np.nan)
-                return _choose(env, who)
+                    return limited, _follow(env, who, model), np.full(len(episodes), np.nan)
+                return limited, *_choose(env, who)
             except CapacityError:
                 room *= 4
                 if room > _MOST_CHILDREN:

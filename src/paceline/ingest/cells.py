@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
 from paceline.ingest.day import UNKNOWN_TS
-from paceline.ingest.mapping import ColumnMapping
 from paceline.ingest.numbers import read_table
 from paceline.ingest.sources import RawFile, read
 from paceline.market.session import day_of, midnight_ns
@@ -26,7 +25,35 @@ _YEAR_NS = 365 * 86_400 * NS_PER_S
 _OUR_DAYS_NS = (20 * _YEAR_NS, 130 * _YEAR_NS)  # 1990 to 2099
 
 
-def read_columns(file: RawFile, mapping: ColumnMapping) -> Any:
+class Layout(Protocol):
+    """Which columns of a table are read, and what separates them."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Field of the mapping -> column."""
+
+    @property
+    def delimiter(self) -> str:
+        """Of a CSV."""
+
+
+class Clock(Protocol):
+    """How a table writes times; see `ingest.mapping.ColumnMapping`."""
+
+    @property
+    def time_unit(self) -> str:
+        """ns, us, ms, s or iso."""
+
+    @property
+    def time_since(self) -> str:
+        """epoch or midnight."""
+
+    @property
+    def zone(self) -> str:
+        """Of times that name none."""
+
+
+def read_columns(file: RawFile, mapping: Layout) -> Any:
     """The mapped columns as a pyarrow table; a CSV's as text, so that nothing is rounded."""
     import pyarrow as pa
 
@@ -119,7 +146,7 @@ def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return numbers.value, ~numbers.bad
 
 
-def times_of(column: Any, day: str | None, mapping: ColumnMapping, name: str) -> NDArray[np.int64]:
+def times_of(column: Any, day: str | None, mapping: Clock, name: str) -> NDArray[np.int64]:
     """Times in ns since the epoch; UNKNOWN_TS where there is none.
 
     Raises `IngestError` if none of them, in file `name`, is a time in the mapping's unit.

@@ -25,14 +25,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision import manifest as manifests
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Normalizer
 from paceline.decision.schema import schema_hash
 from paceline.errors import CheckpointError
 from paceline.learn.folding import Activation, Folded, to_onnx
+from paceline.learn.limits import PolicyLimits
 
 _FORMAT = 1
-_MANIFEST, _WEIGHTS, _ONNX = "manifest.json", "weights.safetensors", "policy.onnx"
+_WEIGHTS, _ONNX = "weights.safetensors", "policy.onnx"
 _NORMALIZER, TRAINING_FILE = "normalizer.json", "training.safetensors"
 
 Tensors = dict[str, NDArray[Any]]
@@ -76,6 +78,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the last bits depend on."""
     metrics: dict[str, float]
     serving: Serving
+    limits: PolicyLimits | None = None
+    """Under which it learnt; None: not known."""
     training: str | None = None
     """JSON of counters and generators, to go on from."""
     files: dict[str, str] = {}
@@ -91,6 +95,8 @@ class Origin(NamedTuple):
     """Name of a data set -> its hash."""
     schema: str | None = None
     """Hash of the features' schema; None: paceline's own."""
+    limits: PolicyLimits | None = None
+    """Of the orders that they were made on."""
 
 
 class Checkpoint(NamedTuple):
@@ -137,8 +143,7 @@ def write_checkpoint(
             save_file(_plain(training), draft / TRAINING_FILE)
         files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
         manifest = msgspec.structs.replace(manifest, files=files)
-        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        (draft / _MANIFEST).write_bytes(text)
+        manifests.write(draft, manifest)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
@@ -188,16 +193,9 @@ def read_checkpoint(
 
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a checkpoint. Raises `CheckpointError` if there is none."""
-    path = Path(folder) / _MANIFEST
-    if not path.is_file():
-        raise CheckpointError(f"{folder}: holds no checkpoint; give the folder of one")
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
-        raise CheckpointError(f"{path}: is no manifest of a checkpoint ({error})") from None
-    if found.format != _FORMAT:
-        raise CheckpointError(f"{path}: has format {found.format}, not {_FORMAT}; train again")
-    return found
+    return manifests.read(
+        folder, Manifest, "checkpoint", _FORMAT, "train again", error=CheckpointError
+    )
 
 
 def check_goes_on(found: Checkpoint, run: Manifest) -> None:
@@ -216,6 +214,9 @@ def check_goes_on(found: Checkpoint, run: Manifest) -> None:
     _check_same(found.folder, "run", known, wanted)
     _check_same(found.folder, "grid", kept.grid or {}, run.grid or {})
     _check_same(found.folder, "data", kept.data, run.data)
+    if kept.limits is not None:  # older ones do not say
+        limits = {} if run.limits is None else msgspec.to_builtins(run.limits)
+        _check_same(found.folder, "limits", msgspec.to_builtins(kept.limits), limits)
     _check_same(found.folder, "mode", kept.mode, run.mode)
 
 

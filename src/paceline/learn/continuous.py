@@ -182,7 +182,7 @@ def _manifest(model: Any, settings: SACSettings | PPOSettings, origin: Origin) -
         n_actions=math.prod(model.action_space.shape), schema=origin.schema or schema_hash(),
         grid=None, data=dict(origin.data), commit=commit_of_code(),
         mode={"mode": "eager", "device": settings.device, "torch": str(torch.__version__)},
-        metrics={},
+        metrics={}, limits=origin.limits,
         serving=Serving(network="policy", numbers="means", activation="relu" if is_sac else "tanh"),
     )  # fmt: skip
 

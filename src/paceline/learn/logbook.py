@@ -23,7 +23,7 @@ from paceline.decision.store import Decisions, Outcome
 from paceline.errors import InputError
 from paceline.learn.replay_buffer import Transitions
 from paceline.learn.several_steps import of_episodes
-from paceline.learn.teachers import Teacher
+from paceline.learn.teachers import Teaches
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 _SECONDS_LEFT = NAMES.index("seconds_left")
@@ -31,7 +31,7 @@ _SECONDS_LEFT = NAMES.index("seconds_left")
 
 def worked(
     env: VectorEnv[Any, Any, Any],
-    teachers: Sequence[Teacher],
+    teachers: Sequence[Teaches],
     *,
     seed: int,
     progress: Callable[[int], None] = lambda ended: None,

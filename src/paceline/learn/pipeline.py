@@ -27,17 +27,17 @@ from numpy.typing import NDArray
 from paceline.decision.normalizer import Locked, Normalizer, normalized
 from paceline.decision.schema import N_FEATURES
 from paceline.decision.store import Decisions, FeatureSet, Outcome
-from paceline.env.batch_env import OPEN_LIMITS, BatchExecutionEnv
+from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episodes import EpisodeSettings, on_both_sides
 from paceline.env.episodes import Stage as OrdersStage
 from paceline.errors import ConfigError
-from paceline.guard.limits import Limits
 from paceline.learn.behavior_cloning import BehaviorCloning
 from paceline.learn.checkpoint import Origin, read_checkpoint
 from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
+from paceline.learn.limits import PolicyLimits, limits_of
 from paceline.learn.logbook import transitions, worked
 from paceline.learn.recipe import Lesson, Recipe, Stage, learner_settings
 from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
@@ -75,6 +75,7 @@ class Pipeline:
         self.recipe, self.folder, self.say = recipe, Path(folder), say
         self.grid = recipe.policy.action_set.grid()
         self.orders = _under(recipe)
+        self.limits = _limits(recipe, self.orders)
         self.say("opening days", 0, 1)
         self.source = _source(recipe, self.orders)
         self.normalizer = Normalizer(self.source.last_training_day)
@@ -217,7 +218,9 @@ class Pipeline:
     def _train(
         self, name: str, learner: Learner, buffer: AnyReplay, collector: Collector | None
     ) -> dict[str, NDArray[Any]]:
-        origin = Origin(grid=self.grid, normalizer=self.normalizer, data=self.source.told)
+        origin = Origin(
+            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
+        )
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
         self._replay_validations(name, training.resume())
         if learner.updates < learner.run.updates and self._worse < self.recipe.validating.patience:
@@ -319,7 +322,7 @@ class Pipeline:
 
     def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
         return BatchExecutionEnv(
-            pool, n, grid=self.grid, reward=self.recipe.reward, limits=_limits(self.recipe),
+            pool, n, grid=self.grid, reward=self.recipe.reward, limits=self.limits.desk(),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
         )  # fmt: skip
 
@@ -348,13 +351,11 @@ def _under(recipe: Recipe) -> EpisodeSettings:
     return msgspec.structs.replace(recipe.orders, participation=recipe.risk.participation_cap)
 
 
-def _limits(recipe: Recipe) -> Limits:
-    """The desk's limits: whatever the recipe does not forbid."""
-    band, child = recipe.risk.price_band_ticks, recipe.risk.child_max
-    return msgspec.structs.replace(
-        OPEN_LIMITS,
-        band_ticks="unlimited" if band is None else band,
-        child_max="unlimited" if child is None else child,
+def _limits(recipe: Recipe, orders: EpisodeSettings) -> PolicyLimits:
+    """The limits that it learns under."""
+    risk = recipe.risk
+    return limits_of(
+        orders, band_ticks=risk.price_band_ticks, child_max=risk.child_max, fallback=risk.fallback
     )
 
 

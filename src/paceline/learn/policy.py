@@ -30,6 +30,7 @@ from paceline.learn.checkpoint import (
     read_checkpoint,
 )
 from paceline.learn.folding import Folded, fold
+from paceline.learn.limits import PolicyLimits
 from paceline.learn.settings import Risk
 
 
@@ -44,10 +45,12 @@ class Policy:
         *,
         name: str = "",
         session: Any = None,
+        limits: PolicyLimits | None = None,
     ) -> None:
         """`name` is the hash that decisions note; with a `session` of ONNX Runtime the numbers come
-        from there."""
+        from there. `limits` are those it learnt under, None where they are not known."""
         self.serving, self.networks, self.name = serving, dict(networks), name
+        self.limits = limits
         self._locked, self._session = locked, session
         first = next(iter(self.networks.values()))
         self.n_features = first.weights[0].shape[1]
@@ -130,7 +133,10 @@ def load_policy(
     networks = served(serving, found.weights)
     session = _session(Path(folder) / "policy.onnx") if runtime == "onnx" else None
     locked = None if found.normalizer is None else found.normalizer.locked()
-    return Policy(serving, networks, locked, name=policy_name(found, serving), session=session)
+    return Policy(
+        serving, networks, locked, name=policy_name(found, serving), session=session,
+        limits=found.manifest.limits,
+    )  # fmt: skip
 
 
 def policy_name(found: Checkpoint, serving: Serving) -> str:

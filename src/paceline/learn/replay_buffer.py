@@ -67,6 +67,7 @@ def check_transitions(rows: Transitions, n_features: int, n_actions: int) -> Non
     wide, acts = (n, n_features), (n, n_actions)
     shapes = Transitions(wide, acts, (n,), (n,), wide, acts, (n,), (n,), (n,))  # type: ignore[arg-type]
     column: Any
+    shape: Any
     for name, column, shape in zip(Transitions._fields, rows, shapes, strict=True):
         if column.shape != shape:
             raise InputError(

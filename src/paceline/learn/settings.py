@@ -16,6 +16,11 @@ from paceline.errors import ConfigError
 
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
+L2 = Annotated[float, Meta(ge=0, le=1), Field("Weight of the weights' squares.", "")]
+Alpha = Annotated[float, Meta(ge=0), Field("Weight of the penalty on actions not logged.", "")]
+Temperature = Annotated[
+    float, Meta(gt=0), Field("Of its log-sum-exp; towards 0 it is the maximum.", "")
+]
 
 
 class Network(Settings, frozen=True, kw_only=True):
@@ -63,9 +68,7 @@ class Learning(Settings, frozen=True, kw_only=True):
     lr_end: Annotated[Share, Field("What is left of it at the end; it falls evenly.", "share")] = (
         1.0
     )
-    l2: Annotated[
-        Annotated[float, Meta(ge=0, le=1)], Field("Weight of the weights' squares.", "")
-    ] = 0.0
+    l2: L2 = 0.0
     max_gradient: Annotated[
         Annotated[float, Meta(gt=0)], Field("Largest norm of a gradient; longer ones are cut.", "")
     ] = 10.0
@@ -91,29 +94,17 @@ class QuantileDQNSettings(Learning, frozen=True, kw_only=True):
 class ConservativeDoubleDQNSettings(DoubleDQNSettings, frozen=True, kw_only=True):
     """Of `cql` on `double_dqn`."""
 
-    l2: Annotated[
-        Annotated[float, Meta(ge=0, le=1)], Field("Weight of the weights' squares.", "")
-    ] = 1e-4
-    alpha: Annotated[
-        Annotated[float, Meta(ge=0)], Field("Weight of the penalty on actions not logged.", "")
-    ] = 1.0
-    temperature: Annotated[
-        Annotated[float, Meta(gt=0)], Field("Of its log-sum-exp; towards 0 it is the maximum.", "")
-    ] = 1.0
+    l2: L2 = 1e-4
+    alpha: Alpha = 1.0
+    temperature: Temperature = 1.0
 
 
 class ConservativeQuantileDQNSettings(QuantileDQNSettings, frozen=True, kw_only=True):
     """Of `cql` on `quantile_dqn`."""
 
-    l2: Annotated[
-        Annotated[float, Meta(ge=0, le=1)], Field("Weight of the weights' squares.", "")
-    ] = 1e-4
-    alpha: Annotated[
-        Annotated[float, Meta(ge=0)], Field("Weight of the penalty on actions not logged.", "")
-    ] = 1.0
-    temperature: Annotated[
-        Annotated[float, Meta(gt=0)], Field("Of its log-sum-exp; towards 0 it is the maximum.", "")
-    ] = 1.0
+    l2: L2 = 1e-4
+    alpha: Alpha = 1.0
+    temperature: Temperature = 1.0
 
 
 class BehaviorCloningSettings(Learning, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ probability, and none that is legal has none.
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,33 @@ class Told(NamedTuple):
     propensity: NDArray[np.float32]  # [n] probability with which it was chosen
 
 
+class Teaches(Protocol):
+    """Who can be logged."""
+
+    name: str
+
+    def act(
+        self, seen: NDArray[np.float32], mask: NDArray[np.bool_], dice: np.random.Generator
+    ) -> Told:
+        """Actions for what is `seen` `[n, N_FEATURES]`, among those of `mask` `[n, n_actions]`."""
+
+
+def check_share(explore: float) -> None:
+    """Raises `ConfigError` for a share of exploration that is none."""
+    if not 0.0 <= explore <= 1.0:
+        raise ConfigError(f"explore: {explore:g} is no probability; give 0 to 1")
+
+
+def explored(
+    own: NDArray[np.int64], mask: NDArray[np.bool_], explore: float, dice: np.random.Generator
+) -> Told:
+    """`own` `[n]`, and with probability `explore` any legal action instead."""
+    by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
+    action = np.where(dice.random(len(own)) < explore, by_chance, own)
+    propensity = explore / mask.sum(axis=1) + (1.0 - explore) * (action == own)
+    return Told(action, propensity.astype(np.float32))
+
+
 class Teacher:
     """A schedule, where it rests, and how patient it is."""
 
@@ -48,8 +75,7 @@ class Teacher:
 
         Raises `ConfigError` for a teacher that is none, or that the grid has no actions for.
         """
-        if not 0.0 <= explore <= 1.0:
-            raise ConfigError(f"explore: {explore:g} is no probability; give 0 to 1")
+        check_share(explore)
         self.name, self.grid, self.explore = text, grid, explore
         self._n = len(grid)
         self._planned = np.zeros(0)
@@ -59,8 +85,8 @@ class Teacher:
         found = _FORM.match(text)
         if found is None:
             raise ConfigError(
-                f"teacher: {text!r}; write random, hold, or PATH[/PRICE[/PATIENCE]] with a path of "
-                "twap, ac, vwap, e.g. ac/mid/0.02"
+                f"teacher: {text!r}; write random, hold, the folder of a trained policy, or "
+                "PATH[/PRICE[/PATIENCE]] with a path of twap, ac, vwap, e.g. ac/mid/0.02"
             )
         self._path = found["path"]
         price = found["price"] or "touch"
@@ -96,15 +122,11 @@ class Teacher:
     def act(
         self, seen: NDArray[np.float32], mask: NDArray[np.bool_], dice: np.random.Generator
     ) -> Told:
-        """Actions for what is `seen` `[n, N_FEATURES]`, among those of `mask` `[n, n_actions]`."""
-        n, legal = len(seen), mask.sum(axis=1)
-        by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
+        """See `Teaches.act`."""
         if self.name == "random":
-            return Told(by_chance, (1.0 / legal).astype(np.float32))
-        own = self.choose(seen, mask)
-        action = np.where(dice.random(n) < self.explore, by_chance, own)
-        propensity = self.explore / legal + (1.0 - self.explore) * (action == own)
-        return Told(action, propensity.astype(np.float32))
+            by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
+            return Told(by_chance, (1.0 / mask.sum(axis=1)).astype(np.float32))
+        return explored(self.choose(seen, mask), mask, self.explore, dice)
 
     def choose(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """`[n]` what it does without exploration."""
