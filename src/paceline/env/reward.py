@@ -33,8 +33,9 @@ class RewardSettings(Settings, frozen=True, kw_only=True):
     variance: Annotated[Weight, Field("Variance of slippage over fills, at the end.", "")] = 0.0
     plan: Annotated[
         Weight,
-        Field("What the way of the mid cost the trajectory it is compared with: no action changes "
-              "that where the market does not answer, so it only takes noise away.", ""),
+        Field("What the way of the mid cost the trajectory it is compared with, to the end of the "
+              "horizon: no action changes that where the market does not answer, so it only takes "
+              "noise away.", ""),
     ] = 0.0  # fmt: skip
     left: Annotated[
         Weight, Field("Share of the order that is left at the end, which nobody traded.", "bps")

@@ -21,7 +21,7 @@ class CompareSettings(Settings, frozen=True):
     orders: Annotated[
         int,
         Meta(ge=2, le=1_000_000),
-        Field("Parent orders, of each seed: each drawn one on both sides.", "orders"),
+        Field("Parent orders, of each seed, half on each side.", "orders"),
     ] = 2000
     seed: Annotated[int, Meta(ge=0), Field("Draws orders, markets and latencies.", "")] = 0
     seeds: Annotated[

@@ -6,7 +6,7 @@ What a run leaves in its folder:
 
     recipe.yaml           what it was told, whole
     log/                  what teachers decided, a feature set
-    clone/ offline/ online/   checkpoints and lines of each stage (`training`)
+    clone/ offline/ simulated/ online/   checkpoints and lines of each stage (`training`)
     validation.jsonl      how each validation went
     policy/               the best checkpoint by validation: what is compared, and served
     tensorboard/          the same numbers, for TensorBoard
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,8 @@ from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episodes import EpisodeSettings, on_both_sides
 from paceline.env.episodes import Stage as OrdersStage
+from paceline.env.reward import RewardSettings
+from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError
 from paceline.learn.behavior_cloning import BehaviorCloning
 from paceline.learn.checkpoint import Origin, read_checkpoint
@@ -39,10 +42,10 @@ from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
 from paceline.learn.limits import PolicyLimits, limits_of
 from paceline.learn.logbook import transitions, worked
-from paceline.learn.recipe import Lesson, Recipe, Stage, learner_settings
+from paceline.learn.recipe import Lesson, Online, Recipe, Stage, learner_settings
 from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
 from paceline.learn.settings import Collecting, Replay, Run
-from paceline.learn.source import Source, recorded, simulated
+from paceline.learn.source import Source, in_markets, recorded, simulated, told_of
 from paceline.learn.teachers import Teacher
 from paceline.learn.training import Training
 from paceline.learn.validation import validate
@@ -51,7 +54,9 @@ from paceline.market.days import tapes_at
 Say = Callable[[str, float, float], None]
 """What is being done, how far it is, of how much."""
 
-_STAGES = ("clone", "offline", "online")
+_STAGES = ("clone", "offline", "simulated", "online")
+_WORKING = ("simulated", "online")
+"""Stages that work orders themselves, and may stop early."""
 _AT_ONCE = 512
 """Parent orders logged side by side."""
 _MOST_ORDERS, _MOST_FILLS = 2048, 4096
@@ -99,13 +104,18 @@ class Pipeline:
         self._env = self._new_env(pool, len(self._episodes))
         teachers = self._judge_teachers()
         weights: dict[str, NDArray[Any]] = {}
+        if self.recipe.policy.checkpoint is not None:
+            found = read_checkpoint(self.recipe.policy.checkpoint, grid=self.grid)
+            weights = {f"networks.{k}": v for k, v in found.weights.items()}
         if self.recipe.clone is not None:
             weights = self._offline("clone", BehaviorCloning, self.recipe.clone, {})
         if self.recipe.offline is not None:
             kind = conservative_of(LEARNERS[self.recipe.policy.type])
             weights = self._offline("offline", kind, self.recipe.offline, weights)
+        if self.recipe.simulated is not None and self.source.markets is not None:
+            weights = self._work("simulated", self.recipe.simulated, self.source.markets, weights)
         if self.recipe.online is not None:
-            self._online(weights)
+            self._work("online", self.recipe.online, self.source.train, weights)
         best = self._summary(teachers)
         return Trained(self.folder, best, teachers)
 
@@ -154,7 +164,7 @@ class Pipeline:
         self.locked = self.normalizer.locked()
 
     def _rows(self) -> list[Transitions]:
-        weights = msgspec.structs.asdict(self.recipe.reward)
+        weights = msgspec.structs.asdict(_reward(self.recipe, self.source.train))
         return [
             transitions(
                 decisions, outcome, {k: w for k, w in weights.items() if w},
@@ -189,10 +199,11 @@ class Pipeline:
             buffer.add(part)
         return self._train(name, learner, buffer, None)
 
-    def _online(self, weights: dict[str, NDArray[Any]]) -> None:
-        """Learn by working."""
-        recipe, online = self.recipe, self.recipe.online
-        assert online is not None
+    def _work(
+        self, name: str, online: Online, pool: AnyPool, weights: dict[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Learn by working orders of `pool`; returns the weights it ended with."""
+        recipe = self.recipe
         kind = LEARNERS[recipe.policy.type]
         collecting = Collecting(
             gamma=recipe.gamma, steps=recipe.steps, commit=online.commit,
@@ -202,21 +213,25 @@ class Pipeline:
         run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)
         settings = learner_settings(kind.kind, recipe.policy.settings)
         learner = kind(settings, N_FEATURES, len(self.grid), run)
-        if recipe.policy.checkpoint is not None:
-            found = read_checkpoint(recipe.policy.checkpoint, grid=self.grid)
-            weights = {f"networks.{k}": v for k, v in found.weights.items()}
         _begin_with(learner, weights)
-        env = self._new_env(self.source.train, online.envs)
+        env = self._new_env(pool, online.envs)
         buffer = new_replay(online.replay, N_FEATURES, len(self.grid))
         if online.keep_logs:
             for part in self._rows():
                 buffer.add(part)
         collector = Collector(env, collecting, locked=self.locked, table=self.grid.table())
-        self._enter(0)
-        self._train("online", learner, buffer, collector)
+        self._lesson = None
+        enter = partial(self._enter, online, pool)
+        enter(0)
+        return self._train(name, learner, buffer, collector, enter)
 
     def _train(
-        self, name: str, learner: Learner, buffer: AnyReplay, collector: Collector | None
+        self,
+        name: str,
+        learner: Learner,
+        buffer: AnyReplay,
+        collector: Collector | None,
+        enter: Callable[[int], None] = lambda at: None,
     ) -> dict[str, NDArray[Any]]:
         origin = Origin(
             grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
@@ -225,31 +240,30 @@ class Pipeline:
         self._replay_validations(name, training.resume())
         if learner.updates < learner.run.updates and self._worse < self.recipe.validating.patience:
             every = min(self.recipe.validating.every, learner.run.updates)
-            training.go(lambda t: self._watch(name, t, every), learner.run.log_every)
+            training.go(lambda t: self._watch(name, t, every, enter), learner.run.log_every)
         return learner.state()
 
-    def _watch(self, name: str, training: Training, every: int) -> bool:
+    def _watch(
+        self, name: str, training: Training, every: int, enter: Callable[[int], None]
+    ) -> bool:
         """Tell how it goes; validate when it is due; whether to stop."""
         at, of = training.learner.updates, training.run.updates
         best = "" if self._best is None else f", best {self._best['mean_bps']:.2f} bps"
         loss = training.metrics.get("loss", float("nan"))
         self.say(f"{name}: loss {loss:.3g}{best}", at, of)
         self._plot(name, training.metrics, at)
-        if name == "online":
-            self._enter(at)
+        enter(at)
         if at % every and at != of:
             return False
         return self._judge(name, training)
 
-    def _enter(self, updates: int) -> None:
+    def _enter(self, online: Online, pool: AnyPool, updates: int) -> None:
         """The lesson of the curriculum that is due; a stage that goes on enters none anew."""
-        online = self.recipe.online
-        assert online is not None
         due = [one for one in online.curriculum if one.begins * online.updates <= updates]
         if due and due[-1] is not self._lesson:
             self._lesson = due[-1]
             orders = msgspec.structs.replace(self.orders, qty_volume=self._lesson.qty_volume)
-            self.source.train.enter(
+            pool.enter(
                 OrdersStage(name="lesson", episodes=orders, liquid_share=self._lesson.liquid_share)
             )
 
@@ -273,7 +287,7 @@ class Pipeline:
             training.export(self.folder / "policy")
         else:
             self._worse += 1
-        return name == "online" and self._worse >= self.recipe.validating.patience
+        return name in _WORKING and self._worse >= self.recipe.validating.patience
 
     def _replay_validations(self, name: str, updates: int) -> None:
         """What validations said of a stage that goes on from so many updates."""
@@ -289,7 +303,7 @@ class Pipeline:
             if self._best is None or line["score"] > self._best["score"]:
                 self._best, self._worse = line, 0
             else:
-                self._worse += line["stage"] == "online"
+                self._worse += line["stage"] == name
 
     def _judge_teachers(self) -> dict[str, dict[str, float]]:
         """How teachers do in validation, without exploration: what is to be beaten."""
@@ -312,7 +326,7 @@ class Pipeline:
     def _summary(self, teachers: dict[str, dict[str, float]]) -> dict[str, float]:
         """Write what came out; returns how the best policy did."""
         if self._best is None:
-            raise ConfigError("clone, offline, online: the recipe has no stage; give one")
+            raise ConfigError(f"{', '.join(_STAGES)}: the recipe has no stage; give one")
         told = {"name": self.recipe.name, "seed": self.recipe.seed, "best": self._best,
                 "teachers": teachers}  # fmt: skip
         (self.folder / "summary.json").write_text(json.dumps(told, indent=1) + "\n")
@@ -322,7 +336,7 @@ class Pipeline:
 
     def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
         return BatchExecutionEnv(
-            pool, n, grid=self.grid, reward=self.recipe.reward, limits=self.limits.desk(),
+            pool, n, grid=self.grid, reward=_reward(self.recipe, pool), limits=self.limits.desk(),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
         )  # fmt: skip
 
@@ -361,11 +375,23 @@ def _limits(recipe: Recipe, orders: EpisodeSettings) -> PolicyLimits:
 
 def _source(recipe: Recipe, orders: EpisodeSettings) -> Source:
     data = recipe.data
-    if data.markets:
-        return simulated(data.markets, orders, recipe.seed)
-    return recorded(
+    if not data.tapes:
+        return simulated(data.markets, data.regimes, orders, recipe.seed)
+    found = recorded(
         tapes_at(data.tapes), str(data.train), str(data.validation), orders, recipe.seed
     )
+    if recipe.simulated is None:
+        return found
+    markets = in_markets(data.markets, data.regimes, orders, recipe.seed)
+    return found._replace(markets=markets, told=found.told | told_of(markets))
+
+
+def _reward(recipe: Recipe, pool: AnyPool) -> RewardSettings:
+    """What is earned on orders of `pool`. A market that answers moves with us: paid for the plan, a
+    policy would be paid back what its own orders moved."""
+    if isinstance(pool, SimulatedPool):
+        return msgspec.structs.replace(recipe.reward, plan=0.0)
+    return recipe.reward
 
 
 def _begin_with(learner: Learner, weights: dict[str, NDArray[Any]]) -> None:

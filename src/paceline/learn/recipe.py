@@ -4,7 +4,7 @@
     recipe.policy.action_set.grid()                # ActionGrid
 
 Stages come in order, and any may be left out: `clone` does as teachers do, `offline` learns from
-the same logs what they earned, `online` works parent orders itself.
+the same logs what they earned, `simulated` and `online` work parent orders themselves.
 """
 
 from __future__ import annotations
@@ -108,12 +108,22 @@ class DataRecipe(Settings, frozen=True, kw_only=True):
     tapes: Annotated[tuple[str, ...], Field("Tape folders, or folders of them.", "")] = ()
     train: Annotated[str | None, Field("Days to train on, FROM..TO.", "")] = None
     validation: Annotated[str | None, Field("Days that say when to stop, FROM..TO.", "")] = None
-    markets: Annotated[tuple[str, ...], Field("Simulated markets, by name or YAML.", "")] = ()
+    markets: Annotated[
+        tuple[str, ...],
+        Field(
+            "Simulated markets, by name or YAML; beside tapes, those that `simulated` is on.", ""
+        ),
+    ] = ()
+    regimes: Annotated[
+        tuple[str, ...], Field("Regimes of those markets, each as often; none: as they are.", "")
+    ] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if bool(self.tapes) == bool(self.markets):
-            raise ConfigError("data: give tapes, or markets, and not both")
+        if not self.tapes and not self.markets:
+            raise ConfigError("data: has no tapes and no markets; give one of them, or both")
+        if self.regimes and not self.markets:
+            raise ConfigError("data.regimes: are of simulated markets; give data.markets, too")
         if self.tapes and (self.train is None or self.validation is None):
             raise ConfigError("data.train, data.validation: give both for tapes, as FROM..TO")
 
@@ -208,7 +218,12 @@ class Recipe(Settings, frozen=True, kw_only=True):
     teaching: Annotated[Teaching, Field("What is logged first.", "")] = Teaching()
     clone: Annotated[Stage | None, Field("Do as teachers do.", "")] = None
     offline: Annotated[Stage | None, Field("Learn from logs, conservatively.", "")] = None
-    online: Annotated[Online | None, Field("Learn by working.", "")] = Online()
+    simulated: Annotated[
+        Online | None, Field("Learn by working in simulated markets, before recorded days.", "")
+    ] = None
+    online: Annotated[
+        Online | None, Field("Learn by working: on tapes, or in markets where there are none.", "")
+    ] = Online()
     validating: Annotated[Validating, Field("Validation.", "")] = Validating()
     seed: Annotated[Annotated[int, Meta(ge=0)], Field("Of everything that is drawn.", "")] = 1
     seeds: Annotated[Count, Field("Runs, with this seed and those after it.", "")] = 1
@@ -217,6 +232,18 @@ class Recipe(Settings, frozen=True, kw_only=True):
     ] = "deterministic"
     device: Annotated[str, Field("Where it learns: cpu, cuda.", "")] = "cpu"
     threads: Annotated[Count, Field("Threads of PyTorch, and of the environment.", "")] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.simulated is not None and not (self.data.tapes and self.data.markets):
+            raise ConfigError(
+                "simulated: comes before recorded days; give data.tapes and data.markets, or use "
+                "online alone"
+            )
+        if self.clone is not None and self.policy.checkpoint is not None:
+            raise ConfigError(
+                "clone: begins anew and forgets policy.checkpoint; leave one of them out"
+            )
 
 
 def learner_settings(kind: type[Settings], *given: dict[str, Any] | None) -> Any:

@@ -30,6 +30,8 @@ class Source(NamedTuple):
     last_training_day: str
     told: dict[str, str]
     """Name of a day or market -> its hash or settings."""
+    markets: SimulatedPool | None = None
+    """Simulated markets to train on before `train`."""
 
 
 def recorded(
@@ -60,11 +62,23 @@ def recorded(
     )
 
 
-def simulated(markets: Sequence[str], orders: EpisodeSettings, seed: int) -> Source:
+def simulated(
+    markets: Sequence[str], regimes: Sequence[str], orders: EpisodeSettings, seed: int
+) -> Source:
     """Orders in simulated `markets`, each order in one of its own."""
-    train = SimulatedPool(list(markets), orders, seed=seed)
-    validation = SimulatedPool(list(markets), orders, seed=seed + _VALIDATION)
+    train = in_markets(markets, regimes, orders, seed)
+    validation = in_markets(markets, regimes, orders, seed + _VALIDATION)
     day = max(tape.session.day for tape in train.tapes)
-    return Source(
-        train, validation, day, {tape.name: tape.manifest.tape_id for tape in train.tapes}
-    )
+    return Source(train, validation, day, told_of(train))
+
+
+def in_markets(
+    markets: Sequence[str], regimes: Sequence[str], orders: EpisodeSettings, seed: int
+) -> SimulatedPool:
+    """A pool of simulated `markets` in `regimes`, all as likely."""
+    return SimulatedPool(list(markets), orders, seed=seed, regimes=dict.fromkeys(regimes, 1.0))
+
+
+def told_of(pool: SimulatedPool) -> dict[str, str]:
+    """Name of each market of a pool -> its hash."""
+    return {tape.name: tape.manifest.tape_id for tape in pool.tapes}
