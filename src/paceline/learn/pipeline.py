@@ -319,7 +319,8 @@ class Pipeline:
 
     def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
         return BatchExecutionEnv(
-            pool, n, grid=self.grid, reward=self.recipe.reward, limits=_limits(self.recipe),
+            pool, n, grid=self.grid, venue=self.recipe.impact.venue(),
+            reward=self.recipe.reward, limits=_limits(self.recipe),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
         )  # fmt: skip
 
