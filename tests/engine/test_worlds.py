@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.test_flow import many_events
 from paceline.cost.impact import Impact, cost_variance, expected_cost
-from paceline.engine.worlds import AlmgrenChrissWorld, martingale
+from paceline.engine.shipped import load_market
+from paceline.engine.simulator import simulate_day
+from paceline.engine.worlds import AlmgrenChrissWorld, martingale, walk
 from paceline.errors import InputError
 
 IMPACT = Impact(sigma=1.5, gamma=0.002, eta=0.4, epsilon=0.5)
@@ -103,3 +106,20 @@ def test_worlds_are_independent_and_can_be_saved() -> None:
 def test_what_is_no_world_is_refused(make: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         make()
+
+
+@many_events
+def test_a_walk_is_a_tick_wide_and_fair() -> None:
+    assert load_market("walk") == walk()
+    tape = simulate_day(walk(), "2024-01-08", 4)
+    last = np.flatnonzero(np.diff(tape.events.ts) > 0)[1:]
+    assert np.all((tape.ask_ticks() - tape.bid_ticks())[last] == 1)
+    moves = np.diff(tape.mid_ticks()[last])
+    assert set(np.unique(moves)) == {-1.0, 0.0, 1.0}
+    moved = moves[moves != 0]
+    seconds = walk().close_s - walk().open_s
+    assert abs(len(moved) - seconds) < 4 * np.sqrt(seconds)
+    assert abs(moved.sum()) < 3 * np.sqrt(len(moved))
+    assert abs((moved[1:] * moved[:-1]).sum()) < 3 * np.sqrt(len(moved)), "no memory"
+    touch = tape.events.qty[last[moves != 0]]
+    assert touch.min() > 900_000, "deep"

@@ -27,6 +27,7 @@ from paceline.env.episodes import EpisodeSettings, split
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
 from paceline.market.tape import Tape
+from paceline.market.watch import SQUARES, WINDOWS_S
 from paceline.units import NS_PER_S
 
 SHORT = EpisodeSettings(horizon_s=(120.0, 300.0), participation=None)
@@ -162,6 +163,43 @@ def test_no_action_changes_what_the_plan_is_paid(tapes: list[Tape]) -> None:
     assert np.abs(sums[0]).max() > 1.0
     for other in sums[1:]:
         np.testing.assert_allclose(other, sums[0], atol=1e-9)
+
+
+def test_risk_is_charged_for_what_was_held_and_as_long_as_it_was(tapes: list[Tape]) -> None:
+    """Against a slow sum over the fills; who takes everything at once holds nothing."""
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=6), 64)
+    env.reset()
+    dice, within, brief = np.random.default_rng(6), 0, 0
+    for _ in range(400):
+        going = np.flatnonzero(env.lives.progress["over"] == 0)
+        if not len(going):
+            break
+        before, since = env.lives.order["left"][:, 0].copy(), env.lives.progress["ts"].copy()
+        env.advance(dice.integers(len(env.grid), size=64))
+        for i in going:
+            lots, until = env.lives.order["lots"][i, 0], env.lives.progress["ts"][i]
+            fills = [f for f in env.fills(i) if since[i] <= f["ts"] < until]
+            edges = [since[i], *(f["ts"] for f in fills), until]
+            held = before[i] - np.cumsum([0, *(f["lots"] for f in fills)])
+            square_s = np.sum((held / lots) ** 2 * np.diff(edges)) / NS_PER_S
+            watch = env.lives.watch
+            heard = watch.clock["second"][i, 0] - watch.clock["began"][i, 0] + 1
+            brief += heard < WINDOWS_S[2]  # soon after the open
+            squares = watch.sums[i, 2, SQUARES] / min(heard, WINDOWS_S[2])
+            sigma_bps = np.sqrt(squares) / env.lives.progress["twice_mid"][i] * 1e4
+            assert env.terms[i, 1] == pytest.approx(-square_s * sigma_bps, rel=1e-9)
+            within += any(since[i] < f["ts"] for f in fills)
+    assert within > 10, "fills between decisions"
+    assert brief > 20, "orders that began soon after the open"
+    grid = ActionGrid(sizes=(1.0,), prices=("take_2",), waits_s=(5.0,), hold_s=5.0)
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=6), 8, grid=grid)
+    env.reset()
+    start = env.lives.order["lots"][:, 0].copy()
+    env.advance(np.ones(8, np.int64))
+    left = env.lives.order["left"][:, 0]
+    assert np.any(left == 0)
+    assert np.all(env.terms[left == 0, 1] == 0.0)
+    assert np.all(env.terms[left == start, 1] < 0.0)
 
 
 def test_the_same_seed_plays_the_same_game(tapes: list[Tape]) -> None:

@@ -7,6 +7,8 @@ what we push, the trajectory of Almgren and Chriss is the best for its aversion 
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,10 +18,13 @@ from paceline.decision.actions import ActionGrid
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Footprint, Venue
+from paceline.engine.worlds import walk as walking_market
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episode import RUNNING
 from paceline.env.episodes import EpisodeSettings
+from paceline.env.own_impact import OwnImpact
 from paceline.env.policies import Urgency, parse_policy
+from paceline.env.simulated_pool import SimulatedPool
 from paceline.market.events import ADD, ASK, BID, DELETE, HIDDEN, NO_SLOT, Rows
 from paceline.market.session import Session
 from paceline.market.tape import Tape
@@ -181,6 +186,39 @@ def test_almgren_and_chriss_are_the_best_of_their_kind() -> None:
     for other in (20.0, 40.0, 200.0, 600.0):
         assert np.mean(utility("ac/cross", other) / best) > 1.005, other
     assert np.mean(utility("twap/cross", None) / best) > 1.01
+
+
+def costs_in_own_walks(prices: tuple[str, ...], impact: OwnImpact) -> NDArray[np.float64]:
+    """Excess costs of orders, each in a walk of its own, worked by random actions of 10 s."""
+    pool = SimulatedPool(walking_market(), ORDERS, seed=4)
+    grid = ActionGrid(sizes=(0.05, 0.3), prices=prices, waits_s=(10.0,), hold_s=10.0)
+    env = BatchExecutionEnv(pool, 512, grid=grid, venue=impact.venue())
+    env.reset(seed=4)
+    while np.any(env.lives.progress["over"] == RUNNING):
+        env.advance(env.random_actions())
+    if impact == OwnImpact():
+        return excess(env)
+    fills = [env.fills(i) for i in range(env.num_envs)]
+    shift = impact.transient_ticks_per_lot / 2, impact.permanent_ticks_per_lot / 2
+    owed = [
+        (shift[0] * (f["lots"] ** 2.0).sum() + shift[1] * f["lots"].sum() ** 2) / f["lots"].sum()
+        for f in fills
+    ]
+    return excess(env) - np.array(owed)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("PACELINE_SLOW"), reason="minutes of compiling; set PACELINE_SLOW=1"
+)
+def test_nobody_beats_anybody_in_a_walk_of_his_own() -> None:
+    """Resting or taking, and with impact a slice pays for its square whatever came before."""
+    none = OwnImpact()
+    for prices in (("take",), ("touch", "behind_1")):
+        assert abs(z(costs_in_own_walks(prices, none))) < 3.5, prices
+    strong = OwnImpact(
+        transient_ticks_per_lot=0.01, transient_half_life_s=0.3, permanent_ticks_per_lot=0.002
+    )
+    assert abs(z(costs_in_own_walks(("take",), strong))) < 3.5
 
 
 def mirrored(tape: Tape) -> Tape:

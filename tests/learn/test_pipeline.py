@@ -14,14 +14,18 @@ import yaml
 
 from env.market_days import DAYS, random_day
 from paceline.cli import main
-from paceline.config import from_dict
+from paceline.config import from_dict, load_yaml
+from paceline.engine.venue import Footprint
 from paceline.errors import ConfigError
 from paceline.learn.checkpoint import read_checkpoint
 from paceline.learn.pipeline import Pipeline, train
 from paceline.learn.recipe import ActionSet, Recipe
 from paceline.learn.source import recorded
+from paceline.learn.teachers import Teacher
 from paceline.learn.training import Training
 from paceline.market.days import tapes_at
+
+RECIPES = sorted((Path(__file__).parents[2] / "benchmarks" / "recipes").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +138,24 @@ def test_no_day_both_trains_and_validates(recipe: Recipe, days: Path) -> None:
     trained = {tape.session.day for tape in source.train.tapes}
     assert not trained & {tape.session.day for tape in source.validation.tapes}
     assert (trained, source.last_training_day) == ({DAYS[1]}, DAYS[1])
+
+
+def test_own_impact_is_that_of_the_recipe(days: Path, tmp_path: Path) -> None:
+    told = {"transient_ticks_per_lot": 0.5, "transient_half_life_s": 2.0}
+    recipe = from_dict({**recipe_of(days), "impact": told}, Recipe)
+    line = Pipeline(recipe, tmp_path)
+    (venue,) = line._new_env(line.source.train, 2).venues
+    assert venue.footprint == Footprint(
+        transient_ticks_per_lot=0.5, transient_half_life_s=2.0, permanent_ticks_per_lot=0.0
+    )
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_of_benchmarks_can_be_read(path: Path) -> None:
+    recipe = load_yaml(path, Recipe)
+    assert recipe.name == path.stem
+    for name in recipe.teaching.teachers:
+        Teacher(name, recipe.policy.action_set.grid())
 
 
 def test_actions_as_a_desk_says_them() -> None:

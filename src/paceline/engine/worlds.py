@@ -1,17 +1,26 @@
-"""Worlds in which the truth is known: the price obeys Almgren and Chriss to the letter.
+"""Worlds in which the truth is known, without a book and with one.
 
     world = AlmgrenChrissWorld(Impact(sigma=2.0, gamma=1e-4, eta=0.05), 10_000, mid_ticks=5_000.0)
     paid = world.trade(side, lots, slice_s=60.0)
+    tape = simulate_day(walk(), "2024-01-08", seed=1)
 
-There is no book. In every slice the price moves by noise and for good by gamma a lot, and what is
-traded pays epsilon and eta times its rate on top of the price before (equations (1) to (4) of
-Almgren and Chriss, "Optimal Execution of Portfolio Transactions", 2001). So the cost of a schedule
-has the mean and the variance of `cost.impact`, and the best schedule is that of
-`schedule.almgren_chriss`: what learns must find it. With sigma alone the price is a `martingale`,
-and nothing that anybody does can cost more or less than zero on average.
+In the first there is no book, and the price obeys Almgren and Chriss to the letter. In every slice
+it moves by noise and for good by gamma a lot, and what is traded pays epsilon and eta times its
+rate on top of the price before (equations (1) to (4) of Almgren and Chriss, "Optimal Execution of
+Portfolio Transactions", 2001). So the cost of a schedule has the mean and the variance of
+`cost.impact`, and the best schedule is that of `schedule.almgren_chriss`: what learns must find it.
+With sigma alone the price is a `martingale`, and nothing that anybody does can cost more or less
+than zero on average. Many orders live side by side, each in its own world; the same seed and number
+make the same world, whoever lives in the others.
 
-Both are controls, not markets. Many orders live side by side, each in its own world; the same seed
-and number make the same world, whoever lives in the others.
+`walk` is a martingale with a book: settings of a simulated market, in which whole environments can
+be tried. The book is a tick wide, deep, and moves as a whole: news takes the touch of one side
+away, and the other side follows into the gap. A share costs half the spread whoever trades it and
+when: who takes pays it, and who rests is filled when the price has moved against him by as much.
+The explicit impact of a `Venue` makes of it a world of Almgren and Chriss: where it fades within a
+slice, n lots that trade at once pay n^2 / 2 times `transient_ticks_per_lot`.
+
+All are controls, not markets.
 """
 
 from __future__ import annotations
@@ -24,6 +33,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from paceline.cost.impact import Impact
 from paceline.engine.dice import branches, new_dice, normal, wrapping
+from paceline.engine.flow_settings import Histogram, Jumps, Sizes
+from paceline.engine.market_settings import MarketSettings
 from paceline.errors import InputError
 from paceline.jit import kernel
 
@@ -31,6 +42,30 @@ from paceline.jit import kernel
 def martingale(sigma: float) -> Impact:
     """A price that nothing moves but noise, ticks / sqrt(s)."""
     return Impact(sigma=sigma, gamma=0.0, eta=0.0)
+
+
+def walk() -> MarketSettings:
+    """A book whose price walks: a tick up or down, either as likely, once a second on average.
+
+    A level has one order of a million lots. Takers come once a second for a thousand, which is
+    volume and moves nothing."""
+    least = 1e-6  # the rates that a market must have; such an order comes once in days
+    return MarketSettings(
+        symbol="WALK", start_price=200.0, price_range=1.04, opening_spread_ticks=1,
+        opening_orders=Histogram(edges=(0, _LADDER), weights=(float(_LADDER),)),
+        limit_bid_per_s=least, limit_ask_per_s=least, cancel_per_s=least, patience=(0.0,),
+        limit_size=Sizes(histogram=_only(10_000)), market_size=Sizes(histogram=_only(10)),
+        market_buy_per_s=0.5, market_sell_per_s=0.5, hidden_share=0.0,
+        jumps=Jumps(per_h=3600.0, mean_ticks=1.0), zone="UTC", open_s=0.0, close_s=7200.0,
+    )  # fmt: skip
+
+
+_LADDER = 400
+"""Levels of a side as the session opens: 4.7 times as far as the price gets in it on average."""
+
+
+def _only(value: int) -> Histogram:
+    return Histogram(edges=(value, value + 1), weights=(1.0,))
 
 
 class WorldState(NamedTuple):

@@ -29,10 +29,13 @@ from paceline.env.grounds import Ground, hear, mid_later, mid_now, next_row, sta
 from paceline.env.seeing import see
 from paceline.env.working import PARENT_RECORD, Plan, end_parent, work_slice
 from paceline.jit import inlined, inner
-from paceline.market.watch import SQUARES, UNKNOWN, WINDOWS_S
+from paceline.market.watch import SQUARES, UNKNOWN, heard_s
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
 
 _LATEST_NS = 10 * NS_PER_S
+_CALM = 4.0
+"""Most that the variance of the long window counts, by that of a shorter one."""
+
 _PLAN_NS = 10 * NS_PER_S
 """How often the plan is looked at once its order is done."""
 _SOONEST_NS = NS_PER_MS
@@ -141,7 +144,7 @@ def step_episode(
         _send(floor, state, heard, action, ts)
     order["decisions"] += 1
     until = _next_decision(floor, episode["end_ts"], progress, action, ts)
-    held, shifted = order["left"], heard["taken_shift"]
+    held, shifted, told = order["left"], heard["taken_shift"], heard["fills"]
     mid2, planned = progress["twice_mid"], left_by_plan(order, order["now_ts"])[1]
     if until >= episode["end_ts"] and episode["end_ts"] <= progress["last_ts"]:
         _end(floor, episode, progress, state, heard, fees, plan)
@@ -152,7 +155,8 @@ def step_episode(
             progress["over"] = TERMINATED
         elif until == progress["last_ts"]:
             progress["over"] = TRUNCATED
-    _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+    square_ns = _square_ns(floor, heard, held, told, ts, until)
+    _reward(floor, progress, state, heard, held, shifted, square_ns, rewards)
     rewards[PLAN] = _drift(order, planned, progress["twice_mid"] - mid2)
 
 
@@ -175,7 +179,7 @@ def follow_episode(
     rewards[:] = 0.0
     j = order["decisions"]
     order["decisions"] += 1
-    held, shifted = order["left"], heard["taken_shift"]
+    held, shifted, told = order["left"], heard["taken_shift"], heard["fills"]
     mid2, planned = progress["twice_mid"], left_by_plan(order, order["now_ts"])[1]
     sent = floor.account.clock[0]["inbox_tail"]
     until = min(plan.bounds[i, j + 1], progress["last_ts"])
@@ -189,7 +193,8 @@ def follow_episode(
         _end(floor, episode, progress, state, heard, fees, plan)
     else:
         _look_again(floor, progress, state, heard, fees, until)
-    _reward(floor, progress, state, heard, held, shifted, until - ts, rewards)
+    square_ns = _square_ns(floor, heard, held, told, ts, until)
+    _reward(floor, progress, state, heard, held, shifted, square_ns, rewards)
     rewards[PLAN] = _drift(order, planned, progress["twice_mid"] - mid2)
 
 
@@ -299,6 +304,20 @@ def _drift(order: np.void, planned: float, moved2: int) -> float:
 
 
 @inlined
+def _square_ns(floor: Floor, heard: np.void, held: int, told: int, ts: int, until: int) -> float:
+    """Squared lots times ns from `ts`, when `held` were left and `told` fills known of, to `until`:
+    what a fill took off was held until then, and what came after `until` was held all along."""
+    total, left, since = 0.0, float(held), ts
+    for k in range(told, heard["fills"]):
+        fill = floor.account.fills[k]
+        at = min(max(fill["ts"], since), until)
+        total += left * left * (at - since)
+        left -= fill["lots"]
+        since = at
+    return total + left * left * (until - since)
+
+
+@inlined
 def _reward(
     floor: Floor,
     progress: np.void,
@@ -306,7 +325,7 @@ def _reward(
     heard: np.void,
     held: int,
     shifted: float,
-    ns: int,
+    square_ns: float,
     rewards: NDArray[np.float64],
 ) -> None:
     """Terms of the reward; see `reward` for what they mean."""
@@ -318,12 +337,13 @@ def _reward(
     )
     rewards[IS_STEP] = progress["marked_bps"] - marked
     progress["marked_bps"] = marked
-    share = held / order["lots"]
+    share_s = square_ns / NS_PER_S / float(order["lots"]) ** 2
     watch = state.watch
-    # The calmer of two windows: one flicker of the mid stands in the long one for minutes.
-    calmer = min(watch.sums[1, SQUARES] / WINDOWS_S[1], watch.sums[2, SQUARES] / WINDOWS_S[2])
-    volatility = math.sqrt(calmer) / progress["twice_mid"] * BPS
-    rewards[RISK] = -(share**2) * volatility * ns / NS_PER_S
+    # One flicker of the mid stands in the long window for minutes: what is lately calm is calm.
+    lately = watch.sums[1, SQUARES] / heard_s(watch, 1)
+    long = watch.sums[2, SQUARES] / heard_s(watch, 2)
+    volatility = math.sqrt(min(long, _CALM * lately)) / progress["twice_mid"] * BPS
+    rewards[RISK] = -share_s * volatility
     rewards[TEMPORARY] = -(heard["taken_shift"] - shifted) * per_bps
     lasting = floor.rules.permanent_ticks * (held - order["left"])
     rewards[PERMANENT] = -lasting * order["left"] * per_bps

@@ -336,7 +336,8 @@ class Pipeline:
 
     def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
         return BatchExecutionEnv(
-            pool, n, grid=self.grid, reward=_reward(self.recipe, pool), limits=self.limits.desk(),
+            pool, n, grid=self.grid, venue=self.recipe.impact.venue(),
+            reward=_reward(self.recipe, pool), limits=self.limits.desk(),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
         )  # fmt: skip
 

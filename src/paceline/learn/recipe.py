@@ -18,6 +18,7 @@ from paceline.config import Field, Settings, from_dict
 from paceline.decision.actions import ActionGrid, Price
 from paceline.env.batch_env import RewardSettings
 from paceline.env.episodes import EpisodeSettings
+from paceline.env.own_impact import OwnImpact
 from paceline.errors import ConfigError
 from paceline.learn.settings import Count, Exploring, Replay, Share
 
@@ -209,6 +210,7 @@ class Recipe(Settings, frozen=True, kw_only=True):
     orders: Annotated[EpisodeSettings, Field("What parent orders are like.", "")] = (
         EpisodeSettings()
     )
+    impact: Annotated[OwnImpact, Field("What our fills do to the price.", "")] = OwnImpact()
     reward: Annotated[RewardSettings, Field("What it learns to earn.", "")] = RewardSettings()
     gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 1.0
     steps: Annotated[
