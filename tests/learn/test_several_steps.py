@@ -50,13 +50,17 @@ def test_live_rows_are_those_of_the_log(seed: int, steps: int, gamma: float) -> 
     over = dice.random((moments, n)) < 0.2
     over[-1] = True
     reward = dice.normal(size=(moments, n)).astype(np.float32)
+    strays = dice.random((moments, n)) < 0.1
     live = SeveralSteps(steps)
     names = np.arange(moments * n).reshape(n, moments).T
-    made = [live.add(rows_of(names[t], reward[t], over[t], gamma), over[t]) for t in range(moments)]
+    made = [
+        live.add(rows_of(names[t], reward[t], over[t], gamma), over[t], strays=strays[t])
+        for t in range(moments)
+    ]
     found = Transitions._make(np.concatenate(column) for column in zip(*made, strict=True))
     order = np.argsort(found.features[:, 0])
     logged = rows_of(names.T.ravel(), reward.T.ravel(), over.T.ravel(), gamma)
-    wanted = of_episodes(logged, ~over.T.ravel(), steps)
+    wanted = of_episodes(logged, ~over.T.ravel(), steps, strays.T.ravel())
     for name, one, other in zip(Transitions._fields, found, wanted, strict=True):
         np.testing.assert_allclose(one[order], other, rtol=1e-5, atol=1e-6, err_msg=name)
 

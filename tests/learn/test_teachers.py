@@ -45,6 +45,13 @@ def test_it_takes_once_it_is_behind_its_patience() -> None:
     assert chosen("ac/touch/0.07", **late).startswith("post at the touch, 10 %")
 
 
+def test_it_may_rest_everything_at_once() -> None:
+    assert chosen("all/mid/0.1", behind_ac=-0.1).startswith("post at the mid, 50 %")
+    assert chosen("all/mid/0.1", behind_ac=0.08).startswith("post at the mid, 50 %")
+    assert chosen("all/mid/0.1", behind_ac=0.12).startswith("take at the other touch, 50 %")
+    assert chosen("all/mid/0.01", behind_ac=0.02).startswith("take at the other touch, 10 %")
+
+
 def test_it_waits_while_it_is_ahead() -> None:
     assert chosen("ac", behind_ac=-0.1) == "hold for 5 s"
 

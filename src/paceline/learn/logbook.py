@@ -26,6 +26,9 @@ from paceline.learn.several_steps import of_episodes
 from paceline.learn.teachers import Teaches
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+_BY_CHANCE = 0.5
+"""A less likely choice was made by chance; one of unknown likelihood counts as meant."""
+
 _SECONDS_LEFT = NAMES.index("seconds_left")
 
 
@@ -118,4 +121,4 @@ def transitions(
         next_features=features[after], next_mask=decisions.mask[after], done=done,
         discount=discount, propensity=outcome.propensity,
     )  # fmt: skip
-    return of_episodes(rows, follows, steps)
+    return of_episodes(rows, follows, steps, outcome.propensity < _BY_CHANCE)

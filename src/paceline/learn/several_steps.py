@@ -89,18 +89,26 @@ def _joined(
     )  # fmt: skip
 
 
-def of_episodes(rows: Transitions, follows: NDArray[np.bool_], steps: int) -> Transitions:
+def of_episodes(
+    rows: Transitions,
+    follows: NDArray[np.bool_],
+    steps: int,
+    strays: NDArray[np.bool_] | None = None,
+) -> Transitions:
     """The same of logged `rows`, each followed by the next one where `follows` `[n]`. Rows are left
     out that lead to where it is not known what came next."""
     n = len(rows.action)
     earned, worth, last = rows.reward.copy(), rows.discount.copy(), np.arange(n)
-    goes_on = follows.copy()
+    adds = follows.copy()
+    if strays is not None:
+        adds[:-1] &= ~strays[1:]
+    goes_on = adds.copy()
     for _ in range(steps - 1):
         after = np.minimum(last + 1, n - 1)
         earned[goes_on] += (worth * rows.reward[after])[goes_on]
         worth[goes_on] *= rows.discount[after][goes_on]
         last = np.where(goes_on, after, last)
-        goes_on &= follows[last]
+        goes_on &= adds[last]
     joined = rows._replace(
         reward=earned, next_features=rows.next_features[last], next_mask=rows.next_mask[last],
         done=rows.done[last], discount=worth,

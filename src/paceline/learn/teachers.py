@@ -21,13 +21,18 @@ from paceline.decision.actions import TAKE, ActionGrid
 from paceline.decision.schema import NAMES
 from paceline.errors import ConfigError
 
-Path = Literal["twap", "ac", "vwap"]
+Path = Literal["twap", "ac", "vwap", "all"]
 
-_FORM = re.compile(r"(?P<path>twap|ac|vwap)(/(?P<price>[a-z_0-9]+)(/(?P<patience>[0-9.]+))?)?\Z")
+_FORM = re.compile(
+    r"(?P<path>twap|ac|vwap|all)(/(?P<price>[a-z_0-9]+)(/(?P<patience>[0-9.]+))?)?\Z"
+)
 _INVENTORY, _SECONDS, _DECISIONS = (
     NAMES.index(name) for name in ("inventory", "seconds_left", "decisions")
 )
-_BEHIND = {"twap": NAMES.index("behind_twap"), "ac": NAMES.index("behind_ac")}
+_BEHIND = {
+    "twap": NAMES.index("behind_twap"), "ac": NAMES.index("behind_ac"),
+    "all": NAMES.index("behind_ac"),
+}  # fmt: skip
 _VOLUME, _NO_VOLUME = NAMES.index("size_horizon"), NAMES.index("no size_horizon")
 _LEAST = 1e-9
 
@@ -71,7 +76,8 @@ class Teacher:
 
     def __init__(self, text: str, grid: ActionGrid, *, explore: float = 0.0) -> None:
         """`text` is `random`, `hold`, or PATH[/PRICE[/PATIENCE]]: `ac/mid/0.02` follows
-        Almgren-Chriss, rests at the mid, and takes when more than 2 % of the order behind.
+        Almgren-Chriss, rests at the mid, and takes when more than 2 % of the order behind. The
+        path `all` rests everything at once, and takes when so far behind Almgren-Chriss.
 
         Raises `ConfigError` for a teacher that is none, or that the grid has no actions for.
         """
@@ -136,8 +142,10 @@ class Teacher:
         seconds = np.exp2(seen[:, _SECONDS].astype(np.float64)) - 1.0
         later = np.clip(1.0 - self._wait_s / np.maximum(seconds, _LEAST), 0.0, 1.0)
         due = (inventory - planned * later) / np.maximum(inventory, _LEAST)
-        size = np.minimum(np.searchsorted(self._sizes, due), len(self._sizes) - 1)
         late = inventory - planned > self._patience
+        if self._path == "all":
+            due = np.where(late, due, 1.0)
+        size = np.minimum(np.searchsorted(self._sizes, due), len(self._sizes) - 1)
         found = np.zeros(len(seen), np.int64)
         # What is too large for the guard is tried smaller; what cannot be done is waited with.
         for down in range(len(self._sizes)):
