@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -23,6 +25,7 @@ from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.guard.limits import Limits
 from paceline.market.events import Rows
 from paceline.market.tape import Tape
+from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
 N = 24
@@ -39,6 +42,41 @@ def tapes() -> list[Tape]:
 
 def desk(**limits: Any) -> Limits:
     return msgspec.structs.replace(OPEN_LIMITS, **limits)
+
+
+def test_a_band_ends_where_its_last_price_is(tapes: list[Tape]) -> None:
+    """Of the parent order's own and of the desk's, and of the one within the other: the costliest
+    price that is not beyond it, also where the mid lies on half a tick."""
+    fine = Instrument(symbol="FINE", book_tick="0.0005", order_tick="0.0005", lot=1)  # type: ignore[arg-type]
+    finer = [_on(tape, fine) for tape in tapes]
+    odd = 0
+    for own, desks, days in (
+        (6.0, "unlimited", tapes), (6.0, "unlimited", finer), (None, 6.0, finer), (6.0, 9.0, finer),
+        (9.0, 6.0, finer), (0.29, "unlimited", finer),
+    ):  # fmt: skip
+        settings = EpisodeSettings(horizon_s=(60.0,), price_band_bps=own)
+        env = BatchExecutionEnv(Pool(days, settings, seed=3), 64, limits=desk(band_bps=desks))
+        env.reset(seed=3)
+        bps = min(value for value in (own, desks) if isinstance(value, float))
+        part, step = Fraction(str(bps)) / 10_000, days[0].instrument.order_step
+        for i, episode in enumerate(env.episodes):
+            arrival, side = int(env.lives.order[i, 0]["arrival_twice_mid"]), int(episode["side"])
+            odd += arrival % 2
+            last = Fraction(arrival, 2) * (1 + side * part) / step
+            expected = step * (math.floor(last) if side > 0 else math.ceil(last))
+            assert episode["band_high" if side > 0 else "band_low"] == expected
+            assert env.lives.context[i, 0]["band_ticks"] == expected
+    assert odd > 50
+
+
+def _on(tape: Tape, instrument: Instrument) -> Tape:
+    """The same day of another instrument, whose tick may be half of what it was."""
+    rows, ticks = tape.events, tape.level_ticks[np.maximum(tape.events.level, 0)]
+    finer = round(float(tape.instrument.book_tick / instrument.book_tick))
+    # Bids stand a tick higher, so that spreads and mids are odd.
+    moved = np.where(rows.level >= 0, finer * ticks + (rows.side == 1), 0)
+    columns = [rows.ts, rows.kind, rows.side, moved, rows.qty, rows.slot]
+    return Tape.compile(Rows(*(np.array(one) for one in columns)), instrument, tape.session)
 
 
 def held_to_the_end(tapes: list[Tape], limits: Limits | None, **options: Any) -> BatchExecutionEnv:

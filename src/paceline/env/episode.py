@@ -12,8 +12,6 @@ next one comes when the market has moved and our message has arrived, but no lat
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +26,7 @@ from paceline.env.acting import carry_out
 from paceline.env.grounds import Ground, hear, mid_now, next_row, stand
 from paceline.env.seeing import see
 from paceline.env.working import PARENT_RECORD, Plan, end_parent, work_slice
+from paceline.guard.bounds import costliest_within
 from paceline.jit import inlined, inner
 from paceline.market.watch import SQUARES, UNKNOWN, WINDOWS_S
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
@@ -46,7 +45,7 @@ EPISODE_RECORD = np.dtype(
         ("venue", np.int64),  # of the environment's
         *PARENT_RECORD.descr,
         ("steepness", np.float64),  # kappa T of the trajectory it is compared with
-        ("band_bps", np.float64),  # the band, counted from arrival; 0: it is given
+        ("band_ppm", np.int64),  # the band, counted from arrival; 0: it is given
         ("number", np.int64),  # of the simulated market, one of a kind
         ("dice_state", np.uint64),  # its random numbers, see `dice`
         ("dice_gamma", np.uint64),
@@ -108,11 +107,11 @@ def begin_episode(
     progress["twice_mid"] = 0
     _mark(floor, progress, start)
     order["arrival_twice_mid"] = progress["twice_mid"]
-    if episode["band_bps"] > 0.0:
-        mid, step = 0.5 * progress["twice_mid"], floor.rules.order_step
-        away = mid * episode["band_bps"] / BPS
-        episode["band_low"] = math.ceil((mid - away) / step) * step
-        episode["band_high"] = math.floor((mid + away) / step) * step
+    if episode["band_ppm"] > 0:
+        # An order at the end of its band must be on the order grid, or the venue refuses it.
+        mid2, ppm, step = progress["twice_mid"], episode["band_ppm"], floor.rules.order_step
+        episode["band_low"] = -(costliest_within(-1, mid2, ppm) // step * step)
+        episode["band_high"] = costliest_within(1, mid2, ppm) // step * step
     progress["marked_bps"] = 0.0
     if progress["twice_mid"] == 0 or start >= progress["last_ts"]:
         progress["over"] = TRUNCATED

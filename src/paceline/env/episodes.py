@@ -23,9 +23,10 @@ from paceline.env.episode import EPISODE_RECORD, FAR
 from paceline.env.history import History
 from paceline.env.parents import draw_parents
 from paceline.errors import ConfigError
+from paceline.guard.limits import in_ppm
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
-from paceline.units import BPS, NS_PER_S
+from paceline.units import NS_PER_S
 
 _PER_DAY = 64
 """Parent orders that are drawn of a day at a time."""
@@ -56,7 +57,7 @@ class EpisodeSettings(Settings, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=1, le=86_400)], Field("Length of the window.", "s")
     ] = 300.0
     price_band_bps: Annotated[
-        Annotated[float, Meta(gt=0, le=5000)] | None,
+        Annotated[float, Meta(ge=0.01, le=5000)] | None,
         Field("Worst price, from arrival; left out, none.", "bps"),
     ] = 200.0
 
@@ -68,6 +69,10 @@ class EpisodeSettings(Settings, frozen=True, kw_only=True):
                 raise ConfigError(f"{name}: {low:g} is above {high:g}; give least and most")
         if not self.horizon_s:
             raise ConfigError("horizon_s: none is given; give one or more")
+
+    def band_ppm(self) -> int:
+        """The price band as the guard counts it, parts in a million of arrival; 0 without one."""
+        return 0 if self.price_band_bps is None else in_ppm(self.price_band_bps)
 
 
 class Stage(Settings, frozen=True, kw_only=True):
@@ -206,13 +211,7 @@ class Pool:
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
         if settings.participation is not None:
             found["share_ppm"] = round(settings.participation * 1e6)
-        if settings.price_band_bps is not None:
-            at = np.searchsorted(tape.events.ts, found["start_ts"], side="right") - 1
-            mid = tape.mid_ticks()[at]
-            # An order at the end of its band must be on the order grid, or the venue refuses it.
-            away, step = mid * settings.price_band_bps / BPS, tape.instrument.order_step
-            found["band_low"] = np.ceil((mid - away) / step) * step
-            found["band_high"] = np.floor((mid + away) / step) * step
+        found["band_ppm"] = settings.band_ppm()
         rng.shuffle(found)
         return found
 

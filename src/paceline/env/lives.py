@@ -35,7 +35,7 @@ from paceline.env.guarding import note_sent, tell
 from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, shares_of_window
-from paceline.guard.bounds import costliest_in_band
+from paceline.guard.bounds import band_up_to, costliest_in_band
 from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.participation import PPM, room_lots
@@ -328,8 +328,8 @@ def _set_limits(
     step = floor.rules.order_step
     bound = episode["band_high"] if side > 0 else episode["band_low"]
     if -FAR < bound < FAR:
-        beyond = side * (2 * bound - state.order[0]["arrival_twice_mid"]) // 2
-        limits["band_ticks"] = min(limits["band_ticks"], max(beyond, 0))
+        beyond = band_up_to(side, state.order[0]["arrival_twice_mid"], bound)
+        limits["band_ticks"] = min(limits["band_ticks"], beyond)
     if -FAR < costliest < FAR:
         worst = side * (costliest // step * step)
         if side > 0:
@@ -359,7 +359,7 @@ def _set_context(floor: Floor, day: AnyDay, state: State, limits: np.void) -> No
     context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
     context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
     side, arrival2 = state.order[0]["side"], state.order[0]["arrival_twice_mid"]
-    costliest = costliest_in_band(limits, side, arrival2)
+    costliest = costliest_in_band(limits, side, arrival2) // rules.order_step * rules.order_step
     context["band_ticks"] = side * costliest if -FAR < costliest < FAR else NOWHERE
     context["child_max"] = _known(limits["child_max_lots"])
     context["participation_cap"] = _known(limits["participation_ppm"]) / PPM

@@ -143,7 +143,7 @@ class SimulatedPool:
         found["seed"] = (random[_LATENCY] * 2.0**53).astype(np.int64)
         found["child_max"] = found["band_high"] = FAR
         found["band_low"] = -FAR
-        found["band_bps"] = settings.price_band_bps or 0.0
+        found["band_ppm"] = settings.band_ppm()
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
         found["share_ppm"] = round((settings.participation or 0.0) * 1e6)
         dice = branches(new_dice(self.seed, self._day), numbers)
