@@ -12,6 +12,18 @@ from paceline.guard.limits import Limits
 from paceline.guard.participation import PPM
 from paceline.units import NS_PER_S
 
+OPEN_LIMITS = Limits(
+    participation="unlimited", symbol_participation="unlimited", window_s=300.0,
+    band_bps="unlimited", band_ticks="unlimited", move_bps="unlimited", move_window_s=300.0,
+    child_max="unlimited", max_order_quantity="unlimited", max_order_value="unlimited",
+    max_position="unlimited", max_working="unlimited", max_working_orders="unlimited",
+    max_ahead="unlimited", message_rate="unlimited", cancel_rate="unlimited", rate_window_s=1.0,
+    max_messages="unlimited", max_cancels="unlimited", min_resting_s=0.0, duplicate_s=0.0,
+    max_executions="unlimited", execution_window_s="unlimited",
+    max_data_age_s="unlimited", max_latency_s="unlimited", max_volatility_bps="unlimited",
+)  # fmt: skip
+"""Whatever a desk does not forbid; a parent order brings its own."""
+
 _SPANS = {
     "window_s": ("participation", "symbol_participation"),
     "rate_window_s": ("message_rate", "cancel_rate"),

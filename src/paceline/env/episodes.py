@@ -110,17 +110,26 @@ class Pool:
         seed: int = 0,
         taught_by: Sequence[Tape] = (),
         untaught: Literal["refuse", "own"] = "refuse",
+        gap_s: float | None = 300.0,
     ) -> None:
-        """Episodes on `tapes`; whole days before them in `tapes` or `taught_by` teach.
+        """Episodes on `tapes`; whole days before them in `tapes` or `taught_by` teach. Where a
+        recording is silent for longer than `gap_s` seconds it has a gap, which truncates an
+        episode; None: silence is none.
 
-        Raises `ConfigError` for a day without any. With `untaught="own"` such a day is taught by
-        itself, which is to look ahead: its average daily volume, impact and usual touch are those
-        of hours still to come.
+        Every environment has draws of its own; those of two from one pool are the same until they
+        are reset with other seeds.
+
+        Raises `ConfigError` for a day that no other teaches. With `untaught="own"` such a day is
+        taught by itself, which is to look ahead: its average daily volume, impact and usual touch
+        are those of hours still to come.
         """
         if untaught not in ("refuse", "own"):
             raise ConfigError(f"untaught: {untaught!r} is neither 'refuse' nor 'own'; give one")
         if not tapes:
             raise ConfigError("tapes: none is given; give one or more days")
+        if gap_s is not None and not gap_s > 0:
+            raise ConfigError(f"gap_s: {gap_s!r} is no length; give seconds, or None for no gaps")
+        self.gap_s = gap_s
         self.tapes = list(tapes)
         self.settings = settings or EpisodeSettings()
         everything = {tape.manifest.tape_id: tape for tape in [*taught_by, *tapes]}
@@ -137,15 +146,17 @@ class Pool:
             )
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
         self.touch_lots = [usual_touch(tape, histories) for tape in self.tapes]
-        self._open = np.arange(len(self.tapes))
+        self.open_days, self.stages = np.arange(len(self.tapes)), 0
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Draw from here on what a new pool of this seed would."""
-        self._rng = np.random.default_rng(seed)
-        # A stream of their own: orders are the same at however many venues.
-        (self._venues,) = self._rng.spawn(1)
-        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+        self.seed = seed
+        self._own = self.draws()
+
+    def draws(self) -> Draws:
+        """Draws of their own, from the beginning of the seed, for one who is not to share them."""
+        return Draws(self, self.seed)
 
     def earlier(self, k: int) -> list[Tape]:
         """The days before that of tape `k`, which may be known on it."""
@@ -161,13 +172,39 @@ class Pool:
             for tape, lesson in zip(self.tapes, self.lessons, strict=True)
         ]
         most = max(round(stage.liquid_share * len(self.tapes)), 1)
-        self._open = np.sort(np.argsort(value)[::-1][:most])
-        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+        self.open_days = np.sort(np.argsort(value)[::-1][:most])
+        self.stages += 1
+
+    def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
+        """What `Draws.draw` gives, of the pool's own."""
+        return self._own.draw(n, venues)
+
+
+class Draws:
+    """Episodes of a pool, drawn one after the other. Whoever has draws of his own gets the same
+    whatever others draw."""
+
+    def __init__(self, pool: Pool, seed: int) -> None:
+        self.pool = pool
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from here on what new draws of this seed would."""
+        self._rng = np.random.default_rng(seed)
+        # A stream of their own: orders are the same at however many venues.
+        (self._venues,) = self._rng.spawn(1)
+        self._begin_stage()
+
+    def _begin_stage(self) -> None:
+        self._stage = self.pool.stages
+        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.pool.tapes]
 
     def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
         """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it, at a
         random one of so many venues."""
-        days = self._open[self._rng.integers(len(self._open), size=n)]
+        if self._stage != self.pool.stages:
+            self._begin_stage()
+        days = self.pool.open_days[self._rng.integers(len(self.pool.open_days), size=n)]
         found = np.zeros(n, EPISODE_RECORD)
         for day in np.unique(days):
             at = np.flatnonzero(days == day)
@@ -183,9 +220,8 @@ class Pool:
         return taken
 
     def _fresh(self, day: int, n: int) -> NDArray[np.void]:
-        tape, lesson, settings, rng = (
-            self.tapes[day], self.lessons[day], self.settings, self._rng,
-        )  # fmt: skip
+        pool, rng = self.pool, self._rng
+        tape, lesson, settings = pool.tapes[day], pool.lessons[day], pool.settings
         horizons = settings.horizon_s
         of_each = np.bincount(rng.integers(len(horizons), size=n), minlength=len(horizons))
         parents = np.concatenate(

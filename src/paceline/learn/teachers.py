@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.actions import TAKE, ActionGrid
+from paceline.decision.chance import any_legal
 from paceline.decision.schema import NAMES
 from paceline.errors import ConfigError
 
@@ -98,7 +99,7 @@ class Teacher:
     ) -> Told:
         """Actions for what is `seen` `[n, N_FEATURES]`, among those of `mask` `[n, n_actions]`."""
         n, legal = len(seen), mask.sum(axis=1)
-        by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
+        by_chance = any_legal(mask, dice)
         if self.name == "random":
             return Told(by_chance, (1.0 / legal).astype(np.float32))
         own = self.choose(seen, mask)
