@@ -61,7 +61,7 @@ PROGRESS_RECORD = np.dtype(
     [
         ("episode", np.int64),
         ("ts", np.int64),  # of the decision that is due
-        ("last_ts", np.int64),  # of its market: what comes after is not known
+        ("last_ts", np.int64),  # of its market, or before a gap: what comes after is not known
         ("start_lots", np.int64),  # traded in the market when it began
         ("in_a_row", np.int64),  # decisions that waited for the next event
         ("twice_mid", np.int64),  # last known
@@ -85,7 +85,7 @@ def begin_episode(
     fees: np.void,
 ) -> None:
     """Stand at the start of `episode`, and look. Where no mid is known then, or the market has
-    ended, it is truncated."""
+    ended or is in a gap, it is truncated."""
     start = episode["start_ts"]
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
@@ -130,8 +130,8 @@ def step_episode(
     rewards: NDArray[np.float64],
 ) -> None:
     """Carry out `action`, run to the next decision or the end, and write the terms of the reward
-    `[TERMS]`. Where the market ends before the horizon does, the episode is truncated there: what
-    is left is left."""
+    `[TERMS]`. Where the recording ends or has a gap before the horizon ends, the episode is
+    truncated there: what is left is left."""
     order, ts = state.order[0], progress["ts"]
     rewards[:] = 0.0
     if action["does"] != HOLD:

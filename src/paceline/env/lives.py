@@ -64,6 +64,7 @@ class Day(NamedTuple):
     level_ticks: NDArray[np.int64]
     rules: Rules
     facts: NDArray[np.void]  # [1] of FACTS_RECORD
+    gaps: NDArray[np.int64]  # [m, 2] last row before a silence, and the first one after, ns
     curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
     fees: NDArray[np.void]  # [1] of FEES_RECORD
     limits: NDArray[np.void]  # [1] of the guard's LIMITS_RECORD
@@ -181,11 +182,21 @@ def begin_some(
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), _state(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
-        progress["last_ts"] = day.facts[0]["last_ts"]
+        progress["last_ts"] = _known_until(day, episode["start_ts"])
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
         _set_limits(floor, day, state, episode, lives, i)
         _set_context(floor, day, state, lives.limits[i])
         _look_round(floor, day, state, episode, lives, i, table, seen)
+
+
+@inlined
+def _known_until(day: AnyDay, start: int) -> int:
+    """Until when the market of `day` is known to one who begins at `start`: its next gap, or its
+    end."""
+    for k in range(len(day.gaps)):
+        if start < day.gaps[k, 1]:
+            return min(day.gaps[k, 0], day.facts[0]["last_ts"])
+    return int(day.facts[0]["last_ts"])
 
 
 @kernel

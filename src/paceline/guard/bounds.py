@@ -221,7 +221,8 @@ def _costliest(limits: np.void, snapshot: np.void, side: int) -> tuple[int, int]
     elif 0 <= of < MID:
         reference = snapshot["reference_half_ticks"][of]
     period = snapshot["period_half_ticks"] if limits["move_window_ns"] > 0 else MISSING
-    return costliest_in_band(limits, side, reference), costliest_within(side, period, limits["move_ppm"])
+    move = costliest_within(side, period, limits["move_ppm"])
+    return costliest_in_band(limits, side, reference), move
 
 
 @inlined
