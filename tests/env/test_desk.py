@@ -231,6 +231,11 @@ def test_an_account_that_is_full_says_of_what(tapes: list[Tape]) -> None:
         env.reset(seed=1)
         with pytest.raises(CapacityError, match=f"account: full; .* a larger {what}"):
             list(env.follow(policy))
+    # A slice in more children than may be under way; a sweep waits until the first have arrived.
+    env = BatchExecutionEnv(Pool(tapes, LARGE, seed=1), 4, limits=desk(child_max=2))
+    env.reset(seed=1)
+    with pytest.raises(CapacityError, match="a larger child_max: too many orders were under way"):
+        list(env.follow(policy))
     grid = ActionGrid(sizes=(0.5,), prices=("take_2",), waits_s=(1.0,))
     env = BatchExecutionEnv(Pool(tapes, LARGE, seed=1), 4, max_fills=2, grid=grid)
     env.reset(seed=1)
