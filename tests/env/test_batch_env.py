@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from env.untaught import Pool
@@ -22,8 +23,8 @@ from paceline.env.batch_env import (
     BatchExecutionEnv,
     RewardSettings,
 )
-from paceline.env.choosing import pick_legal
-from paceline.env.episodes import EpisodeSettings, split
+from paceline.env.episodes import EpisodeSettings, Stage, split
+from paceline.env.execution_env import ExecutionEnv
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
 from paceline.market.tape import Tape
@@ -233,6 +234,69 @@ def test_many_are_as_many_alone(tapes: list[Tape]) -> None:
     assert going.any()
 
 
+def test_environments_of_one_pool_draw_for_themselves(tapes: list[Tape]) -> None:
+    """What one draws does not depend on what others do, nor on what the pool itself does."""
+    pool = Pool(tapes, SHORT, seed=3)
+    alone = BatchExecutionEnv(Pool(tapes, SHORT, seed=3), 4)
+    one, other = (BatchExecutionEnv(pool, 4) for _ in range(2))
+    for seed in (None, 5, None):
+        alone.reset(seed=seed)
+        other.reset(seed=None if seed is None else seed + 1)
+        pool.draw(7)
+        one.reset(seed=seed)
+        np.testing.assert_array_equal(one.episodes, alone.episodes)
+        other.reset()
+    pool.enter(Stage(name="long", episodes=EpisodeSettings(horizon_s=(1200.0,))))
+    for env in (one, other):
+        env.reset()
+        assert np.all(env.episodes["end_ts"] - env.episodes["start_ts"] == 1200 * NS_PER_S)
+
+
+def same_form(ours: dict[str, Any], theirs: dict[str, Any], where: str) -> None:
+    """All that Gymnasium says, of the same kind, and with the same in it."""
+    for name, value in theirs.items():
+        if isinstance(value, dict):
+            same_form(ours[name], value, f"{where}.{name}")
+            continue
+        assert type(ours[name]) is type(value), f"{where}.{name}"
+        assert ours[name].dtype == value.dtype, f"{where}.{name}"
+        if name == "final_obs":
+            assert [one is None for one in ours[name]] == [one is None for one in value]
+            for mine, yours in zip(ours[name], value, strict=True):
+                np.testing.assert_array_equal(mine, yours)
+        else:
+            np.testing.assert_array_equal(ours[name], value, f"{where}.{name}")
+
+
+def test_info_has_the_form_of_gymnasiums_own_environments(tapes: list[Tape]) -> None:
+    """Number by number as `SyncVectorEnv` says it of single ones, up to where episodes begin anew,
+    which these draw for themselves."""
+    settings = EpisodeSettings(horizon_s=(60.0, 90.0, 120.0), participation=None)
+    pool = Pool(tapes, settings, seed=3)
+    theirs = SyncVectorEnv(
+        [lambda: ExecutionEnv(pool, venue=VENUE)] * 3, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    ours = BatchExecutionEnv(pool, 3, venue=VENUE)
+    _, said = theirs.reset(seed=4)
+    given = np.concatenate([env.unwrapped.batch.episodes for env in theirs.envs])
+    _, info = ours.reset(options={"episodes": given})
+    same_form(info, said, "info")
+    dice, done = np.random.default_rng(2), np.zeros(3, np.bool_)
+    while not done.any():
+        actions = dice.integers(97, size=3)
+        *_, over, cut, info = ours.step(actions)
+        *_, their_over, their_cut, said = theirs.step(actions)
+        done = over | cut
+        np.testing.assert_array_equal(done, their_over | their_cut)
+        if done.any():
+            begun = {name: info.pop(name) for name in ("final_obs", "_final_obs", "final_info")}
+            same_form(begun, {name: said[name] for name in begun}, "info")
+            np.testing.assert_array_equal(info["_final_info"], said["_final_info"])
+        else:
+            same_form(info, said, "info")
+    assert not done.all(), "one that goes on beside one that ended"
+
+
 def test_nothing_is_known_of_the_future(tapes: list[Tape]) -> None:
     """Where the market is another one from some time on, all that was seen and paid before stays
     the same to the last bit."""
@@ -379,15 +443,3 @@ def test_a_seed_begins_random_actions_anew(tapes: list[Tape]) -> None:
     first = env.random_actions()
     env.reset(seed=5)
     np.testing.assert_array_equal(env.random_actions(), first)
-
-
-def test_what_stands_at_a_share_of_the_legal_actions() -> None:
-    dice = np.random.default_rng(3)
-    bits = (dice.random((500, 13)) < 0.6).astype(np.int64) << 5
-    bits[:, 0] = 0
-    share, found = dice.random(500), np.zeros(500, np.int64)
-    share[:2] = 0.0, np.nextafter(1.0, 0.0)
-    pick_legal(bits, share, found)
-    for row, at, action in zip(bits, share, found, strict=True):
-        legal = np.flatnonzero(row == 0)
-        assert action == legal[int(at * len(legal))]

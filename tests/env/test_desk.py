@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -21,8 +23,9 @@ from paceline.env.execution_env import ExecutionEnv
 from paceline.env.policies import parse_policy
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.guard.limits import Limits
-from paceline.market.events import Rows
+from paceline.market.events import HALT, NO_SLOT, RESUME, Rows
 from paceline.market.tape import Tape
+from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
 N = 24
@@ -39,6 +42,41 @@ def tapes() -> list[Tape]:
 
 def desk(**limits: Any) -> Limits:
     return msgspec.structs.replace(OPEN_LIMITS, **limits)
+
+
+def test_a_band_ends_where_its_last_price_is(tapes: list[Tape]) -> None:
+    """Of the parent order's own and of the desk's, and of the one within the other: the costliest
+    price that is not beyond it, also where the mid lies on half a tick."""
+    fine = Instrument(symbol="FINE", book_tick="0.0005", order_tick="0.0005", lot=1)  # type: ignore[arg-type]
+    finer = [_on(tape, fine) for tape in tapes]
+    odd = 0
+    for own, desks, days in (
+        (6.0, "unlimited", tapes), (6.0, "unlimited", finer), (None, 6.0, finer), (6.0, 9.0, finer),
+        (9.0, 6.0, finer), (0.29, "unlimited", finer),
+    ):  # fmt: skip
+        settings = EpisodeSettings(horizon_s=(60.0,), price_band_bps=own)
+        env = BatchExecutionEnv(Pool(days, settings, seed=3), 64, limits=desk(band_bps=desks))
+        env.reset(seed=3)
+        bps = min(value for value in (own, desks) if isinstance(value, float))
+        part, step = Fraction(str(bps)) / 10_000, days[0].instrument.order_step
+        for i, episode in enumerate(env.episodes):
+            arrival, side = int(env.lives.order[i, 0]["arrival_twice_mid"]), int(episode["side"])
+            odd += arrival % 2
+            last = Fraction(arrival, 2) * (1 + side * part) / step
+            expected = step * (math.floor(last) if side > 0 else math.ceil(last))
+            assert episode["band_high" if side > 0 else "band_low"] == expected
+            assert env.lives.context[i, 0]["band_ticks"] == expected
+    assert odd > 50
+
+
+def _on(tape: Tape, instrument: Instrument) -> Tape:
+    """The same day of another instrument, whose tick may be half of what it was."""
+    rows, ticks = tape.events, tape.level_ticks[np.maximum(tape.events.level, 0)]
+    finer = round(float(tape.instrument.book_tick / instrument.book_tick))
+    # Bids stand a tick higher, so that spreads and mids are odd.
+    moved = np.where(rows.level >= 0, finer * ticks + (rows.side == 1), 0)
+    columns = [rows.ts, rows.kind, rows.side, moved, rows.qty, rows.slot]
+    return Tape.compile(Rows(*(np.array(one) for one in columns)), instrument, tape.session)
 
 
 def held_to_the_end(tapes: list[Tape], limits: Limits | None, **options: Any) -> BatchExecutionEnv:
@@ -193,6 +231,11 @@ def test_an_account_that_is_full_says_of_what(tapes: list[Tape]) -> None:
         env.reset(seed=1)
         with pytest.raises(CapacityError, match=f"account: full; .* a larger {what}"):
             list(env.follow(policy))
+    # A slice in more children than may be under way; a sweep waits until the first have arrived.
+    env = BatchExecutionEnv(Pool(tapes, LARGE, seed=1), 4, limits=desk(child_max=2))
+    env.reset(seed=1)
+    with pytest.raises(CapacityError, match="a larger child_max: too many orders were under way"):
+        list(env.follow(policy))
     grid = ActionGrid(sizes=(0.5,), prices=("take_2",), waits_s=(1.0,))
     env = BatchExecutionEnv(Pool(tapes, LARGE, seed=1), 4, max_fills=2, grid=grid)
     env.reset(seed=1)
@@ -262,14 +305,66 @@ def test_an_episode_that_outlasts_the_recording_is_truncated(tapes: list[Tape]) 
     assert np.all(env.lives.order["left"][1:, 0] < given["lots"][1:])
 
 
+def silent(tape: Tape, since: int, until: int, halted: bool = False) -> Tape:
+    """The same day, of which nothing was recorded after `since` and before `until`."""
+    rows, ticks = tape.events, tape.level_ticks[np.maximum(tape.events.level, 0)]
+    columns = [np.array(one) for one in (rows.ts, rows.kind, rows.side, ticks, rows.qty, rows.slot)]
+    columns[0] = np.where((rows.ts > since) & (rows.ts < until), since, rows.ts)
+    if halted:
+        for ts, kind in ((since, HALT), (until, RESUME)):
+            at = np.searchsorted(columns[0], ts, side="right")
+            blank = (ts, kind, 0, 0, 0, NO_SLOT)
+            columns = [np.insert(c, at, v) for c, v in zip(columns, blank, strict=True)]
+    return Tape.compile(Rows(*columns), tape.instrument, tape.session)
+
+
+def test_a_gap_in_a_recording_truncates(tapes: list[Tape]) -> None:
+    """At the last row before it, whoever works the order; what ends before it terminates, what
+    begins after it is not touched, and in it nothing can begin. A halt is no gap."""
+    given = Pool([tapes[0]], LARGE, seed=1).draw(4)
+    since = int(np.median(tapes[0].events.ts))
+    until = since + 400 * NS_PER_S
+    given["start_ts"] = [since - 250 * NS_PER_S] * 2 + [since - 100 * NS_PER_S, until + NS_PER_S]
+    given["end_ts"] = given["start_ts"] + 200 * NS_PER_S
+
+    def ends(tape: Tape, gap_s: float | None, schedule: bool) -> tuple[list[int], list[int]]:
+        env = BatchExecutionEnv(Pool([tape], LARGE, seed=1, gap_s=gap_s), 4, venue=Venue())
+        env.reset(options={"episodes": given})
+        if schedule:
+            list(env.follow(parse_policy("twap/cross/4", 10, 100.0)))
+        while np.any(env.lives.progress["over"] == RUNNING):
+            env.advance(np.zeros(4, np.int64))
+        return env.lives.progress["over"].tolist(), env.lives.progress["ts"].tolist()
+
+    tape = silent(tapes[0], since, until)
+    last = since  # what had happened in it happens just before
+    for schedule in (False, True):
+        over, ts = ends(tape, 300.0, schedule)
+        assert over == [TERMINATED, TERMINATED, TRUNCATED, TERMINATED]
+        assert ts == [int(given["end_ts"][0])] * 2 + [last, int(given["end_ts"][3])]
+    assert ends(tape, 450.0, False)[0] == [TERMINATED] * 4
+    assert ends(tape, None, False)[0] == [TERMINATED] * 4
+    assert ends(tapes[0], 300.0, False)[0] == [TERMINATED] * 4
+    assert ends(silent(tapes[0], since, until, halted=True), 300.0, False)[0] == [TERMINATED] * 4
+    given["start_ts"][1], given["end_ts"][1] = since + NS_PER_S, until + NS_PER_S
+    with pytest.raises(InputError, match=r"number 1 cannot begin, .* or is in a gap; give another"):
+        ends(tape, 300.0, False)
+    env = BatchExecutionEnv(Pool([tape], LARGE, seed=5), 512)
+    env.reset()
+    start = env.episodes["start_ts"]
+    assert not np.any((start >= last) & (start < until)), "others are drawn instead"
+    with pytest.raises(ConfigError, match=r"gap_s: -1\.0 is no length; give seconds, or None"):
+        Pool([tape], LARGE, gap_s=-1.0)
+
+
 def test_a_given_episode_that_cannot_begin_is_refused(tapes: list[Tape]) -> None:
     """And not put another in its place."""
-    pool = Pool(tapes, LARGE, seed=1)
-    for start in (tapes[0].session.open_ns - 3600 * NS_PER_S, tapes[0].session.close_ns):
-        given = pool.draw(2)
-        given["tape"][1] = 0
-        given["start_ts"][1], given["end_ts"][1] = start, start + 60 * NS_PER_S
-        with pytest.raises(InputError, match="episodes: number 1 cannot begin"):
-            BatchExecutionEnv(pool, 2).reset(options={"episodes": given})
-        with pytest.raises(InputError, match="episodes: number 0 cannot begin"):
-            ExecutionEnv(pool).reset(options={"episode": given[1]})
+    last = int(np.median(tapes[0].events.ts))
+    pool, start = Pool([cut_short(tapes[0], last), tapes[1]], LARGE, seed=1), last + NS_PER_S
+    given = pool.draw(2)
+    given["tape"][1] = 0
+    given["start_ts"][1], given["end_ts"][1] = start, start + 60 * NS_PER_S
+    with pytest.raises(InputError, match="episodes: number 1 cannot begin"):
+        BatchExecutionEnv(pool, 2).reset(options={"episodes": given})
+    with pytest.raises(InputError, match="episodes: number 0 cannot begin"):
+        ExecutionEnv(pool).reset(options={"episode": given[1]})

@@ -53,9 +53,9 @@ def test_orders_are_as_the_settings_say(tapes: list[Tape]) -> None:
         rounding = 1.0 / usual
         assert np.all(share <= 0.10 + rounding)
         assert np.all(share >= 0.05 - rounding)
-        mid = tape.mid_ticks()[np.searchsorted(tape.events.ts, some["start_ts"], side="right") - 1]
-        np.testing.assert_allclose(some["band_high"] / mid, 1.005, atol=0.0005)
-        np.testing.assert_allclose(some["band_low"] / mid, 0.995, atol=0.0005)
+    assert np.all(found["band_ppm"] == 5000)
+    assert np.all(EpisodeSettings(price_band_bps=0.29).band_ppm() == 29), "and not 28.999"
+    assert EpisodeSettings(price_band_bps=None).band_ppm() == 0
 
 
 def test_the_same_seed_draws_the_same(tapes: list[Tape]) -> None:

@@ -6,8 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from matplotlib.figure import Figure
 
 from env.untaught import Pool
+from paceline.decision.actions import ActionGrid
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv
@@ -103,6 +105,25 @@ def test_a_picture_shows_the_order(tapes: list[Tape]) -> None:
     assert before.shape == after.shape == (450, 800, 3)
     assert np.any(before != after)
     assert ExecutionEnv(Pool(tapes, SHORT)).render() is None
+
+
+def test_a_picture_shows_what_rests(tapes: list[Tape]) -> None:
+    """Posted, or what a marketable order could not take; what only takes rests nowhere."""
+    grid = ActionGrid(sizes=(1.0,), prices=("touch", "take", "marketable"), waits_s=(1.0,))
+    large = EpisodeSettings(horizon_s=(120.0,), qty_volume=(2.0, 2.0), participation=None)
+    env = ExecutionEnv(Pool(tapes, large), grid=grid)
+    for price, expected in ((0, 1), (1, 0), (2, 1)):
+        env.reset(seed=3)
+        env.step(np.int64(grid.index(0, price, 0)))
+        figure = Figure()
+        env._draw(figure)
+        dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+        assert len(dotted) == expected, grid.prices[price]
+        order = env.batch.lives.order[0, 0]
+        if expected:
+            tick = float(tapes[0].instrument.book_tick)
+            assert dotted[0].get_ydata()[0] == pytest.approx(order["work_ticks"] * tick)
+            assert order["left"] > 0
 
 
 def test_it_is_the_batch_of_one(tapes: list[Tape]) -> None:

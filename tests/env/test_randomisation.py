@@ -189,7 +189,7 @@ def test_episodes_at_many_venues_are_each_as_alone(tapes: list[Tape]) -> None:
 def test_a_venue_that_is_none_is_refused(tapes: list[Tape]) -> None:
     pool = Pool(tapes, SHORT)
     env = BatchExecutionEnv(pool, 2, venue=WIDE.draw(2, base=BASE))
-    with pytest.raises(InputError, match="some are at venues that are none; give 0 to 1"):
+    with pytest.raises(InputError, match=r"episodes\.venue: number 1 has 2; give 0 to 1"):
         env.reset(options={"episodes": _at(pool, 2)})
     with pytest.raises(InputError, match="venue: none is given"):
         BatchExecutionEnv(pool, 2, venue=[])

@@ -155,7 +155,6 @@ class Ticking(gym.vector.VectorEnv):  # type: ignore[type-arg]
         info: dict[str, Any] = {"action_mask": np.ones((1, 2), np.bool_)}
         last = self._see()
         if over[0]:
-            # As Gymnasium's own environments say it.
             info |= {"final_obs": np.array([last[0], None], object)[:1], "_final_obs": over}
             self.at = 0
         return self._see(), np.zeros(1), over, np.zeros_like(over), info

@@ -92,7 +92,10 @@ class Chain(VectorEnv[Any, Any, Any]):
         over = self.state == END
         info: dict[str, Any] = {}
         if over.any():
-            info = {"done": np.flatnonzero(over), "final_obs": seen(self.state[over])}
+            last = np.full(self.num_envs, None, object)
+            for i in np.flatnonzero(over):
+                last[i] = seen(self.state[i : i + 1])[0]
+            info = {"final_obs": last, "_final_obs": over}
             self.state = np.where(
                 over, self.np_random.integers(0, STATES, self.num_envs), self.state
             )

@@ -72,6 +72,10 @@ class ActionBox(Settings, frozen=True, kw_only=True):
         """What kernels read."""
         return Scale(self.behind, self.through, round(self.wait_s * NS_PER_S))
 
+    def describe(self, fraction: float, offset: float) -> str:
+        """An action in words."""
+        return f"{100 * fraction:g} % of what is left, at offset {offset:g}, wait {self.wait_s:g} s"
+
     def table(self) -> NDArray[np.void]:
         """`[1]` of ACTION_RECORD: the hold, which is all that can be listed."""
         table = np.zeros(1, ACTION_RECORD)

@@ -7,7 +7,9 @@ simulated markets that answer back.
     seen, reward, terminated, truncated, info = env.step(env.random_actions())
 
 An episode that is over begins anew, with another parent order, in the same step: what is returned
-is what the new one sees, and `info` says how the old one ended (`final_bps`).
+is what the new one sees, and `info` says how the old one ended, in Gymnasium's form (`final_obs`,
+`final_info`, and which have one: `_final_obs`), and more of it in a row for each (`done`,
+`final_bps`, `final_order`).
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import ACTION_RECORD, HOLD, ActionGrid
 from paceline.decision.box import HIGHEST, LOWEST, ActionBox
+from paceline.decision.chance import pick_legal
 from paceline.decision.mask import reasons_of
 from paceline.decision.moods import Moods
 from paceline.decision.schema import N_FEATURES
 from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
-from paceline.env.choosing import Choices, checked, choose, pick_legal, space_of
+from paceline.env.choosing import Choices, checked, choose, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
 from paceline.env.desk import OPEN_LIMITS as OPEN_LIMITS
 from paceline.env.desk import check_limits, check_record, check_schedule, check_windows, window_of
@@ -40,12 +43,14 @@ from paceline.env.episode import (
     TERMS,
     TRUNCATED,
 )
+from paceline.env.giving import check_begun, check_given
 from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_lives, step_some
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
 from paceline.env.policies import Policy, Urgency, make_plan
 from paceline.env.reward import TERM_NAMES as TERM_NAMES
 from paceline.env.reward import RewardSettings as RewardSettings
+from paceline.env.saying import of_all, of_some, seen_last
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
 from paceline.errors import CapacityError, InputError
@@ -97,6 +102,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
                 raise InputError(f"{name}: {count!r} is no count; give 1 or more")
         self.num_envs = num_envs
         self.pool, self.grid = pool, grid or ActionGrid()
+        self._draws = pool.draws()
         given = Venue() if venue is None else venue
         self.venues = (given,) if isinstance(given, Venue) else tuple(given)
         if not self.venues:
@@ -129,6 +135,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.episodes = np.zeros(num_envs, EPISODE_RECORD)
         self.terms = np.zeros((num_envs, TERMS))
         self.seen = np.zeros((num_envs, N_FEATURES), np.float32)
+        self._everywhere = np.ones(num_envs, np.bool_)
         self.broken = np.zeros(num_envs, np.int64)
         """Reasons against what was chosen last, as bits; 0 where it was carried out as it was."""
         self.chosen = np.zeros(num_envs, ACTION_RECORD)
@@ -151,21 +158,19 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode in each. `seed` begins the pool anew; `options["episodes"]` gives them
-        (`[num_envs]` of EPISODE_RECORD) instead of drawing. Raises `InputError` for one at a venue
-        that is none, or that cannot begin: where no mid is known at its start, or its market has
-        ended."""
+        """Begin an episode in each. `seed` begins the draws anew; `options["episodes"]` gives them
+        (`[num_envs]` of EPISODE_RECORD) instead of drawing. Raises `InputError` for one with a
+        field that is wrong, or that cannot begin: where no mid is known at its start, or its market
+        has ended or is in a gap."""
         if seed is not None:
-            self.pool.reseed(seed)
+            self._draws.reseed(seed)
             self._np_random, self._np_random_seed = gym.utils.seeding.np_random(seed)
         given = (options or {}).get("episodes")
         drawn = given is None
         if given is None:
             given = self._draw(self.num_envs)
-        elif np.any((given["venue"] < 0) | (given["venue"] >= len(self.venues))):
-            raise InputError(
-                f"episodes: some are at venues that are none; give 0 to {len(self.venues) - 1}"
-            )
+        else:
+            given = check_given(given, self.num_envs, self.pool.tapes, len(self.venues))
         self._begin(np.arange(self.num_envs), given, drawn=drawn)
         return self.seen, self._info()
 
@@ -269,21 +274,31 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if self._threads is not None:
             self._threads.shutdown()
 
-    def _info(self) -> dict[str, Any]:
-        """What a step leaves beside what is seen: when that is, terms of the step that ended, and
+    def _said(self) -> dict[str, Any]:
+        """What there is to say of each: when it is, cost so far, terms of the step that ended, and
         what may be chosen; what is chosen from a continuum is made legal."""
-        info = {
-            "ts": self.lives.progress["ts"],
+        progress = self.lives.progress
+        said = {
+            "ts": progress["ts"],
+            "shortfall_bps": progress["marked_bps"],
             "reward_terms": dict(zip(TERM_NAMES, self.terms.T, strict=True)),
         }
-        return info if self.is_continuous else {**info, "action_mask": self.action_masks()}
+        return said if self.is_continuous else {**said, "action_mask": self.action_masks()}
+
+    def _info(self) -> dict[str, Any]:
+        return of_all(self._said(), self._everywhere)
 
     def _ended(self, done: NDArray[np.int64]) -> dict[str, Any]:
         """How the episodes in `done` ended, before others begin there."""
+        over = np.zeros(self.num_envs, np.bool_)
+        over[done] = True
         info: dict[str, Any] = {
+            "final_obs": seen_last(self.seen, over),
+            "_final_obs": over,
+            "final_info": of_some(self._said(), over),
+            "_final_info": over,
             "done": done,
             "final_bps": self.lives.progress["marked_bps"][done].copy(),
-            "final_obs": self.seen[done].copy(),
             "final_order": self.lives.order[done, 0].copy(),
             "final_episode": self.episodes[done].copy(),
             "final_illegal": self.lives.progress["illegal"][done].copy(),
@@ -336,16 +351,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             if self._diary is not None:
                 self._diary.begin(which)
             self._each_day(which, self._start)
+            if not drawn:
+                check_begun(episodes, self.lives, self.pool.tapes)
             which = which[self.lives.progress["over"][which] != RUNNING]
-            if len(which) and not drawn:
-                raise InputError(
-                    f"episodes: number {which[0]} cannot begin, for at its start no mid is known "
-                    "or its market has ended; give another start_ts"
-                )
             episodes = self._draw(len(which))
 
     def _draw(self, n: int) -> NDArray[np.void]:
-        return self.pool.draw(n, len(self.venues))
+        return self._draws.draw(n, len(self.venues))
 
     def _each_day(
         self, which: NDArray[np.int64], do: Callable[[AnyDay, NDArray[np.int64]], None]

@@ -13,7 +13,6 @@ from paceline.decision.actions import ActionGrid
 from paceline.decision.box import HIGHEST, LOWEST, ActionBox
 from paceline.env.lives import Lives, aim_some
 from paceline.errors import InputError
-from paceline.jit import kernel
 
 Choices = ActionGrid | ActionBox
 
@@ -58,20 +57,3 @@ def choose(
     against = lives.bits[which, rows]
     broken[which] = against
     chosen[which] = table[np.where(against == 0, rows, 0)]
-
-
-@kernel
-def pick_legal(bits: NDArray[np.int64], share: NDArray[np.float64], out: NDArray[np.int64]) -> None:
-    """Write the legal action that stands at `share` `[n]`, 0 up to 1, of those in each row of
-    `bits` `[n, n_actions]`, which are 0 where one is legal."""
-    for i in range(len(bits)):
-        legal = 0
-        for a in range(bits.shape[1]):
-            legal += bits[i, a] == 0
-        before = int(share[i] * legal)
-        for a in range(bits.shape[1]):
-            if bits[i, a] == 0:
-                if before == 0:
-                    out[i] = a
-                    break
-                before -= 1

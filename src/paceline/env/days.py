@@ -22,7 +22,9 @@ from paceline.env.own_markets import OwnMarkets, SimulatedDay
 from paceline.env.seeing import FEES_RECORD
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.guard.limits import Limits, limits_record
+from paceline.market.events import HALT, QUOTE, RESUME
 from paceline.market.tape import Tape
+from paceline.units import NS_PER_S
 
 AnyPool = Pool | SimulatedPool
 
@@ -77,6 +79,22 @@ def last_ts(tape: Tape) -> int:
     return min(close, int(tape.events.ts[-1])) if tape.manifest.quality.short_session else close
 
 
+def gaps_of(tape: Tape, gap_s: float | None) -> NDArray[np.int64]:
+    """`[m, 2]` where a recording is silent for longer than `gap_s` while its market trades: times
+    of the last row before it and of the first one after, or the close, ns. While a market is
+    halted, or has not opened, silence is no gap."""
+    rows, session = tape.events, tape.session
+    n = int(np.searchsorted(rows.ts, session.close_ns, side="right"))
+    if gap_s is None or n == 0:
+        return np.zeros((0, 2), np.int64)
+    since, until = rows.ts[:n], np.append(rows.ts[1:n], session.close_ns)
+    changes = np.where(np.isin(rows.kind[:n], (HALT, QUOTE, RESUME)), np.arange(n), 0)
+    state = rows.kind[np.maximum.accumulate(changes)]
+    trading = (state != HALT) & (state != QUOTE)
+    silent = until - np.maximum(since, session.open_ns) > gap_s * NS_PER_S
+    return np.stack([since, until], axis=1)[trading & silent]
+
+
 def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[str, Any]:
     """What both kinds of days have, at any venue."""
     tape, lesson = pool.tapes[k], pool.lessons[k]
@@ -85,8 +103,10 @@ def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[
     edges = np.asarray(lesson.curve.edges_ns)
     facts["curve_ns"] = edges[1] - edges[0]
     facts["last_ts"] = last_ts(tape)
+    gap_s = pool.gap_s if isinstance(pool, Pool) else None  # what is simulated has none
     return {
         "facts": facts,
+        "gaps": gaps_of(tape, gap_s),
         "curve": np.asarray(lesson.curve.traded, dtype=np.float64),
         "limits": limits_record(limits, tape.instrument),
         "mood": moods.of(tape.instrument.symbol, pool.earlier(k)) if moods else NO_MOOD,

@@ -28,6 +28,7 @@ from paceline.env.acting import carry_out
 from paceline.env.grounds import Ground, hear, mid_later, mid_now, next_row, stand
 from paceline.env.seeing import see
 from paceline.env.working import PARENT_RECORD, Plan, end_parent, work_slice
+from paceline.guard.bounds import costliest_within
 from paceline.jit import inlined, inner
 from paceline.market.watch import SQUARES, UNKNOWN, heard_s
 from paceline.units import BPS, NS_PER_MS, NS_PER_S
@@ -51,7 +52,7 @@ EPISODE_RECORD = np.dtype(
         ("venue", np.int64),  # of the environment's
         *PARENT_RECORD.descr,
         ("steepness", np.float64),  # kappa T of the trajectory it is compared with
-        ("band_bps", np.float64),  # the band, counted from arrival; 0: it is given
+        ("band_ppm", np.int64),  # the band, counted from arrival; 0: it is given
         ("number", np.int64),  # of the simulated market, one of a kind
         ("dice_state", np.uint64),  # its random numbers, see `dice`
         ("dice_gamma", np.uint64),
@@ -67,7 +68,7 @@ PROGRESS_RECORD = np.dtype(
     [
         ("episode", np.int64),
         ("ts", np.int64),  # of the decision that is due
-        ("last_ts", np.int64),  # of its market: what comes after is not known
+        ("last_ts", np.int64),  # of its market, or before a gap: what comes after is not known
         ("start_lots", np.int64),  # traded in the market when it began
         ("in_a_row", np.int64),  # decisions that waited for the next event
         ("twice_mid", np.int64),  # last known
@@ -91,7 +92,7 @@ def begin_episode(
     fees: np.void,
 ) -> None:
     """Stand at the start of `episode`, and look. Where no mid is known then, or the market has
-    ended, it is truncated."""
+    ended or is in a gap, it is truncated."""
     start = episode["start_ts"]
     heard["fills"] = heard["first"] = 0
     heard["taken_shift"] = heard["slip"] = heard["slip_square"] = 0.0
@@ -113,11 +114,11 @@ def begin_episode(
     progress["twice_mid"] = 0
     _mark(floor, progress, start)
     order["arrival_twice_mid"] = progress["twice_mid"]
-    if episode["band_bps"] > 0.0:
-        mid, step = 0.5 * progress["twice_mid"], floor.rules.order_step
-        away = mid * episode["band_bps"] / BPS
-        episode["band_low"] = math.ceil((mid - away) / step) * step
-        episode["band_high"] = math.floor((mid + away) / step) * step
+    if episode["band_ppm"] > 0:
+        # An order at the end of its band must be on the order grid, or the venue refuses it.
+        mid2, ppm, step = progress["twice_mid"], episode["band_ppm"], floor.rules.order_step
+        episode["band_low"] = -(costliest_within(-1, mid2, ppm) // step * step)
+        episode["band_high"] = costliest_within(1, mid2, ppm) // step * step
     progress["marked_bps"] = 0.0
     if progress["twice_mid"] == 0 or start >= progress["last_ts"]:
         progress["over"] = TRUNCATED
@@ -136,8 +137,8 @@ def step_episode(
     rewards: NDArray[np.float64],
 ) -> None:
     """Carry out `action`, run to the next decision or the end, and write the terms of the reward
-    `[TERMS]`. Where the market ends before the horizon does, the episode is truncated there: what
-    is left is left."""
+    `[TERMS]`. Where the recording ends or has a gap before the horizon ends, the episode is
+    truncated there: what is left is left."""
     order, ts = state.order[0], progress["ts"]
     rewards[:] = 0.0
     if action["does"] != HOLD:

@@ -23,9 +23,10 @@ from paceline.env.episode import EPISODE_RECORD, FAR
 from paceline.env.history import History
 from paceline.env.parents import draw_parents
 from paceline.errors import ConfigError
+from paceline.guard.limits import in_ppm
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
-from paceline.units import BPS, NS_PER_S
+from paceline.units import NS_PER_S
 
 _PER_DAY = 64
 """Parent orders that are drawn of a day at a time."""
@@ -56,7 +57,7 @@ class EpisodeSettings(Settings, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=1, le=86_400)], Field("Length of the window.", "s")
     ] = 300.0
     price_band_bps: Annotated[
-        Annotated[float, Meta(gt=0, le=5000)] | None,
+        Annotated[float, Meta(ge=0.01, le=5000)] | None,
         Field("Worst price, from arrival; left out, none.", "bps"),
     ] = 200.0
 
@@ -68,6 +69,10 @@ class EpisodeSettings(Settings, frozen=True, kw_only=True):
                 raise ConfigError(f"{name}: {low:g} is above {high:g}; give least and most")
         if not self.horizon_s:
             raise ConfigError("horizon_s: none is given; give one or more")
+
+    def band_ppm(self) -> int:
+        """The price band as the guard counts it, parts in a million of arrival; 0 without one."""
+        return 0 if self.price_band_bps is None else in_ppm(self.price_band_bps)
 
 
 class Stage(Settings, frozen=True, kw_only=True):
@@ -105,17 +110,26 @@ class Pool:
         seed: int = 0,
         taught_by: Sequence[Tape] = (),
         untaught: Literal["refuse", "own"] = "refuse",
+        gap_s: float | None = 300.0,
     ) -> None:
-        """Episodes on `tapes`; whole days before them in `tapes` or `taught_by` teach.
+        """Episodes on `tapes`; whole days before them in `tapes` or `taught_by` teach. Where a
+        recording is silent for longer than `gap_s` seconds it has a gap, which truncates an
+        episode; None: silence is none.
 
-        Raises `ConfigError` for a day without any. With `untaught="own"` such a day is taught by
-        itself, which is to look ahead: its average daily volume, impact and usual touch are those
-        of hours still to come.
+        Every environment has draws of its own; those of two from one pool are the same until they
+        are reset with other seeds.
+
+        Raises `ConfigError` for a day that no other teaches. With `untaught="own"` such a day is
+        taught by itself, which is to look ahead: its average daily volume, impact and usual touch
+        are those of hours still to come.
         """
         if untaught not in ("refuse", "own"):
             raise ConfigError(f"untaught: {untaught!r} is neither 'refuse' nor 'own'; give one")
         if not tapes:
             raise ConfigError("tapes: none is given; give one or more days")
+        if gap_s is not None and not gap_s > 0:
+            raise ConfigError(f"gap_s: {gap_s!r} is no length; give seconds, or None for no gaps")
+        self.gap_s = gap_s
         self.tapes = list(tapes)
         self.settings = settings or EpisodeSettings()
         everything = {tape.manifest.tape_id: tape for tape in [*taught_by, *tapes]}
@@ -132,15 +146,17 @@ class Pool:
             )
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
         self.touch_lots = [usual_touch(tape, histories) for tape in self.tapes]
-        self._open = np.arange(len(self.tapes))
+        self.open_days, self.stages = np.arange(len(self.tapes)), 0
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Draw from here on what a new pool of this seed would."""
-        self._rng = np.random.default_rng(seed)
-        # A stream of their own: orders are the same at however many venues.
-        (self._venues,) = self._rng.spawn(1)
-        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+        self.seed = seed
+        self._own = self.draws()
+
+    def draws(self) -> Draws:
+        """Draws of their own, from the beginning of the seed, for one who is not to share them."""
+        return Draws(self, self.seed)
 
     def earlier(self, k: int) -> list[Tape]:
         """The days before that of tape `k`, which may be known on it."""
@@ -156,13 +172,68 @@ class Pool:
             for tape, lesson in zip(self.tapes, self.lessons, strict=True)
         ]
         most = max(round(stage.liquid_share * len(self.tapes)), 1)
-        self._open = np.sort(np.argsort(value)[::-1][:most])
-        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.tapes]
+        self.open_days = np.sort(np.argsort(value)[::-1][:most])
+        self.stages += 1
+
+    def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
+        """What `Draws.draw` gives, of the pool's own."""
+        return self._own.draw(n, venues)
+
+    def given(
+        self,
+        k: int,
+        side: NDArray[np.int64],
+        lots: NDArray[np.int64],
+        start_ts: NDArray[np.int64],
+        end_ts: NDArray[np.int64],
+    ) -> NDArray[np.void]:
+        """`[n]` of EPISODE_RECORD: these parent orders on tape `k`, under the limits of the
+        settings and compared with the middle of their urgency."""
+        found = np.zeros(len(side), EPISODE_RECORD)
+        found["side"], found["lots"] = side, lots
+        found["start_ts"], found["end_ts"] = start_ts, end_ts
+        found["seed"] = np.arange(len(side))
+        found["steepness"] = np.mean(self.settings.urgency)
+        self.limit(k, found)
+        return found
+
+    def limit(self, day: int, found: NDArray[np.void]) -> None:
+        """Write the tape and the limits of parent orders on it."""
+        settings = self.settings
+        found["tape"] = day
+        found["child_max"] = FAR
+        found["band_high"], found["band_low"] = FAR, -FAR
+        found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
+        if settings.participation is not None:
+            found["share_ppm"] = round(settings.participation * 1e6)
+        found["band_ppm"] = settings.band_ppm()
+
+
+class Draws:
+    """Episodes of a pool, drawn one after the other. Whoever has draws of his own gets the same
+    whatever others draw."""
+
+    def __init__(self, pool: Pool, seed: int) -> None:
+        self.pool = pool
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from here on what new draws of this seed would."""
+        self._rng = np.random.default_rng(seed)
+        # A stream of their own: orders are the same at however many venues.
+        (self._venues,) = self._rng.spawn(1)
+        self._begin_stage()
+
+    def _begin_stage(self) -> None:
+        self._stage = self.pool.stages
+        self._drawn = [np.zeros(0, EPISODE_RECORD) for _ in self.pool.tapes]
 
     def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
         """`[n]` of EPISODE_RECORD: days in random order, and each a random parent order of it, at a
         random one of so many venues."""
-        days = self._open[self._rng.integers(len(self._open), size=n)]
+        if self._stage != self.pool.stages:
+            self._begin_stage()
+        days = self.pool.open_days[self._rng.integers(len(self.pool.open_days), size=n)]
         found = np.zeros(n, EPISODE_RECORD)
         for day in np.unique(days):
             at = np.flatnonzero(days == day)
@@ -178,9 +249,8 @@ class Pool:
         return taken
 
     def _fresh(self, day: int, n: int) -> NDArray[np.void]:
-        tape, lesson, settings, rng = (
-            self.tapes[day], self.lessons[day], self.settings, self._rng,
-        )  # fmt: skip
+        pool, rng = self.pool, self._rng
+        tape, lesson, settings = pool.tapes[day], pool.lessons[day], pool.settings
         horizons = settings.horizon_s
         of_each = np.bincount(rng.integers(len(horizons), size=n), minlength=len(horizons))
         parents = np.concatenate(
@@ -200,44 +270,9 @@ class Pool:
         share = rng.uniform(low / high, 1.0, n)
         found["lots"] = np.maximum(np.round(parents["lots"] * share), 1)
         found["steepness"] = rng.uniform(*settings.urgency, n)
-        self._limit(day, found)
+        pool.limit(day, found)
         rng.shuffle(found)
         return found
-
-    def given(
-        self,
-        k: int,
-        side: NDArray[np.int64],
-        lots: NDArray[np.int64],
-        start_ts: NDArray[np.int64],
-        end_ts: NDArray[np.int64],
-    ) -> NDArray[np.void]:
-        """`[n]` of EPISODE_RECORD: these parent orders on tape `k`, under the limits of the
-        settings and compared with the middle of their urgency."""
-        found = np.zeros(len(side), EPISODE_RECORD)
-        found["side"], found["lots"] = side, lots
-        found["start_ts"], found["end_ts"] = start_ts, end_ts
-        found["seed"] = np.arange(len(side))
-        found["steepness"] = np.mean(self.settings.urgency)
-        self._limit(k, found)
-        return found
-
-    def _limit(self, day: int, found: NDArray[np.void]) -> None:
-        """Write the tape and the limits of parent orders on it."""
-        tape, settings = self.tapes[day], self.settings
-        found["tape"] = day
-        found["child_max"] = FAR
-        found["band_high"], found["band_low"] = FAR, -FAR
-        found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
-        if settings.participation is not None:
-            found["share_ppm"] = round(settings.participation * 1e6)
-        if settings.price_band_bps is not None:
-            at = np.searchsorted(tape.events.ts, found["start_ts"], side="right") - 1
-            mid = tape.mid_ticks()[at]
-            # An order at the end of its band must be on the order grid, or the venue refuses it.
-            away, step = mid * settings.price_band_bps / BPS, tape.instrument.order_step
-            found["band_low"] = np.ceil((mid - away) / step) * step
-            found["band_high"] = np.floor((mid + away) / step) * step
 
 
 def on_both_sides(episodes: NDArray[np.void]) -> NDArray[np.void]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from paceline.decision.box import ActionBox
 from paceline.decision.mask import reasons_of
-from paceline.engine.account import LIMIT
+from paceline.engine.account import LIMIT, MARKETABLE
 from paceline.env.batch_env import TERM_NAMES, BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episode import RUNNING, TERMINATED, TRUNCATED
@@ -123,7 +123,7 @@ class ExecutionEnv(gym.Env[NDArray[np.float32], Any]):
             top.plot(minutes(some["ts"]), some["ticks"] * tick, marker, markersize=4, label=name)
         account = lives.account
         for order in account.orders[0, : account.clock[0, 0]["n_orders"]]:
-            if order["asked_type"] == LIMIT and order["told_ts"] > now:
+            if order["asked_type"] in (LIMIT, MARKETABLE) and order["told_ts"] > now:
                 top.axhline(order["asked_ticks"] * tick, linestyle=":", linewidth=1.0)
         top.set_ylabel(tape.instrument.currency)
         top.legend(loc="upper left", fontsize=7)

@@ -38,7 +38,7 @@ from paceline.env.guarding import note_sent, tell
 from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, shares_of_window
-from paceline.guard.bounds import costliest_in_band
+from paceline.guard.bounds import band_up_to, costliest_in_band
 from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.participation import PPM, room_lots
@@ -67,6 +67,7 @@ class Day(NamedTuple):
     level_ticks: NDArray[np.int64]
     rules: Rules
     facts: NDArray[np.void]  # [1] of FACTS_RECORD
+    gaps: NDArray[np.int64]  # [m, 2] last row before a silence, and the first one after, ns
     curve: NDArray[np.float64]  # [bins + 1] share of a day's volume by each bin of the session
     fees: NDArray[np.void]  # [1] of FEES_RECORD
     limits: NDArray[np.void]  # [1] of the guard's LIMITS_RECORD
@@ -185,11 +186,21 @@ def begin_some(
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), state_of(lives, i), lives.progress[i]
         episode = episodes[progress["episode"]]
-        progress["last_ts"] = day.facts[0]["last_ts"]
+        progress["last_ts"] = _known_until(day, episode["start_ts"])
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
         _set_limits(floor, day, state, episode, lives, i)
         _set_context(floor, day, state, lives.limits[i])
         _look_round(floor, day, state, episode, lives, i, table, seen)
+
+
+@inlined
+def _known_until(day: AnyDay, start: int) -> int:
+    """Until when the market of `day` is known to one who begins at `start`: its next gap, or its
+    end."""
+    for k in range(len(day.gaps)):
+        if start < day.gaps[k, 1]:
+            return min(day.gaps[k, 0], day.facts[0]["last_ts"])
+    return int(day.facts[0]["last_ts"])
 
 
 @kernel
@@ -334,8 +345,8 @@ def _set_limits(
     step = floor.rules.order_step
     bound = episode["band_high"] if side > 0 else episode["band_low"]
     if -FAR < bound < FAR:
-        beyond = side * (2 * bound - state.order[0]["arrival_twice_mid"]) // 2
-        limits["band_ticks"] = min(limits["band_ticks"], max(beyond, 0))
+        beyond = band_up_to(side, state.order[0]["arrival_twice_mid"], bound)
+        limits["band_ticks"] = min(limits["band_ticks"], beyond)
     if -FAR < costliest < FAR:
         worst = side * (costliest // step * step)
         if side > 0:
@@ -365,7 +376,7 @@ def _set_context(floor: Floor, day: AnyDay, state: State, limits: np.void) -> No
     context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
     context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
     side, arrival2 = state.order[0]["side"], state.order[0]["arrival_twice_mid"]
-    costliest = costliest_in_band(limits, side, arrival2)
+    costliest = costliest_in_band(limits, side, arrival2) // rules.order_step * rules.order_step
     context["band_ticks"] = side * costliest if -FAR < costliest < FAR else NOWHERE
     context["child_max"] = _known(limits["child_max_lots"])
     context["participation_cap"] = _known(limits["participation_ppm"]) / PPM

@@ -60,6 +60,7 @@ class SimulatedDay(NamedTuple):
     level_ticks: NDArray[np.int64]
     rules: Rules
     facts: NDArray[np.void]  # [1] of FACTS_RECORD
+    gaps: NDArray[np.int64]  # none
     curve: NDArray[np.float64]  # as in `lives.Day`, as are these
     fees: NDArray[np.void]
     limits: NDArray[np.void]

@@ -93,8 +93,12 @@ class SimulatedPool:
 
     def reseed(self, seed: int) -> None:
         """Draw from here on what a new pool of this seed would."""
-        new_dice(seed)  # says what is wrong with it
-        self.seed, self._next = seed, 0
+        self._own = SimulatedDraws(self, seed)
+        self.seed = seed
+
+    def draws(self) -> SimulatedDraws:
+        """Draws of their own, from the beginning of the seed, for one who is not to share them."""
+        return SimulatedDraws(self, self.seed)
 
     def enter(self, stage: Stage) -> None:
         """Draw from here on what this stage of a curriculum is made of; markets stay as weighed."""
@@ -105,20 +109,23 @@ class SimulatedPool:
         return self._taught[k].earlier(self.tapes[k])
 
     def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
-        """The next `n` episodes at so many venues, `[n]` of EPISODE_RECORD."""
-        self._next += n
-        return self.episodes(np.arange(self._next - n, self._next), venues)
+        """The next `n` episodes of the pool's own draws, at so many venues, `[n]` of
+        EPISODE_RECORD."""
+        return self._own.draw(n, venues)
 
-    def episodes(self, numbers: NDArray[np.int64], venues: int = 1) -> NDArray[np.void]:
+    def episodes(
+        self, numbers: NDArray[np.int64], venues: int = 1, seed: int | None = None
+    ) -> NDArray[np.void]:
         """Episodes of these numbers at so many venues, `[n]` of EPISODE_RECORD; they depend on seed
-        and number only.
+        (the pool's, if none is given) and number only.
 
         Raises `ConfigError` for a horizon that does not fit into a session.
         """
+        seed = self.seed if seed is None else seed
         settings = self.settings
         found = np.zeros(len(numbers), EPISODE_RECORD)
         found["number"] = numbers
-        draws = first_bits(branches(new_dice(self.seed, _ORDERS), numbers), 8)
+        draws = first_bits(branches(new_dice(seed, _ORDERS), numbers), 8)
         random = (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53
         found["tape"] = np.searchsorted(self._below[:-1], random[_MARKET], side="right")
         found["venue"] = (random[_VENUE] * venues).astype(np.int64)
@@ -143,10 +150,10 @@ class SimulatedPool:
         found["seed"] = (random[_LATENCY] * 2.0**53).astype(np.int64)
         found["child_max"] = found["band_high"] = FAR
         found["band_low"] = -FAR
-        found["band_bps"] = settings.price_band_bps or 0.0
+        found["band_ppm"] = settings.band_ppm()
         found["window_ns"] = round(settings.participation_window_s * NS_PER_S)
         found["share_ppm"] = round((settings.participation or 0.0) * 1e6)
-        dice = branches(new_dice(self.seed, self._day), numbers)
+        dice = branches(new_dice(seed, self._day), numbers)
         found["dice_state"], found["dice_gamma"] = dice["state"], dice["gamma"]
         return found
 
@@ -166,6 +173,26 @@ class SimulatedPool:
             )
             lots[at] = end - start
         return lots
+
+
+class SimulatedDraws:
+    """Episodes of a pool in the order of their numbers. Whoever has draws of his own gets the same
+    whatever others draw."""
+
+    def __init__(self, pool: SimulatedPool, seed: int) -> None:
+        self.pool = pool
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from here on what new draws of this seed would."""
+        new_dice(seed)  # says what is wrong with it
+        self.seed, self._next = seed, 0
+
+    def draw(self, n: int, venues: int = 1) -> NDArray[np.void]:
+        """The next `n` episodes at so many venues, `[n]` of EPISODE_RECORD."""
+        self._next += n
+        numbers = np.arange(self._next - n, self._next)
+        return self.pool.episodes(numbers, venues, self.seed)
 
 
 def _measure(market: MarketSettings, day: str) -> History:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
+from paceline.decision.chance import any_legal
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.policies import SCHEDULES, Policy, Urgency, parse_policy
 from paceline.errors import ConfigError
@@ -69,7 +70,7 @@ class RandomChooser:
 
     def act(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """See `Chooser`."""
-        return np.asarray(np.where(mask, self._dice.random(mask.shape), -1.0).argmax(axis=1))
+        return any_legal(mask, self._dice)
 
 
 class HoldChooser:

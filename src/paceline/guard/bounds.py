@@ -221,7 +221,8 @@ def _costliest(limits: np.void, snapshot: np.void, side: int) -> tuple[int, int]
     elif 0 <= of < MID:
         reference = snapshot["reference_half_ticks"][of]
     period = snapshot["period_half_ticks"] if limits["move_window_ns"] > 0 else MISSING
-    return costliest_in_band(limits, side, reference), _within(side, period, limits["move_ppm"])
+    move = costliest_within(side, period, limits["move_ppm"])
+    return costliest_in_band(limits, side, reference), move
 
 
 @inlined
@@ -229,13 +230,13 @@ def costliest_in_band(limits: np.void, side: int, half_ticks: int) -> int:
     """Costliest ticks, times side, that the band allows around a reference (half ticks);
     UNLIMITED without a band."""
     return min(
-        _within(side, half_ticks, limits["band_ppm"]),
+        costliest_within(side, half_ticks, limits["band_ppm"]),
         _within_ticks(side, half_ticks, limits["band_ticks"]),
     )
 
 
 @inlined
-def _within(side: int, half_ticks: int, ppm: int) -> int:
+def costliest_within(side: int, half_ticks: int, ppm: int) -> int:
     """Costliest ticks, times side, that lie at most `ppm` beyond a reference."""
     if ppm == UNLIMITED:
         return UNLIMITED
@@ -252,6 +253,13 @@ def _within_ticks(side: int, half_ticks: int, ticks: int) -> int:
     if ticks < 0 or not 0 < half_ticks <= 2 * MOST_TICKS:
         return NOTHING
     return side * half_ticks // 2 + ticks
+
+
+@inlined
+def band_up_to(side: int, half_ticks: int, ticks: int) -> int:
+    """The band in ticks whose costliest price, from a reference (half ticks), is `ticks`; none is
+    narrower than 0, which ends at the reference."""
+    return max(side * ticks - side * half_ticks // 2, 0)
 
 
 @inlined

@@ -170,9 +170,17 @@ LIMITS_RECORD = np.dtype(
 """Every limit is UNSET, UNLIMITED, or the most that is allowed. All zeros allow nothing."""
 
 
+_PPM_IN_BPS = Decimal("0.01")
+
+
+def in_ppm(bps: float) -> int:
+    """Whole parts in a million of so many bps."""
+    return _steps(bps, _PPM_IN_BPS)
+
+
 def limits_record(limits: Limits, instrument: Instrument) -> NDArray[np.void]:
     """`limits` on the grids of `instrument`: `[1]` of LIMITS_RECORD."""
-    part, bps, ns = Decimal("0.000001"), Decimal("0.01"), 1 / Decimal(NS_PER_S)
+    part, bps, ns = Decimal("0.000001"), _PPM_IN_BPS, 1 / Decimal(NS_PER_S)
     lot, one = instrument.lot, Decimal(1)
     record = np.zeros(1, LIMITS_RECORD)
     row = record[0]

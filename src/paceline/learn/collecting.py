@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from paceline.decision.chance import any_legal
 from paceline.decision.normalizer import Locked, normalized
 from paceline.decision.schema import NAMES
 from paceline.errors import ConfigError, InputError
@@ -86,9 +87,7 @@ class Collector:
         best, _ = learner.choose(self._seen, mask)
         among = mask & self._kin[best]
         explores = dice.random(n) < share
-        nth = (dice.random(n) * among.sum(axis=1)).astype(np.int64)
-        other = np.argmax(np.cumsum(among, axis=1) > nth[:, None], axis=1)
-        anew = np.where(explores, other, best).astype(np.int64)
+        anew = np.where(explores, any_legal(among, dice), best).astype(np.int64)
         propensity = share / among.sum(axis=1) + (1.0 - share) * (anew == best)
         begins = (self._age % self.settings.commit == 0) | ~mask[np.arange(n), self._kept]
         action = np.where(begins, anew, self._kept)
@@ -98,7 +97,7 @@ class Collector:
         last, next_mask = np.array(raw, np.float32), _masks(info)
         now_raw, now_mask = last.copy(), next_mask.copy()
         if over.any():
-            last[over] = _final(info, over)
+            last[over] = np.stack(list(info["final_obs"][over]))
             # What was legal then is not told. Holding always is.
             next_mask[over] = False
             next_mask[over, 0] = True
@@ -142,11 +141,3 @@ def _masks(info: dict[str, Any]) -> NDArray[np.bool_]:
     if "action_mask" not in info:
         raise InputError('env: info has no "action_mask"; give [num_envs, n_actions] there')
     return np.stack(list(info["action_mask"])).astype(np.bool_)
-
-
-def _final(info: dict[str, Any], over: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """`[m, n_features]` what was seen last in the episodes that are `over`."""
-    found = info["final_obs"]
-    if len(found) == len(over) and len(found) != over.sum():
-        found = found[over]  # Gymnasium's own environments give a row for each
-    return np.stack(list(found)).astype(np.float32)

@@ -66,7 +66,9 @@ def worked(
         seen, _, terminated, truncated, info = env.step(action)
         over = TERMINATED * terminated + TRUNCATED * truncated
         terms = {
-            name: term[going].astype(np.float32) for name, term in info["reward_terms"].items()
+            name: term[going].astype(np.float32)
+            for name, term in info["reward_terms"].items()
+            if not name.startswith("_")  # which of them have it
         }
         parts.append((now, propensity[going], over[going].astype(np.int8), terms))
         ended = going & (over != RUNNING)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.actions import TAKE, ActionGrid
+from paceline.decision.chance import any_legal
 from paceline.decision.schema import NAMES
 from paceline.errors import ConfigError
 
@@ -65,7 +66,7 @@ def explored(
     own: NDArray[np.int64], mask: NDArray[np.bool_], explore: float, dice: np.random.Generator
 ) -> Told:
     """`own` `[n]`, and with probability `explore` any legal action instead."""
-    by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
+    by_chance = any_legal(mask, dice)
     action = np.where(dice.random(len(own)) < explore, by_chance, own)
     propensity = explore / mask.sum(axis=1) + (1.0 - explore) * (action == own)
     return Told(action, propensity.astype(np.float32))
@@ -130,8 +131,7 @@ class Teacher:
     ) -> Told:
         """See `Teaches.act`."""
         if self.name == "random":
-            by_chance = np.where(mask, dice.random(mask.shape), -1.0).argmax(axis=1)
-            return Told(by_chance, (1.0 / mask.sum(axis=1)).astype(np.float32))
+            return Told(any_legal(mask, dice), (1.0 / mask.sum(axis=1)).astype(np.float32))
         return explored(self.choose(seen, mask), mask, self.explore, dice)
 
     def choose(self, seen: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
