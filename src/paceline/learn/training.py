@@ -114,7 +114,7 @@ class Training:
                 if stops:
                     break
                 if asked.is_set() and not last:
-                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint; resume to go on")
+                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint to go on from")
         return self.metrics
 
     def save(self, folder: str | Path | None = None) -> Path:
