@@ -29,7 +29,7 @@ from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
 GRID = ActionGrid(
-    sizes=(0.05, 0.2, 1.0), prices=("touch", "inside", "take"), waits_s=(5.0,), hold_s=5.0
+    sizes=(0.05, 0.2, 1.0), prices=("behind_1", "touch", "take"), waits_s=(5.0,), hold_s=5.0
 )
 ORDERS = EpisodeSettings(horizon_s=(120.0,), participation=None)
 KINDS = ("limit", "marketable", "ioc")
@@ -192,7 +192,8 @@ def test_what_cannot_be_true_is_set_aside_with_its_reason(
         rows.append(row)
     rows.append(list(children[0]))  # once more
     rows.append(["P0", children[0][1], "", "", "", "CXL"])  # sends nothing
-    far = next(k for k, row in enumerate(rows) if row[0] == "P1" and row[5] == "DAY")
+    # Not its first one: what was decided before it leads to it.
+    far = [k for k, row in enumerate(children) if row[0] == "P1" and row[5] == "DAY"][2]
     away = -40 if rows[far][2] == "buy" else 40
     rows[far] = with_price(away)(rows[far])
     more = [

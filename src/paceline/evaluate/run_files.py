@@ -14,6 +14,7 @@ from paceline.config import from_dict, read_yaml
 from paceline.decision.store import FeatureSet
 from paceline.errors import InputError
 from paceline.learn.checkpoint import Manifest, read_manifest
+from paceline.learn.lines import read_lines
 from paceline.learn.recipe import Recipe
 
 STAGES = ("clone", "offline", "online")
@@ -90,13 +91,5 @@ def teachers_over(runs: Sequence[RunFiles]) -> dict[str, dict[str, float]]:
 
 
 def _lines(path: Path, key: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
-    """Lines of JSON, those of one key once: a run that went on wrote some again. The last line of
-    one that was cut off may be a part."""
-    found: dict[Any, dict[str, Any]] = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            one = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[key(one)] = one
-    return list(found.values())
+    """Lines of a file, the last of each key: a run that went on wrote some again."""
+    return list({key(one): one for one in read_lines(path)}.values())

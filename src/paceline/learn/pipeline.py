@@ -39,6 +39,7 @@ from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
 from paceline.learn.limits import PolicyLimits, limits_of
+from paceline.learn.lines import add_line, read_lines
 from paceline.learn.live import Live
 from paceline.learn.logbook import logged_days, transitions, worked
 from paceline.learn.recipe import Lesson, Recipe, Stage, learner_settings
@@ -261,8 +262,7 @@ class Pipeline:
 
         score = validate(self._env, self._episodes, choose, self.recipe.validating.tail_weight)
         told = {"stage": name, "updates": learner.updates, **score.told()}
-        with open(self.folder / "validation.jsonl", "a") as file:
-            file.write(json.dumps(told) + "\n")
+        add_line(self.folder / "validation.jsonl", told)
         self._plot("validation", score.told(), learner.updates)
         if self._best is None or score.score > self._best["score"]:
             self._best, self._worse = told, 0
@@ -274,11 +274,9 @@ class Pipeline:
     def _replay_validations(self, name: str, updates: int) -> None:
         """What validations said of a stage that goes on from so many updates."""
         path = self.folder / "validation.jsonl"
-        text = path.read_text() if path.exists() else ""
-        lines = [json.loads(line) for line in text.splitlines()]
+        lines = read_lines(path)
         kept = [one for one in lines if one["stage"] != name or one["updates"] <= updates]
-        if kept != lines:
-            write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._best, self._worse = None, 0
         for line in kept:
             if _STAGES.index(line["stage"]) > _STAGES.index(name):

@@ -135,9 +135,7 @@ class Teaching(Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.teachers and not self.logs:
-            raise ConfigError(
-                "teachers, logs: neither is given; give one, there is none to learn of"
-            )
+            raise ConfigError("teachers, logs: none is given; give one or more of either")
 
 
 class Stage(Settings, frozen=True, kw_only=True):
