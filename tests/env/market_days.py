@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from engine import flows
+from paceline.decision.state import State
+from paceline.env.batch_env import BatchExecutionEnv
 from paceline.market import events as ev
 from paceline.market.session import Session
 from paceline.market.tape import Quality, Tape
+from paceline.market.watch import Watch
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
@@ -53,3 +56,10 @@ def changed(rows: ev.Rows, after_ts: int) -> ev.Rows:
         lots=np.where(tail, 977, rows.lots),
         slot=np.where(tail, ev.NO_SLOT, rows.slot).astype(np.int32),
     )
+
+
+def looked_at(env: BatchExecutionEnv, i: int) -> State:
+    """What the decision that is due in environment `i` looks at."""
+    lives = env.lives
+    watch = Watch._make(column[i] for column in lives.watch)
+    return State(lives.ticks[i], lives.sizes[i], watch, lives.order[i], lives.context[i])

@@ -98,7 +98,7 @@ def test_a_served_policy_is_stable_baselines_own(settings: Any, tmp_path: Path) 
     ids=["sac", "ppo"],
 )  # fmt: skip
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(settings: Any, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt, match="is a checkpoint; resume to go on"):
+    with pytest.raises(KeyboardInterrupt, match="is a checkpoint to go on from"):
         train_continuous(Aim(press_at=200), settings, tmp_path, origin=AIM)
     (cut,) = checkpoints(tmp_path)
     assert cut.name == "step-000000200"

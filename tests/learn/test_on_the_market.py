@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from env.market_days import looked_at
 from env.untaught import Pool
 from paceline.decision.actions import ActionGrid, child_lots, child_ticks
 from paceline.decision.decide import Decider
 from paceline.decision.normalizer import Normalizer
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.state import State
 from paceline.decision.store import Decisions
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
@@ -29,7 +29,6 @@ from paceline.learn.replay_buffer import ReplayBuffer
 from paceline.learn.settings import Collecting, Exploring
 from paceline.learn.training import Training, checkpoints
 from paceline.market.tape import Tape
-from paceline.market.watch import Watch
 from tests.learn.runs import filled, run_of, small
 
 N = 8
@@ -43,12 +42,6 @@ def tape() -> Tape:
 def market(tape: Tape) -> BatchExecutionEnv:
     settings = EpisodeSettings(horizon_s=(60.0,), qty_volume=(0.05, 0.5))
     return BatchExecutionEnv(Pool([tape], settings, seed=3), N)
-
-
-def state_of(env: BatchExecutionEnv, i: int) -> State:
-    lives = env.lives
-    watch = Watch._make(column[i] for column in lives.watch)
-    return State(lives.ticks[i], lives.sizes[i], watch, lives.order[i], lives.context[i])
 
 
 def fitted(env: BatchExecutionEnv) -> Normalizer:
@@ -93,7 +86,7 @@ def test_trained_on_the_market_resumed_and_asked_for_decisions(tape: Tape, tmp_p
     decide = Decider(env.grid, policy, policy=policy.name)
     together, values = policy.many(env.seen, env.action_masks())
     for i in range(N):
-        decision = decide(state_of(env, i), env.lives.limits[i], env.lives.snapshot[i])
+        decision = decide(looked_at(env, i), env.lives.limits[i], env.lives.snapshot[i])
         assert decision.action == together[i]
         assert decision.policy == policy.name
         np.testing.assert_allclose(np.frombuffer(decision.values, "f4"), values[i], atol=1e-4)
@@ -107,7 +100,7 @@ def test_a_logged_child_order_is_the_action_that_means_it(tape: Tape) -> None:
     for _ in range(6):
         env.step(env.random_actions())
         for i, legal in enumerate(env.action_masks()):
-            state = state_of(env, i)
+            state = looked_at(env, i)
             for action in np.flatnonzero(legal)[1::7]:
                 row = table[action]
                 ticks, lots = child_ticks(state, row), child_lots(state, row)

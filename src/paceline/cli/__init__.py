@@ -7,6 +7,7 @@ user's is one line and exit status 2; an interrupt is 130.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from paceline.cli import (
     compare,
     demo,
     features,
+    import_log,
     ingest,
     inspect,
     log,
@@ -37,13 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.run(args)
     except PacelineError as error:
         return _fail(args.verb, str(error))
-    except KeyboardInterrupt:
-        _fail(args.verb, "interrupted; tapes and results that were written are whole")
+    except KeyboardInterrupt as asked:
+        kept = str(asked) or "what was written is whole, and the same command goes on from it"
+        _fail(args.verb, f"interrupted; {kept}")
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(
+                args.verb,
+                f"disk: {error.filename or 'there'} has no room; what was written before is whole, "
+                "make room and give the same command again",
+            )
         if error.filename is None:
             raise  # no file of the user's
         return _fail(args.verb, f"{error.filename}: {error.strerror}; give another path")
@@ -65,8 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"paceline {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in (
-        demo, ingest, inspect, backtest, compare, calibrate, realism, stress, features, log, train,
-        schema,
+        demo, ingest, inspect, backtest, compare, calibrate, realism, stress, features, log,
+        import_log, train, schema,
     ):  # fmt: skip
         verb.add(verbs)
     return parser

@@ -56,10 +56,17 @@ def run(args: argparse.Namespace) -> None:
     recipe = from_dict({**msgspec.to_builtins(recipe), **told}, Recipe)
     folder = args.out or Path("out") / recipe.name
 
+    from paceline.evaluate.run_page import write_run
     from paceline.learn.pipeline import train
 
-    with progress_bar() as bar:
+    with progress_bar(lines=True) as bar:
         found = train(recipe, folder, lambda what, at, of: bar.to(what, at, of))
+        bar.say("writing")
+        for one in found:
+            write_run([one.folder], one.folder / "report.html")
+        page = folder / "report.html"
+        if len(found) > 1:
+            write_run([one.folder for one in found], page)
     for one in found:
         best = one.best
         print(
@@ -69,3 +76,4 @@ def run(args: argparse.Namespace) -> None:
         )
         for name, teacher in one.teachers.items():
             print(f"  {name}: {teacher['mean_bps']:.2f} bps, {100 * teacher['fill_rate']:.1f} %")
+    print(f"report: {page}")

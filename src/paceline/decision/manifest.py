@@ -17,9 +17,18 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def write(folder: Path, manifest: msgspec.Struct) -> None:
     """Write it into `folder`, whole or not at all."""
-    draft = folder / f"{FILE}.draft"
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-    os.replace(draft, folder / FILE)
+    write_whole(folder / FILE, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file, whole or not at all: one that was there before is replaced, or still there."""
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def read(

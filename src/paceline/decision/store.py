@@ -181,8 +181,16 @@ class FeatureSet:
         path = self._path(symbol, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        parquet.write_table(pa.table(columns), draft, compression="zstd")
-        os.replace(draft, path)
+        try:
+            parquet.write_table(pa.table(columns), draft, compression="zstd")
+            os.replace(draft, path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+            raise InputError(
+                f"{path}: cannot be written ({reason}); the days before are whole, make room and "
+                "go on"
+            ) from None
         kept = Kept(symbol=symbol, day=day, rows=n)
         days = sorted([*self.manifest.days, kept], key=lambda kept: (kept.symbol, kept.day))
         self.manifest = msgspec.structs.replace(self.manifest, days=tuple(days))

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.config import describe
 from paceline.evaluate import plots
 from paceline.evaluate.compare_plots import buckets_figure, parts_figure, waterfall
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.compare_verdict import CompareVerdict, limits_kept, under, verdict_of
 from paceline.evaluate.comparison import PARTS, Comparison
+from paceline.evaluate.headings import FILLS, POLICY, shown_settings
 from paceline.evaluate.notes import merged
 from paceline.evaluate.report import summary_table
 from paceline.evaluate.verdict import judge
@@ -34,7 +34,6 @@ from paceline.page.cells import (
     percent,
     plain,
     plural,
-    significant,
 )
 from paceline.page.ink import HUES, Figure
 from paceline.page.terminal import rich_table
@@ -71,8 +70,8 @@ def comparison_text(found: Comparison) -> Group:
 def against_table(found: Comparison, models: Sequence[str]) -> Table:
     """Every policy against the baseline, under each of `models`."""
     columns = [
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column("cost", "bps", "mean shortfall"),
         Column("difference", "bps", f"cost less that of {found.baseline}, order by order"),
         Column("95 % interval", "bps", "cluster bootstrap by day and name"),
@@ -183,8 +182,8 @@ def parts_table(found: Comparison) -> Table:
 def limits_table(found: Comparison) -> Table:
     """Limits, messages and the time that a decision takes."""
     columns = [
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column("orders"),
         Column("violations", why="fills beyond an order's price limit or size, children too large"),
         Column("masked choices", why="actions that were illegal, and were not carried out"),
@@ -266,31 +265,6 @@ def tuning_table(tuning: dict[str, Any] | None) -> Table | None:
     )  # fmt: skip
 
 
-def settings_table(found: Comparison) -> Table:
-    """Every setting with its value, its unit and its sentence."""
-    rows = []
-    for known in describe(CompareSettings):
-        value = found.settings.get(known.path, known.default)
-        text = "not set" if value is None else value
-        kind = "changed" if value != known.default else ""
-        shown = significant(text) if isinstance(text, float) else str(text)
-        rows.append(
-            [
-                Cell(known.path, kind="code"),
-                Cell(shown, kind=kind),
-                Cell(known.unit if value is not None else ""),
-                Cell(known.sentence),
-            ]
-        )
-    columns = [
-        Column("setting", is_text=True),
-        Column("value"),
-        Column("unit", is_text=True),
-        Column("meaning", is_text=True),
-    ]
-    return Table("settings", columns, rows, caption="Bold: not the default.")
-
-
 def lead(found: Comparison) -> str:
     """What was done, in one sentence."""
     parents = found.parents
@@ -339,7 +313,7 @@ def _contents(found: Comparison, title: str | None) -> dict[str, Any]:
         "parts": parts_table(found),
         "limits": limits_table(found),
         "tuning": tuning_table(found.tuning),
-        "settings": settings_table(found),
+        "settings": shown_settings(CompareSettings, found.settings),
         "notes": merged(found.notes),
     }
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from paceline.config import describe
 from paceline.engine.venue import Footprint
+from paceline.evaluate.headings import shown_settings
 from paceline.evaluate.per_order import TapeRuns
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
@@ -41,36 +42,14 @@ push that shows no decay of its own fades as the last of them says.)"""
 
 def settings_table(result: BacktestResult) -> Table:
     """Every setting with its value, its unit and its sentence."""
-    rows, fitted = [], result.settings.get("impact") == "fitted"
-    for known in describe(BacktestSettings):
-        if known.path not in result.settings:
-            continue  # given orders brought their own
-        if result.answers and known.path in _OF_REPLAY[: 2 if fitted else 3]:
-            continue
-        value = result.settings.get(known.path, known.default)
-        changed = value != known.default
-        rows.append(
-            [
-                Cell(known.path, kind="code"),
-                _value(value, changed) if value is not None else _fitted(result, known.path),
-                Cell(known.unit if value is not None else ""),
-                Cell(known.sentence),
-            ]
-        )
-    columns = [
-        Column("setting", is_text=True),
-        Column("value"),
-        Column("unit", is_text=True),
-        Column("meaning", is_text=True),
-    ]
-    return Table("settings", columns, rows, caption="Bold: not the default.")
-
-
-def _value(value: Any, changed: bool) -> Cell:
-    kind = "changed" if changed else ""
-    if isinstance(value, float):
-        return Cell(f"{value:,.6g}", kind=kind)
-    return Cell(str(value), kind=kind)
+    fitted = result.settings.get("impact") == "fitted"
+    of_replay = _OF_REPLAY[: 2 if fitted else 3] if result.answers else ()
+    # Given orders brought some of their own.
+    brought = {row.path for row in describe(BacktestSettings)} - set(result.settings)
+    return shown_settings(
+        BacktestSettings, result.settings, lambda path: _fitted(result, path),
+        {*brought, *of_replay},
+    )  # fmt: skip
 
 
 class _Fit(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
 from paceline.market.session import midnight_ns
@@ -42,8 +43,8 @@ class Split(NamedTuple):
 def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
     """Fills, benchmarks and what the price did afterwards, for each policy and fill model."""
     columns = [
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column("fill rate", "%", "filled of ordered shares"),
         Column("swept at end", "%", "of ordered shares: filled by the sweep at the horizon's end"),
         Column("child fill", "%", "filled of sent shares, mean over parent orders"),

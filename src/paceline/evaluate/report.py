@@ -16,6 +16,7 @@ from paceline.evaluate import plots
 from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
 from paceline.evaluate.execution import markout_figure, quality_table, split_figure
 from paceline.evaluate.frontier_page import frontier_page
+from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.orders_page import order_figures
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.results import BacktestResult
@@ -83,8 +84,8 @@ _IN_TERMINAL = (
 def summary_table(verdict: Verdict) -> Table:
     """Cost of each policy under each fill model: `BacktestResult.summary` with its units."""
     columns = [
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column("mean", "bps", "mean shortfall"),
         Column("± s.e.", "bps", "standard error of the mean, as if orders were independent"),
         Column("p50", "bps"),
@@ -148,8 +149,8 @@ def difference_table(result: Outcomes, verdict: Verdict) -> Table:
         )
     rows.sort(key=lambda row: result.policies.index(row[0].text))
     columns = [
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column(f"less {verdict.baseline}", "bps", "mean of the differences, order by order"),
         Column("95 % interval", "bps"),
         Column("cheaper on", "% of orders"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.stressing import StressRow, stress_rows
 from paceline.evaluate.verdict import WHOLE, Verdict
@@ -22,8 +23,8 @@ def stress_table(rows: Sequence[StressRow]) -> Table:
     """Each policy under each scenario, and what it is on calm days."""
     columns = [
         Column("scenario", is_text=True),
-        Column("policy", is_text=True),
-        Column("fills", is_text=True, why="fill model"),
+        POLICY,
+        FILLS,
         Column("calm", "bps", "mean shortfall on calm days"),
         Column("stressed", "bps", "mean shortfall of the same orders under the scenario"),
         Column("change", "bps", "mean of the differences, order by order"),

@@ -107,7 +107,7 @@ def train_continuous(
             model.learn(left, callback=watch, reset_num_timesteps=False)
         if asked.is_set():
             at = _save(model, manifest, origin, folder)
-            raise KeyboardInterrupt(f"{at} is a checkpoint; resume to go on")
+            raise KeyboardInterrupt(f"{at} is a checkpoint to go on from")
     return _save(model, manifest, origin, folder)
 
 

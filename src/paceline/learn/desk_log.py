@@ -1,7 +1,7 @@
 """A desk's own child orders as logged decisions: replayed on the tapes of their days, seen with the
 features of all decisions, and told in actions of a grid.
 
-    decisions, outcome, verdicts = replayed(env, episodes, children, Nearness(2, 4.0))
+    found = replayed(pool, grid, episodes, whose, children, Nearness(2, 4.0))
     action = nearest(state, table, legal, child.type, child.ticks, child.lots, wait_ns)
 
 At its time a child order is what should be working, just as an action is: what rests already is
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import (
     ACTION_RECORD,
+    ActionGrid,
     child_lots,
     child_ticks,
     child_type,
@@ -29,6 +30,7 @@ from paceline.decision.actions import (
 from paceline.decision.state import NOWHERE, State
 from paceline.decision.store import Decisions, Outcome
 from paceline.env.batch_env import BatchExecutionEnv
+from paceline.env.episodes import Pool
 from paceline.env.lives import Lives, state_of
 from paceline.env.reward import TERM_NAMES
 from paceline.guard.rules import IOC, LIMIT, MARKETABLE
@@ -47,7 +49,8 @@ CHILD_RECORD = np.dtype(
     ]
 )
 
-FINE, NO_PRICE, NO_ACTION, MASKED, FAR_AWAY, OTHER_SIZE, LATE = range(7)
+EXACT, NEAR, NO_PRICE, NO_ACTION, MASKED, FAR_AWAY, OTHER_SIZE, LATE = range(8)
+"""What a child order is in the log: just what its action means, near to it, or none."""
 
 VERDICTS: dict[int, tuple[str, bool]] = {
     NO_PRICE: ("was sent while the book showed not both sides", True),
@@ -57,7 +60,12 @@ VERDICTS: dict[int, tuple[str, bool]] = {
     OTHER_SIZE: ("has a size too far from any of the grid (max_size_ratio)", True),
     LATE: ("was sent after the replay had filled its parent order", False),
 }
-"""Why a child order is no decision of the log, and whether it cannot be true."""
+"""Why a child order is no decision of the log, and whether that speaks against the file."""
+
+_AT_ONCE = 256
+"""Parent orders replayed side by side."""
+_MOST_ORDERS = 4096
+"""Child orders that a parent order has room for."""
 
 
 class Nearness(NamedTuple):
@@ -67,77 +75,118 @@ class Nearness(NamedTuple):
     ratio: float  # between sizes
 
 
+class Replayed(NamedTuple):
+    """What came of child orders, `m` of them, and what was decided."""
+
+    decisions: Decisions
+    outcome: Outcome
+    verdicts: NDArray[np.int64]  # [m]
+
+
 def replayed(
-    env: BatchExecutionEnv,
+    pool: Pool,
+    grid: ActionGrid,
     episodes: NDArray[np.void],
     whose: NDArray[np.int64],
     children: NDArray[np.void],
     nearness: Nearness,
     progress: Callable[[int], None] = lambda ended: None,
-) -> tuple[Decisions, Outcome, NDArray[np.int64]]:
-    """Replay `children` `[m]` of CHILD_RECORD of parent orders `episodes` `[num_envs]`, on whose
-    recorded days `env` is; `whose` `[m]` are their places, and rows rise by place and time.
+) -> Replayed:
+    """Replay `children` `[m]` of CHILD_RECORD of the parent orders `episodes` `[n]` of `pool`;
+    `whose` `[m]` are their places, and rows rise by place and time.
 
-    Returns what was decided, in order of parent and time, and a verdict on each child order `[m]`:
-    those that are not FINE were carried out all the same, and are no rows; the row before one leads
-    to where it is not known what was chosen.
-    """
+    Those whose verdict is a reason were carried out all the same, and are no rows; the row before
+    one leads to where it is not known what was chosen."""
+    parts, verdicts = [], np.full(len(children), LATE)
+    for first in range(0, len(episodes), _AT_ONCE):
+        some = episodes[first : first + _AT_ONCE]
+        mine = (whose >= first) & (whose < first + len(some))
+        env = BatchExecutionEnv(
+            pool, len(some), grid=grid, max_orders=_MOST_ORDERS, max_fills=2 * _MOST_ORDERS
+        )
+        env.reset(options={"episodes": some})
+        rows, verdicts[mine] = _replayed(
+            env, whose[mine] - first, children[mine], nearness, progress
+        )
+        parts += [row._replace(episode=row.episode + first) for row in rows]
+        env.close()
+    return Replayed(*_joined(parts), verdicts)
+
+
+class _Row(NamedTuple):
+    """Decisions of one moment, a row each."""
+
+    ts: NDArray[np.int64]
+    episode: NDArray[np.int64]
+    features: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    action: NDArray[np.int64]
+    over: NDArray[np.int8]
+    terms: NDArray[np.float64]  # [n, TERMS]
+    is_told: NDArray[np.bool_]  # whether an action stands for what was done
+
+
+def _replayed(
+    env: BatchExecutionEnv,
+    whose: NDArray[np.int64],
+    children: NDArray[np.void],
+    nearness: Nearness,
+    progress: Callable[[int], None],
+) -> tuple[list[_Row], NDArray[np.int64]]:
+    """The same in one environment, which has begun the parent orders."""
     n, table = env.num_envs, env.grid.table()
     at = np.searchsorted(whose, np.arange(n))
     end = np.searchsorted(whose, np.arange(n), side="right")
     verdicts = np.full(len(children), LATE)
-    env.reset(options={"episodes": episodes})
     ends = env.episodes["end_ts"]
-    going, parts = np.ones(n, np.bool_), []
+    going, parts = np.ones(n, np.bool_), list[_Row]()
     action, rows = np.zeros(n, np.int64), np.zeros(n, ACTION_RECORD)
     wanted, found = np.zeros(n, CHILD_RECORD), np.zeros(n, np.int64)
-    gaps = np.zeros(n, np.int64)
     times = np.append(children["ts"], 0)
+    every = np.ones(len(table), np.bool_)
     while going.any():
         ts = env.lives.progress["ts"].copy()
         due = going & (at < end) & (times[at] == ts)
+        later = at + due
+        gaps = np.where(later < end, times[later], ends) - ts
+        # Where no child order is due the desk holds.
+        action[:], rows[:], found[:] = 0, table[0], EXACT
+        rows["wait_ns"] = np.minimum(gaps, table[0]["wait_ns"])
         wanted[due] = children[at[due]]
-        found[:] = FINE
-        later = np.where(due, at + 1, at)
-        gaps[:] = np.where(later < end, times[np.minimum(later, len(children))], ends) - ts
-        tell_some(
-            env.lives, np.flatnonzero(due), table, wanted, gaps, nearness, action, rows, found
-        )
+        some = np.flatnonzero(due)
+        mask = env.action_masks()
+        masks = (mask, every)
+        tell_some(env.lives, some, table, masks, wanted, gaps, nearness, action, rows, found)
         verdicts[at[due]] = found[due]
-        held = ~due
-        action[held], rows[held] = 0, table[0]
-        rows["wait_ns"][held] = np.minimum(gaps[held], table[0]["wait_ns"])
-        now = Decisions(
-            ts[going], np.flatnonzero(going), env.seen[going], env.action_masks()[going],
-            action[going],
+        row = _Row(
+            ts=ts, episode=np.arange(n), features=env.seen.copy(), mask=mask,
+            action=action.copy(), over=np.zeros(n, np.int8), terms=env.terms, is_told=found <= NEAR,
         )  # fmt: skip
         _, over = env.carry(rows)
-        parts.append((now, over[going].astype(np.int8), env.terms[going].copy(), found[going]))
+        row = row._replace(over=over.astype(np.int8), terms=env.terms)
+        parts.append(_Row._make(column[going] for column in row))
         at = later
         ended = going & (over != RUNNING)
         going &= ~ended
         progress(int(ended.sum()))
-    return *_joined(parts), verdicts
+    return parts, verdicts
 
 
-def _joined(
-    parts: list[tuple[Decisions, NDArray[np.int8], NDArray[np.float64], NDArray[np.int64]]],
-) -> tuple[Decisions, Outcome]:
+def _joined(parts: list[_Row]) -> tuple[Decisions, Outcome]:
     """All that was decided, in order of parent and time, without what has no action."""
-    decisions = Decisions._make(np.concatenate(c) for c in zip(*(p[0] for p in parts), strict=True))
-    over, terms, found = (np.concatenate([part[k] for part in parts]) for k in (1, 2, 3))
-    order = np.lexsort((decisions.ts, decisions.episode))
-    over, terms, found = over[order], terms[order], found[order]
-    kept = found == FINE
-    lost_next = np.append(~kept[1:], False)
-    over = np.where((over == RUNNING) & lost_next, TRUNCATED, over).astype(np.int8)[kept]
+    every = _Row._make(np.concatenate(column) for column in zip(*parts, strict=True))
+    every = _Row._make(column[np.lexsort((every.ts, every.episode))] for column in every)
+    next_is_lost = np.append(~every.is_told[1:], False)
+    over = np.where((every.over == RUNNING) & next_is_lost, TRUNCATED, every.over)
+    kept = _Row._make(column[every.is_told] for column in every._replace(over=over))
+    terms = kept.terms.astype(np.float32).T
     outcome = Outcome(
-        propensity=np.full(len(over), np.nan, np.float32),
-        over=over,
-        policy=np.full(len(over), DESK),
-        terms={name: terms[kept, k].astype(np.float32) for k, name in enumerate(TERM_NAMES)},
+        propensity=np.full(len(kept.ts), np.nan, np.float32),
+        over=kept.over.astype(np.int8),
+        policy=np.full(len(kept.ts), DESK),
+        terms=dict(zip(TERM_NAMES, terms, strict=True)),
     )
-    return Decisions._make(column[order][kept] for column in decisions), outcome
+    return Decisions._make(kept[: len(Decisions._fields)]), outcome
 
 
 @kernel
@@ -145,6 +194,7 @@ def tell_some(
     lives: Lives,
     which: NDArray[np.int64],
     table: NDArray[np.void],
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     wanted: NDArray[np.void],
     gaps: NDArray[np.int64],
     nearness: Nearness,
@@ -153,15 +203,15 @@ def tell_some(
     verdicts: NDArray[np.int64],
 ) -> None:
     """For `which` of the lives: the action nearest to the child order `wanted` `[n]`, the row that
-    carries out that order itself, and the verdict on it. `gaps` `[n]` are ns to the next one."""
-    legal, every = np.zeros(len(table), np.bool_), np.ones(len(table), np.bool_)
+    carries out that order, and the verdict on it.
+
+    `masks` say what is legal `[n, n_actions]`, and what is if all is `[n_actions]`; `gaps` `[n]`
+    are ns to the next child order."""
+    mask, every = masks
     for at in range(len(which)):
         i = which[at]
-        state = state_of(lives, i)
-        for a in range(len(table)):
-            legal[a] = lives.bits[i, a] == 0
         verdicts[i], actions[i] = _tell(
-            state, table, legal, every, wanted[i], gaps[i], nearness, rows[i]
+            state_of(lives, i), table, mask[i], every, wanted[i], gaps[i], nearness, rows[i]
         )
 
 
@@ -202,7 +252,7 @@ def _tell(
         return OTHER_SIZE, 0
     wait_ns = table[own]["wait_ns"]
     row["wait_ns"] = min(gap, wait_ns) if wait_ns > 0 else gap
-    return FINE, own
+    return EXACT if price == ticks and size == lots else NEAR, own
 
 
 @kernel

@@ -10,16 +10,20 @@ kept, so a decision that was cut off by a gap in the data teaches nothing and is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Locked, normalized
 from paceline.decision.schema import NAMES
-from paceline.decision.store import Decisions, Outcome
+from paceline.decision.store import Decisions, FeatureSet, Outcome
 from paceline.errors import InputError
 from paceline.learn.replay_buffer import Transitions
 from paceline.learn.several_steps import of_episodes
@@ -29,6 +33,8 @@ RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 _BY_CHANCE = 0.5
 """A less likely choice was made by chance; one of unknown likelihood counts as meant."""
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
+"""Days on tapes; parts of a log in simulated markets are called otherwise."""
 _SECONDS_LEFT = NAMES.index("seconds_left")
 
 
@@ -86,6 +92,30 @@ def worked(
         },
     )
     return Decisions._make(column[order] for column in decisions), outcome
+
+
+def logged_days(
+    folder: str | Path, grid: ActionGrid, last_training_day: str
+) -> list[tuple[Decisions, Outcome]]:
+    """All days of a log, to learn `grid` from.
+
+    Raises `InputError` for one of another grid, or that holds a day after the last one of
+    training."""
+    kept = FeatureSet.open(folder)
+    actions = kept.manifest.settings.get("grid")
+    wanted = msgspec.json.decode(msgspec.json.encode(grid))
+    if kept.manifest.n_actions != len(grid) or actions not in (None, wanted):
+        raise InputError(f"teaching.logs: {folder} is of another grid; log it again with this one")
+    late = [day.day for day in kept.manifest.days if _DAY.match(day.day)]
+    if late and max(late) > last_training_day:
+        raise InputError(
+            f"teaching.logs: {folder} holds {max(late)}, after the last day of training, "
+            f"{last_training_day}; log earlier days alone"
+        )
+    return [
+        (kept.read(day.symbol, day.day), kept.outcome(day.symbol, day.day))
+        for day in kept.manifest.days
+    ]
 
 
 def transitions(

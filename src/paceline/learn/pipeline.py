@@ -25,6 +25,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.manifest import write_whole
 from paceline.decision.normalizer import Locked, Normalizer, normalized
 from paceline.decision.schema import N_FEATURES
 from paceline.decision.store import Decisions, FeatureSet, Outcome
@@ -41,12 +42,14 @@ from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
 from paceline.learn.limits import PolicyLimits, limits_of
-from paceline.learn.logbook import transitions, worked
+from paceline.learn.lines import add_line, read_lines
+from paceline.learn.live import Live
+from paceline.learn.logbook import logged_days, transitions, worked
 from paceline.learn.recipe import Lesson, Online, Recipe, Stage, learner_settings
 from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
 from paceline.learn.settings import Collecting, Replay, Run
 from paceline.learn.source import Source, in_markets, recorded, simulated, told_of
-from paceline.learn.teachers import Teacher
+from paceline.learn.trained_teacher import teachers_of
 from paceline.learn.training import Training
 from paceline.learn.validation import validate
 from paceline.market.days import tapes_at
@@ -130,19 +133,20 @@ class Pipeline:
         if path.exists() and yaml.safe_load(path.read_text()) != json.loads(json.dumps(told)):
             raise ConfigError(f"{self.folder}: is a run of another recipe; give another folder")
         self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False))
+        if not path.exists():
+            write_whole(path, yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False))
 
     def _log(self) -> None:
         """What teachers decide on training days, from the log or made now; fits the normaliser."""
         teaching, seed = self.recipe.teaching, self.recipe.seed
-        teachers = [Teacher(t, self.grid, explore=teaching.explore) for t in teaching.teachers]
+        teachers = teachers_of(teaching.teachers, self.grid, teaching.explore)
         settings = {
             "made_by": "train", "teaching": msgspec.to_builtins(teaching), "seed": seed,
             "grid": msgspec.to_builtins(self.grid), "orders": msgspec.to_builtins(self.orders),
             "data": self.source.told,
         }  # fmt: skip
         kept = FeatureSet.create(self.folder / "log", len(self.grid), settings)
-        parts = -(-teaching.orders // _AT_ONCE)
+        parts = -(-teaching.orders // _AT_ONCE) if teachers else 0
         env: BatchExecutionEnv | None = None
         for part in range(parts):
             name = f"part-{part:03d}"
@@ -152,13 +156,7 @@ class Pipeline:
             self.say("logging teachers", part + 1, parts)
             self._logged.append((kept.read("all", name), kept.outcome("all", name)))
         for folder in teaching.logs:
-            other = FeatureSet.open(folder)
-            if other.manifest.n_actions != len(self.grid):
-                raise ConfigError(f"teaching.logs: {folder} is of another grid; log it again")
-            self._logged += [
-                (other.read(day.symbol, day.day), other.outcome(day.symbol, day.day))
-                for day in other.manifest.days
-            ]
+            self._logged += logged_days(folder, self.grid, self.source.last_training_day)
         for decisions, _ in self._logged:
             self.normalizer.partial_fit(decisions.features, self.source.last_training_day)
         self.locked = self.normalizer.locked()
@@ -237,6 +235,7 @@ class Pipeline:
             grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
         )
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
+        self._live = Live(name)
         self._replay_validations(name, training.resume())
         if learner.updates < learner.run.updates and self._worse < self.recipe.validating.patience:
             every = min(self.recipe.validating.every, learner.run.updates)
@@ -248,9 +247,8 @@ class Pipeline:
     ) -> bool:
         """Tell how it goes; validate when it is due; whether to stop."""
         at, of = training.learner.updates, training.run.updates
-        best = "" if self._best is None else f", best {self._best['mean_bps']:.2f} bps"
-        loss = training.metrics.get("loss", float("nan"))
-        self.say(f"{name}: loss {loss:.3g}{best}", at, of)
+        best = None if self._best is None else self._best["mean_bps"]
+        self.say(self._live.line(training.metrics, best), at, of)
         self._plot(name, training.metrics, at)
         enter(at)
         if at % every and at != of:
@@ -279,8 +277,7 @@ class Pipeline:
 
         score = validate(self._env, self._episodes, choose, self.recipe.validating.tail_weight)
         told = {"stage": name, "updates": learner.updates, **score.told()}
-        with open(self.folder / "validation.jsonl", "a") as file:
-            file.write(json.dumps(told) + "\n")
+        add_line(self.folder / "validation.jsonl", told)
         self._plot("validation", score.told(), learner.updates)
         if self._best is None or score.score > self._best["score"]:
             self._best, self._worse = told, 0
@@ -292,10 +289,9 @@ class Pipeline:
     def _replay_validations(self, name: str, updates: int) -> None:
         """What validations said of a stage that goes on from so many updates."""
         path = self.folder / "validation.jsonl"
-        text = path.read_text() if path.exists() else ""
-        lines = [json.loads(line) for line in text.splitlines()]
+        lines = read_lines(path)
         kept = [one for one in lines if one["stage"] != name or one["updates"] <= updates]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._best, self._worse = None, 0
         for line in kept:
             if _STAGES.index(line["stage"]) > _STAGES.index(name):
@@ -307,20 +303,22 @@ class Pipeline:
 
     def _judge_teachers(self) -> dict[str, dict[str, float]]:
         """How teachers do in validation, without exploration: what is to be beaten."""
-        path, dice = self.folder / "teachers.json", np.random.default_rng(self.recipe.seed)
+        path = self.folder / "teachers.json"
+        told: dict[str, dict[str, float]] = {}
         if path.exists():
-            told: dict[str, dict[str, float]] = json.loads(path.read_text())
-            return told
-        told = {}
-        for k, name in enumerate(self.recipe.teaching.teachers):
-            self.say("teachers on validation", k, len(self.recipe.teaching.teachers))
-            teacher = Teacher(name, self.grid)
+            told = json.loads(path.read_text())
+        names, seed = self.recipe.teaching.teachers, self.recipe.seed
+        for k, name in enumerate(names):
+            if name in told:
+                continue
+            self.say("teachers on validation", k, len(names))
+            (teacher,), dice = teachers_of([name], self.grid), np.random.default_rng([seed, k])
             told[name] = validate(
                 self._env,
                 self._episodes,
                 lambda seen, mask: teacher.act(seen, mask, dice).action,  # noqa: B023
             ).told()
-        path.write_text(json.dumps(told, indent=1) + "\n")
+            write_whole(path, json.dumps(told, indent=1) + "\n")
         return told
 
     def _summary(self, teachers: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -329,7 +327,7 @@ class Pipeline:
             raise ConfigError(f"{', '.join(_STAGES)}: the recipe has no stage; give one")
         told = {"name": self.recipe.name, "seed": self.recipe.seed, "best": self._best,
                 "teachers": teachers}  # fmt: skip
-        (self.folder / "summary.json").write_text(json.dumps(told, indent=1) + "\n")
+        write_whole(self.folder / "summary.json", json.dumps(told, indent=1) + "\n")
         return {k: v for k, v in self._best.items() if isinstance(v, float)}
 
     # --- the rest -------------------------------------------------------------------------------

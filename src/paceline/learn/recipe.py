@@ -139,7 +139,14 @@ class Teaching(Settings, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=1)], Field("Share of actions by chance.", "")
     ] = 0.2
     orders: Annotated[Count, Field("Parent orders logged, over all days.", "")] = 2048
-    logs: Annotated[tuple[str, ...], Field("Logs that are there already.", "")] = ()
+    logs: Annotated[
+        tuple[str, ...], Field("Logs that are there already; see `paceline import-log`.", "")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.teachers and not self.logs:
+            raise ConfigError("teachers, logs: none is given; give one or more of either")
 
 
 class Stage(Settings, frozen=True, kw_only=True):

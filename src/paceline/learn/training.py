@@ -40,6 +40,7 @@ from paceline.learn.checkpoint import (
 )
 from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner, Step
+from paceline.learn.lines import add_line
 from paceline.learn.policy import served
 from paceline.learn.replay_buffer import AnyReplay, Drawn
 from paceline.learn.settings import Run
@@ -114,7 +115,7 @@ class Training:
                 if stops:
                     break
                 if asked.is_set() and not last:
-                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint; resume to go on")
+                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint to go on from")
         return self.metrics
 
     def save(self, folder: str | Path | None = None) -> Path:
@@ -242,10 +243,8 @@ class Training:
             with made(str(self.folder / "tensorboard")) as writer:
                 for name, number in self.metrics.items():
                     writer.add_scalar(name, number, self.learner.updates)
-        line = json.dumps({"updates": self.learner.updates, **self.metrics})
         try:
-            with open(self.folder / "log.jsonl", "a") as file:
-                file.write(line + "\n")
+            add_line(self.folder / "log.jsonl", {"updates": self.learner.updates, **self.metrics})
         except OSError as error:
             raise CheckpointError(
                 f"{self.folder}: the log cannot be written ({error.strerror}); make room and go on "

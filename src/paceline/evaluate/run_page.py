@@ -1,0 +1,212 @@
+"""The page of a run: how it went, what its best policy is, what it was made from, and how to
+compare it. Of several seeds one page above theirs.
+
+    write_run(["out/run"], "out/run/report.html")
+    write_run(["out/run/seed-1", "out/run/seed-2"], "out/run/report.html")
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paceline.evaluate.headings import POLICY, by_path, shown_settings
+from paceline.evaluate.run_files import RunFiles, read_run, teachers_over
+from paceline.evaluate.run_plots import learning_figure, validation_figure
+from paceline.learn.recipe import Recipe
+from paceline.page.cells import Cell, Column, Table, listed, number, percent, plain, plural
+from paceline.page.ink import HUES
+from paceline.page.writing import write_page
+
+_DAY = re.compile(r"(.+)-(\d{4}-\d\d-\d\d)")
+_TEMPLATE = Path(__file__).with_name("run.html")
+
+
+def write_run(folders: Sequence[str | Path], path: str | Path) -> Path:
+    """Write the page of the run in `folders`, one for each of its seeds, to `path`.
+
+    Raises `InputError` for a folder of no run."""
+    return write_page(path, _TEMPLATE, _contents([read_run(folder) for folder in folders]))
+
+
+def validation_table(runs: Sequence[RunFiles]) -> Table:
+    """The best policy of each run and all teachers, on the orders of validation."""
+    rival, teacher = best_teacher(runs)
+    columns = [
+        POLICY,
+        Column("kept at", is_text=True, why="stage and its updates"),
+        Column("score", "bps", "what the reward counts, the higher the better"),
+        Column("± s.e.", "bps", "standard error of the score, as if orders were independent"),
+        Column("mean", "bps", "mean shortfall"),
+        Column("saving", "bps", f"mean shortfall of {rival} less its own"),
+        Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
+        Column("filled", "%"),
+        Column("violations", why="actions that were masked"),
+    ]
+    scored = [
+        *((_who(runs, run), f"{run.best['stage']} {run.best['updates']:,}", run.best, "named")
+          for run in runs),
+        *((name, "", told, "") for name, told in teachers_over(runs).items()),
+    ]  # fmt: skip
+    best = max(float(told["score"]) for _, _, told, _ in scored)
+    rows = [
+        [
+            Cell(name, kind=kind),
+            Cell(where),
+            number(told["score"], kind="least" if told["score"] == best else ""),
+            number(told["std_error"]),
+            number(told["mean_bps"]),
+            number(teacher["mean_bps"] - told["mean_bps"]),
+            number(told["cvar95_bps"]),
+            percent(told["fill_rate"]),
+            Cell(f"{told['violations']:,.0f}", kind="clear" if told["violations"] else ""),
+        ]
+        for name, where, told, kind in scored
+    ]
+    return Table("best", columns, rows, caption="Underlined: the best score.")
+
+
+def best_teacher(runs: Sequence[RunFiles]) -> tuple[str, dict[str, float]]:
+    """The teacher of the best score over all runs, and how it did; the policy itself where nobody
+    taught."""
+    teachers = teachers_over(runs)
+    if not teachers:
+        return "the policy", runs[0].best
+    return max(teachers.items(), key=lambda pair: pair[1]["score"])
+
+
+def compare_command(runs: Sequence[RunFiles]) -> str:
+    """The words that compare what came out, under the limits that it was trained under."""
+    recipe, limits = runs[0].recipe, runs[0].manifest.limits
+    data = recipe.data
+    words = ["paceline", "compare"]
+    words += ["--tape", *data.tapes] if data.tapes else ["--market", ",".join(data.markets)]
+    words += ["--policies", ",".join(["ac", *(str(run.folder) for run in runs), "twap", "vwap"])]
+    if data.tapes:
+        words += ["--tune-days", str(data.train), "--days", "FROM..TO"]
+    else:
+        words += ["--tune-seed", "1000", "--seed", "2000"]
+    words += ["--horizon", f"{recipe.orders.horizon_s[0]:g}s"]
+    for name, value in zip(("--qty-least", "--qty-most"), recipe.orders.qty_volume, strict=True):
+        words += [name, f"{value:g}"]
+    if limits is not None:
+        words += ["--participation", f"{limits.participation or 1.0:g}"]
+        words += ["--participation-window", f"{limits.participation_window_s:g}s"]
+        words += ["--price-band-bps", f"{limits.price_band_bps or 0.0:g}"]
+        if limits.price_band_ticks is not None:
+            words += ["--price-band-ticks", f"{limits.price_band_ticks}"]
+        if limits.child_max is not None:
+            words += ["--child-max", f"{limits.child_max:g}"]
+    return shlex.join(words)
+
+
+def _contents(runs: list[RunFiles]) -> dict[str, Any]:
+    first = runs[0]
+    figures = [validation_figure(runs), learning_figure(runs)]
+    several = len(runs) > 1
+    return {
+        "title": f"Training of {first.recipe.name}",
+        "lead": _lead(runs),
+        "headline": _headline(runs),
+        "details": _details(runs),
+        "hues": {_who(runs, run): i % HUES for i, run in enumerate(runs)},
+        "best": validation_table(runs),
+        "figures": [figure for figure in figures if figure is not None],
+        "pages": [(run.name, f"{run.folder.name}/report.html") for run in runs] if several else [],
+        "command": compare_command(runs),
+        "has_days": bool(first.recipe.data.tapes),
+        "made_from": _made_from(runs),
+        "limits": None if first.manifest.limits is None else str(first.manifest.limits),
+        "settings": shown_settings(Recipe, by_path(first.told, Recipe), without={"seed", "seeds"}),
+    }
+
+
+def _who(runs: Sequence[RunFiles], run: RunFiles) -> str:
+    return run.name if len(runs) > 1 else "the policy"
+
+
+def _lead(runs: Sequence[RunFiles]) -> str:
+    recipe = runs[0].recipe
+    data = recipe.data
+    where = (
+        f"on {plural(len(runs[0].manifest.data), 'recorded day')}, trained on {data.train} and "
+        f"validated on {data.validation}"
+        if data.tapes
+        else f"in simulated markets like {listed(data.markets)}"
+    )
+    stages = listed(list(runs[0].logs)) or "no stage"
+    seeds = "" if len(runs) == 1 else f", with {len(runs)} seeds"
+    kind = recipe.policy.type.replace("_", " ")
+    return f"A policy of {runs[0].manifest.n_actions} actions ({kind}; {stages}) {where}{seeds}."
+
+
+def _headline(runs: Sequence[RunFiles]) -> str:
+    rival, teacher = best_teacher(runs)
+    gains = [run.best["score"] - run.teachers.get(rival, run.best)["score"] for run in runs]
+    cost = plain(float(np.mean([run.best["mean_bps"] for run in runs])))
+    costs = f"{cost} bps in validation, against {plain(teacher['mean_bps'])} of that"
+    if len(runs) > 1:
+        ahead = sum(gain > 0 for gain in gains)
+        return (
+            f"{ahead} of {len(runs)} seeds score better than the best teacher, {rival}. Their best "
+            f"policies cost {costs}."
+        )
+    said = "better" if gains[0] > 0 else "worse"
+    return (
+        f"The best policy scores {plain(abs(gains[0]))} bps {said} than the best teacher, {rival}. "
+        f"It costs {costs}."
+    )
+
+
+def _details(runs: Sequence[RunFiles]) -> list[str]:
+    tries = listed([str(len(run.validations)) for run in runs])
+    spread = [run.best["mean_bps"] for run in runs]
+    said = [
+        f"It is the best of {tries} validations, chosen on these very orders, so that it looks "
+        "better here than it is. What it is worth, other days have to say.",
+        "The score is what the reward counts: where that takes out the way of the mid which no "
+        "action changes, the cost of the same orders still holds it.",
+    ]
+    if len(runs) > 1:
+        said.append(
+            f"Between seeds the cost goes from {plain(min(spread))} to {plain(max(spread))} bps. "
+            "Each validates on orders of its own; teachers are shown in the mean over seeds."
+        )
+    return said
+
+
+def _made_from(runs: Sequence[RunFiles]) -> Table:
+    """What it takes to repeat it."""
+    manifest, recipe = runs[0].manifest, runs[0].recipe
+    log = f"{runs[0].decisions:,} decisions of {listed(recipe.teaching.teachers) or 'nobody'}"
+    if recipe.teaching.logs:
+        log += f"; and {listed(recipe.teaching.logs)}"
+    rows = [
+        ("seeds", listed([str(run.recipe.seed) for run in runs])),
+        ("days and markets", _days(manifest.data)),
+        ("logged to learn from", log),
+        ("schema of features", manifest.schema[:12]),
+        ("code", manifest.commit or "not in a repository"),
+        ("mode", ", ".join(f"{name} {value}" for name, value in manifest.mode.items())),
+    ]  # fmt: skip
+    columns = [Column("what", is_text=True), Column("which", is_text=True)]
+    return Table("made-from", columns, [[Cell(name), Cell(value)] for name, value in rows])
+
+
+def _days(data: Mapping[str, str]) -> str:
+    """Names of days by their symbol, first to last; their hashes stand in the manifest."""
+    of: dict[str, list[str]] = {}
+    for name in data:
+        if name != "replay":
+            found = _DAY.fullmatch(name)
+            of.setdefault(found[1] if found else name, []).append(found[2] if found else "")
+    parts = [
+        f"{symbol} {min(days)} to {max(days)} ({plural(len(days), 'day')})" if days[0] else symbol
+        for symbol, days in of.items()
+    ]
+    return f"{listed(parts)}; their hashes are in policy/manifest.json"
