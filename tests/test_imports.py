@@ -49,7 +49,8 @@ MAY_IMPORT = {
         "stress",
         "page",
     },
-    "demo": GROUND | {"orders", "market", "ingest", "cost", "schedule", "engine", "evaluate"},
+    "demo": GROUND
+    | {"orders", "market", "ingest", "cost", "schedule", "engine", "env", "learn", "evaluate"},
     "progress": set(),
     "cli": GROUND
     | {"orders", "market", "ingest", "cost", "schedule", "engine", "realism"}

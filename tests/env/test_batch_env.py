@@ -203,6 +203,23 @@ def test_risk_is_charged_for_what_was_held_and_as_long_as_it_was(tapes: list[Tap
     assert np.all(env.terms[left == start, 1] < 0.0)
 
 
+def test_what_cannot_begin_is_told_apart(tapes: list[Tape]) -> None:
+    pool = Pool(tapes, SHORT, seed=2)
+    episodes = pool.draw(6)
+    last = tapes[0].events.ts[-1]
+    late = episodes["tape"] == 0
+    late[np.flatnonzero(late)[0]] = False
+    length = episodes["end_ts"] - episodes["start_ts"]
+    episodes["start_ts"][late] = last + 1
+    episodes["end_ts"][late] = last + 1 + length[late]
+    env = BatchExecutionEnv(pool, 6, venue=VENUE)
+    good = env.can_begin(episodes)
+    np.testing.assert_array_equal(good, ~late)
+    some = BatchExecutionEnv(pool, int(good.sum()), venue=VENUE)
+    seen, _ = some.reset(options={"episodes": episodes[good]})
+    np.testing.assert_array_equal(seen, env.seen[good])
+
+
 def test_the_same_seed_plays_the_same_game(tapes: list[Tape]) -> None:
     first, second = played(tapes, 8, 80), played(tapes, 8, 80)
     np.testing.assert_array_equal(first[2], second[2])

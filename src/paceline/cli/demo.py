@@ -1,4 +1,4 @@
-"""paceline demo: days to trade, a backtest on them, a report to open."""
+"""paceline demo: a backtest, a policy that is trained and compared, pages to open."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ def add(verbs: Any) -> None:
         verbs,
         "demo",
         run,
-        "Work parent orders on simulated days, or on yours, and write a report.",
-        "examples:\n  paceline demo\n  paceline demo --market yhoo-2003\n"
-        "  paceline demo --data lobster/YHOO --out out/yhoo\n",
+        "Work parent orders on simulated days, or on yours, train a policy and compare it.",
+        "examples:\n  paceline demo\n  paceline demo --no-training\n"
+        "  paceline demo --market ibm-2003\n  paceline demo --data lobster/YHOO --out out/yhoo\n",
     )
     parser.add_argument("--data", type=Path, help="raw files or a folder of days; none: simulate")
     parser.add_argument("--market", help="YAML or name of the market to simulate [a plain one]")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder [%(default)s]")
     parser.add_argument("--orders", type=int, help="parent orders [500; 60 with --quick]")
     parser.add_argument("--quick", action="store_true", help="fewer orders and shorter days")
+    parser.add_argument(
+        "--no-training", dest="training", action="store_false", help="the backtest alone: seconds"
+    )
     parser.add_argument("--seed", type=int, default=7, help="of days and orders [%(default)s]")
 
 
@@ -36,5 +39,10 @@ def run(args: argparse.Namespace) -> None:
     if args.data is not None and args.market is not None:
         raise ConfigError("market: is simulated, --data is recorded; give one of them")
     with progress_bar() as bar:
-        report = run_demo(args.out, args.data, args.orders, args.quick, args.seed, bar, args.market)
-    print(f"\nreport: {report}")
+        pages = run_demo(
+            args.out, args.data, args.orders, args.quick, args.seed, bar, args.market,
+            training=args.training,
+        )  # fmt: skip
+    print(f"\nreport: {pages.backtest}")
+    if pages.comparison is not None:
+        print(f"learned: {pages.comparison}\n{pages.headline}")

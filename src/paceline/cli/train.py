@@ -12,12 +12,15 @@ from paceline.progress import progress_bar
 
 _EXAMPLES = """\
 examples:
-  paceline train recipe.yaml
-  paceline train recipe.yaml -o out/run --seeds 5
+  paceline train recorded --tape tapes/ --train 2003-01-13..2003-02-14 \\
+      --validation 2003-02-18..2003-02-28
+  paceline train simulated --market yhoo-2003 --seeds 5
+  paceline train recipe.yaml -o out/run
   tensorboard --logdir out/run
 
 The recipe says what is trained, on which days or simulated markets, and how; `--settings` lists all
-that it may say. Interrupt with Ctrl-C: the same command goes on from the last checkpoint. What is
+that it may say. recorded, simulated and demo are shipped: `--show` prints one, to begin your own
+with. Interrupt with Ctrl-C: the same command goes on from the last checkpoint. What is
 to be used is OUT/policy, the best by validation; compare it with
   paceline compare --policies OUT/policy,ac,twap ...
 """
@@ -29,19 +32,25 @@ def add(verbs: Any) -> None:
         verbs, "train", run, "Train a policy: logs, cloning, learning offline and by working.",
         _EXAMPLES,
     )  # fmt: skip
-    parser.add_argument("recipe", type=Path, nargs="?", help="YAML, see --settings")
+    parser.add_argument("recipe", nargs="?", help="YAML, see --settings, or one that is shipped")
+    parser.add_argument("--tape", nargs="+", help="tape folders, or folders of them [the recipe's]")
+    parser.add_argument("--train", help="days to train on, FROM..TO")
+    parser.add_argument("--validation", help="later days that say when to stop, FROM..TO")
+    parser.add_argument("--market", help="names or YAML of simulated markets, comma-separated")
     parser.add_argument("-o", "--out", type=Path, help="folder of the run [out/NAME]")
     parser.add_argument("--seed", type=int, help="of everything that is drawn [the recipe's]")
     parser.add_argument("--seeds", type=int, help="runs, with this seed and those after it")
     parser.add_argument("--settings", action="store_true", help="list what a recipe may say")
+    parser.add_argument("--show", action="store_true", help="print the recipe, and train nothing")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
     import msgspec
 
-    from paceline.config import describe, from_dict, load_yaml
+    from paceline.config import describe
     from paceline.learn.recipe import Recipe
+    from paceline.learn.shipped import load_recipe, recipe_text, shipped_recipes
 
     if args.settings:
         for row in describe(Recipe):
@@ -50,10 +59,18 @@ def run(args: argparse.Namespace) -> None:
             print(f"{row.path}{unit}: {row.sentence}{default}")
         return
     if args.recipe is None:
-        raise ConfigError("recipe: none is given; give a YAML, and see --settings for what it says")
-    recipe = load_yaml(args.recipe, Recipe)
-    told = {k: v for k, v in (("seed", args.seed), ("seeds", args.seeds)) if v is not None}
-    recipe = from_dict({**msgspec.to_builtins(recipe), **told}, Recipe)
+        raise ConfigError(
+            f"recipe: none is given; give a YAML (see --settings), or one of "
+            f"{', '.join(shipped_recipes())}"
+        )
+    if args.show:
+        print(recipe_text(args.recipe), end="")
+        return
+    markets = args.market.split(",") if args.market else None
+    data = {"tapes": args.tape, "train": args.train, "validation": args.validation,
+            "markets": markets}  # fmt: skip
+    more = {"seed": args.seed, "seeds": args.seeds}
+    recipe = load_recipe(args.recipe, _given(data), **_given(more))
     folder = args.out or Path("out") / recipe.name
 
     from paceline.evaluate.run_page import write_run
@@ -77,3 +94,7 @@ def run(args: argparse.Namespace) -> None:
         for name, teacher in one.teachers.items():
             print(f"  {name}: {teacher['mean_bps']:.2f} bps, {100 * teacher['fill_rate']:.1f} %")
     print(f"report: {page}")
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

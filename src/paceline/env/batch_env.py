@@ -174,6 +174,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self._begin(np.arange(self.num_envs), given, drawn=drawn)
         return self.seen, self._info()
 
+    def can_begin(self, episodes: NDArray[np.void]) -> NDArray[np.bool_]:
+        """`[num_envs]` which of `episodes` `[num_envs]` can be given to `reset`; what the others see
+        is in `seen` too, for what it is worth. Raises `InputError` for a field that is wrong."""
+        given = check_given(episodes, self.num_envs, self.pool.tapes, len(self.venues))
+        self._place(np.arange(self.num_envs), given)
+        return np.asarray(self.lives.progress["over"] == RUNNING)
+
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[
@@ -343,18 +350,22 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Begin `episodes` in these; those that cannot begin are drawn again, unless they were
         given."""
         while len(which):
-            if self._window_ns > 0:
-                check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
-            self.episodes[which] = episodes
-            self.lives.progress["episode"][which] = which
-            self.broken[which] = 0
-            if self._diary is not None:
-                self._diary.begin(which)
-            self._each_day(which, self._start)
+            self._place(which, episodes)
             if not drawn:
                 check_begun(episodes, self.lives, self.pool.tapes)
             which = which[self.lives.progress["over"][which] != RUNNING]
             episodes = self._draw(len(which))
+
+    def _place(self, which: NDArray[np.int64], episodes: NDArray[np.void]) -> None:
+        """Let `episodes` begin in these; those that cannot are over at once."""
+        if self._window_ns > 0:
+            check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
+        self.episodes[which] = episodes
+        self.lives.progress["episode"][which] = which
+        self.broken[which] = 0
+        if self._diary is not None:
+            self._diary.begin(which)
+        self._each_day(which, self._start)
 
     def _draw(self, n: int) -> NDArray[np.void]:
         return self._draws.draw(n, len(self.venues))

@@ -99,13 +99,8 @@ class Workshop:
         for at in range(0, len(episodes), BATCH):
             some = episodes[at : at + BATCH]
             env = self._env(len(some), None, FillModel.CALIBRATED, 16)
-            found, _ = env.reset(options={"episodes": some})
-            seen.append(found.copy())
-            good.append(
-                (env.episodes["tape"] == some["tape"])
-                & (env.episodes["start_ts"] == some["start_ts"])
-                & (env.episodes["seed"] == some["seed"])
-            )
+            good.append(env.can_begin(some))
+            seen.append(env.seen.copy())
             env.close()
         return np.concatenate(seen), np.concatenate(good)
 

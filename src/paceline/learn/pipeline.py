@@ -103,7 +103,9 @@ class Pipeline:
         self._log()
         pool = self.source.validation
         pool.reseed(self.recipe.seed)
-        self._episodes = on_both_sides(pool.draw(-(-self.recipe.validating.orders // 2)))
+        episodes = on_both_sides(pool.draw(-(-self.recipe.validating.orders // 2)))
+        # In some simulated market there may be no mid when an order would begin.
+        self._episodes = episodes[self._new_env(pool, len(episodes)).can_begin(episodes)]
         self._env = self._new_env(pool, len(self._episodes))
         teachers = self._judge_teachers()
         weights: dict[str, NDArray[Any]] = {}

@@ -30,14 +30,7 @@ def load_recipe(recipe: str | Path, data: Mapping[str, Any] | None = None, **mor
 
     Raises `ConfigError` for what is neither, and for a file that holds no recipe.
     """
-    path = Path(recipe)
-    if str(recipe) in shipped_recipes():
-        path = _FOLDER / f"{recipe}.yaml"
-    elif not path.exists() and path.suffix not in (".yaml", ".yml"):
-        raise ConfigError(
-            f"recipe: {str(recipe)!r} is neither a file nor a recipe that is shipped; give a YAML "
-            f"file, or one of {', '.join(shipped_recipes())}"
-        )
+    path = _path(recipe)
     raw = read_yaml(path) or {}
     if isinstance(raw, Mapping):
         raw = {**raw, **more}
@@ -47,3 +40,23 @@ def load_recipe(recipe: str | Path, data: Mapping[str, Any] | None = None, **mor
         return from_dict(raw, Recipe)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def recipe_text(recipe: str | Path) -> str:
+    """A recipe as it is written. Raises `ConfigError` as `load_recipe` does."""
+    try:
+        return _path(recipe).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{recipe}: {error.strerror}; give a readable YAML file") from None
+
+
+def _path(recipe: str | Path) -> Path:
+    if str(recipe) in shipped_recipes():
+        return _FOLDER / f"{recipe}.yaml"
+    path = Path(recipe)
+    if not path.exists() and path.suffix not in (".yaml", ".yml"):
+        raise ConfigError(
+            f"recipe: {str(recipe)!r} is neither a file nor a recipe that is shipped; give a YAML "
+            f"file, or one of {', '.join(shipped_recipes())}"
+        )
+    return path

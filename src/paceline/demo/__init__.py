@@ -1,14 +1,14 @@
-"""The demo: days to trade, a backtest on them, a report to open.
+"""The demo: days to trade, a backtest on them, a policy that learns to do better, pages to open.
 
 Without data it simulates a few days of plain Poisson order flow; with data it ingests them. Earlier
-days teach, the last ones are traded.
+days teach, the last ones are traded. `demo.learning` trains, and compares.
 """
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.settings import BacktestSettings
@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 
 POLICIES = ("ac", "ac/mid", "ac/cross", "twap", "vwap", "pov")
 _FIRST_DAY = date(2026, 1, 5)
-_DAYS = 3
+_DAYS = 4
 _TRADED_DAYS = 5
+
+
+class Pages(NamedTuple):
+    """What there is to open, and what it says."""
+
+    backtest: Path
+    comparison: Path | None
+    headline: str
 
 
 def run_demo(
@@ -30,10 +38,13 @@ def run_demo(
     seed: int,
     bar: Any,
     market: str | None = None,
-) -> Path:
-    """Run it all below folder `out`; returns the report's path.
+    training: bool = True,
+) -> Pages:
+    """Run it all below folder `out`.
 
-    `market` is the name of one that is shipped, or a file; none is plain Poisson flow.
+    `market` is the name of one that is shipped, or a file; none is plain Poisson flow to backtest
+    on, and a market like a recorded one to learn in. A quick one learns on days, for a market that
+    answers takes minutes to compile.
     `bar` has `say(what)`, `on(what, done, total)` and `to(what, at, total)` to show progress.
     """
     from paceline.evaluate.backtest import backtest
@@ -64,7 +75,15 @@ def run_demo(
     )
     bar.say("writing the report")
     result.save(out)
-    return write_report(result, out / "report.html", examples=2 if quick else 6)
+    page = write_report(result, out / "report.html", examples=2 if quick else 6)
+    if not training:
+        return Pages(page, None, "")
+    from paceline.demo.learning import MARKET, learn
+
+    whole = [tape for tape in tapes if not tape.manifest.quality.short_session]
+    where = (market or MARKET) if data is None and not quick else None
+    learned = learn(out, where, whole, quick, seed, bar)
+    return Pages(page, learned.report, learned.headline)
 
 
 def _simulated(
@@ -74,7 +93,7 @@ def _simulated(
     from paceline.engine.shipped import load_market
     from paceline.engine.simulator import simulate_day
 
-    days = [(_FIRST_DAY + timedelta(days=i)).isoformat() for i in range(2 if quick else _DAYS)]
+    days = [(_FIRST_DAY + timedelta(days=i)).isoformat() for i in range(_DAYS)]
     settings = MarketSettings() if market is None else load_market(market)
     tapes = []
     for i, day in enumerate(days):
