@@ -175,7 +175,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         return self.seen, self._info()
 
     def can_begin(self, episodes: NDArray[np.void]) -> NDArray[np.bool_]:
-        """`[num_envs]` which of `episodes` `[num_envs]` can be given to `reset`; what the others see
+        """`[num_envs]` which of `episodes` `[num_envs]` may be given to `reset`; what others see
         is in `seen` too, for what it is worth. Raises `InputError` for a field that is wrong."""
         given = check_given(episodes, self.num_envs, self.pool.tapes, len(self.venues))
         self._place(np.arange(self.num_envs), given)
