@@ -4,8 +4,8 @@
 
 `yhoo-2003` in each of its regimes, pooled, every order in a market of its own: the recipe
 `simulated` learns in it, the tactic is tuned in it, and both are judged on other seeds. The value
-is the saving of the mean shortfall, mean over seeds of the training. A seed takes about a quarter of
-an hour on a core, much of it to compile; what is in `out/bench/policy_simulator` already is not
+is the saving of the mean shortfall, mean over seeds of the training. A seed takes about a quarter
+of an hour on a core, much of it to compile; what is in `out/bench/policy_simulator` already is not
 done again.
 """
 
