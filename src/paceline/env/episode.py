@@ -37,6 +37,9 @@ _LATEST_NS = 10 * NS_PER_S
 _CALM = 4.0
 """Most that the variance of the long window counts, by that of a shorter one."""
 
+_WILDEST_BPS = 10.0
+"""Most volatility that risk counts, bps / sqrt s: 15 % a day. More is a book that flickers."""
+
 _PLAN_NS = 10 * NS_PER_S
 """How often the plan is looked at once its order is done."""
 _SOONEST_NS = NS_PER_MS
@@ -344,7 +347,7 @@ def _reward(
     lately = watch.sums[1, SQUARES] / heard_s(watch, 1)
     long = watch.sums[2, SQUARES] / heard_s(watch, 2)
     volatility = math.sqrt(min(long, _CALM * lately)) / progress["twice_mid"] * BPS
-    rewards[RISK] = -share_s * volatility
+    rewards[RISK] = -share_s * min(volatility, _WILDEST_BPS)
     rewards[TEMPORARY] = -(heard["taken_shift"] - shifted) * per_bps
     lasting = floor.rules.permanent_ticks * (held - order["left"])
     rewards[PERMANENT] = -lasting * order["left"] * per_bps
