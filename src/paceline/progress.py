@@ -96,7 +96,7 @@ class Lines:
         if not (begins or self._at >= total or now - self._told >= self._every_s):
             return
         done, left = self._at - self._began_at, ""
-        if done > 0 and self._at < total:
+        if done > 0 and now > self._began and self._at < total:
             left = f", {_span((now - self._began) * (total - self._at) / done)} left"
         name, _, details = what.partition(":")
         self._print(

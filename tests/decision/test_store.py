@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -12,6 +13,7 @@ from pyarrow import dataset, parquet
 
 from decision.rows import FLAGS, random_rows
 from paceline.decision import schema
+from paceline.decision.manifest import write_whole
 from paceline.decision.schema import FEATURES, NAMES, schema_hash
 from paceline.decision.store import Decisions, FeatureSet, read_manifest, sets_in, summary
 from paceline.errors import InputError
@@ -165,3 +167,35 @@ def test_a_summary_leaves_out_what_is_missing() -> None:
     assert summary(values[:1])[1] == 1.0
     assert math.isnan(summary(values[:1]).mean)
     assert math.isnan(summary(values[:0]).missing)
+
+
+@pytest.mark.parametrize("where", ["pyarrow.parquet.write_table", "os.replace"])
+def test_a_full_disk_costs_the_day_that_was_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    kept = made(tmp_path / "set")
+
+    def full(*args: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(where, full)
+        with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
+            kept.add("YHOO", "2024-01-10", decisions(20, 4))
+    assert not list(tmp_path.rglob("*.draft"))
+    again = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    assert again.manifest == made(tmp_path / "other").manifest
+    again.add("YHOO", "2024-01-10", decisions(20, 4))
+    assert len(again.read("YHOO", "2024-01-10").ts) == 20
+
+
+def test_a_manifest_that_cannot_be_written_is_still_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "told.json"
+    write_whole(path, "old")
+    monkeypatch.setattr("os.replace", lambda *args: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

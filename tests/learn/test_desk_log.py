@@ -4,6 +4,7 @@ aside with its reason."""
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 
 from env.market_days import DAYS, looked_at, random_day
 from paceline.cli import main
+from paceline.config import describe, load_yaml
 from paceline.decision.actions import ActionGrid
 from paceline.decision.decide import mean
 from paceline.decision.store import FeatureSet
@@ -286,3 +288,16 @@ def test_files_of_nobody_are_refused(desk, tmp_path: Path) -> None:
     empty = written(tmp_path, desk[0], [])
     with pytest.raises(IngestError, match=r"children\.csv has no rows"):
         read_child_orders(empty[0], empty[1], mapping)
+
+
+def test_the_example_of_the_page_is_read_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "child_orders.md").read_text()
+    blocks = re.findall(r"```(csv|yaml)\n(.*?)```", page, flags=re.DOTALL)
+    names = ("parents.csv", "children.csv", "desk.yaml")
+    for name, (_, text) in zip(names, blocks, strict=False):
+        (tmp_path / name).write_text(text)
+    mapping = load_yaml(tmp_path / "desk.yaml", ChildOrderMapping)
+    found = read_child_orders(tmp_path / "children.csv", tmp_path / "parents.csv", mapping)
+    assert (found.rows, found.aside) == (8, [])
+    fields = {row.path.partition(".")[0] for row in describe(ChildOrderMapping)}
+    assert fields <= set(re.findall(r"`([a-z_]+)`", page))
