@@ -51,7 +51,7 @@ class DoubleDQN(Learner):
             next_value = target.of(target.embed(batch.next_features), best).squeeze(1)
             aim = td_target(batch.reward, batch.discount, next_value)
         td = aim - value
-        total = (batch.weight * huber(td)).mean()
+        total = (batch.weight * huber(td, self.settings.huber)).mean()
         return Loss(total, td, value, {"td": total}), layers
 
     def values(self, features: Tensor) -> Tensor:

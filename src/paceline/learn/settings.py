@@ -81,6 +81,12 @@ class Learning(Settings, frozen=True, kw_only=True):
 class DoubleDQNSettings(Learning, frozen=True, kw_only=True):
     """Of `double_dqn`."""
 
+    huber: Annotated[
+        Annotated[float, Meta(gt=0)],
+        Field("Where the loss turns from square to line: far below the noise of returns, values "
+              "are medians and not means.", "reward"),
+    ] = 1.0  # fmt: skip
+
 
 class QuantileDQNSettings(Learning, frozen=True, kw_only=True):
     """Of `quantile_dqn`."""
