@@ -191,6 +191,29 @@ def test_taking_takes_for_real() -> None:
     audit(market)
 
 
+def test_a_fill_knows_the_mid_that_it_is_measured_against() -> None:
+    """The one before the first share was taken, for one that takes; for one that rests, that of the
+    others' orders: ours, better than all of them, moves nothing."""
+    market = still()
+    best, asks = bid(market), market.ladder(2).asks
+    market.submit(1, asks[0][1] + asks[1][1], type="market")
+    step(market, 1e-9)
+    account = market.floor.account
+    taken = account.fills[: account.clock[0]["n_fills"]]
+    assert len(taken) > 1
+    assert (taken["twice_mid"] == best + asks[0][0]).all()
+
+    market = still(market_sell_per_s=0.5, market_size=ONE_LOT, opening_spread_ticks=4)
+    best, far = bid(market), ask(market)
+    k = market.submit(1, 100, price(best + 1))
+    step(market, 1)
+    while market.order(k).state == "resting":
+        step(market, 1)
+    account = market.floor.account
+    assert account.fills[0]["maker"] == 1
+    assert account.fills[0]["twice_mid"] == best + far
+
+
 def test_a_limit_that_crosses_takes_first_and_rests_then() -> None:
     market = still()
     best, lots = market.ladder(1).asks[0]

@@ -67,7 +67,6 @@ def test_the_page_of_markets_that_answer(tmp_path: Path) -> None:
     found.orders["given_back_1m_bps"][:] = np.nan
     seen = words(write_comparison(found, tmp_path / "page.html"))
     assert "Each order was worked in a simulated market of its own" in seen
-    assert "taking and resting are counted from the arrival price there" in seen
     assert not re.search(r"\bnan\b|fills \(", seen)
 
 

@@ -84,6 +84,9 @@ FILL_RECORD = np.dtype(
         ("told_ts", np.int64),  # when we hear of it
         ("event", np.int64),  # how many events of the tape had happened
         ("shift", np.float64),  # ticks that our own impact moved the price against us
+        # twice the mid as it stood, without our own orders; UNKNOWN where a side had none, and on
+        # a tape, which has the mid of any time
+        ("twice_mid", np.int64),
     ]
 )
 MESSAGE_RECORD = np.dtype(

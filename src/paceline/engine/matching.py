@@ -53,6 +53,7 @@ from paceline.market.events import (
     TRADE,
     UNSEEN,
 )
+from paceline.market.watch import UNKNOWN
 
 
 @inner
@@ -152,8 +153,10 @@ def fill(
     maker: bool,
     displaced: bool,
     ts: int,
+    mid2: int = UNKNOWN,
 ) -> None:
-    """Order `k` trades `lots` at `ticks`; `displaced`: in a recorded trade."""
+    """Order `k` trades `lots` at `ticks`; `displaced`: in a recorded trade. `mid2` is twice the mid
+    as it stands, where nobody can look it up later."""
     clock = account.clock[0]
     at = clock["n_fills"]
     if at == len(account.fills):
@@ -171,6 +174,7 @@ def fill(
     row["told_ts"] = told_at(account, rules.ack_ns, rules.slow, ts)
     row["event"] = clock["cursor"]
     row["shift"] = press(account, rules, lots, ts)
+    row["twice_mid"] = mid2
     clock["n_fills"] = at + 1
     if maker:
         clock["maker_lots"] += lots

@@ -230,6 +230,14 @@ def ticks_of(pit: Pit, row: int) -> int:
     return pit.book.level_ticks[level] if 0 <= level < len(pit.book.level_ticks) else UNKNOWN
 
 
+@inlined
+def twice_mid(pit: Pit) -> int:
+    """Sum of the best prices as the market stands, our own orders left out; UNKNOWN if a side has
+    none."""
+    bid, ask = ticks_of(pit, 0), ticks_of(pit, 1)
+    return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
+
+
 @kernel
 def volume_by(pit: Pit, ts: int) -> int:
     """Lots that everybody had traded by `ts`, ours among them; see `traded_by`."""
@@ -241,7 +249,9 @@ def _hit(pit: Pit, slot: int, level: int, lots: int, ts: int) -> None:
     """An order of ours that was first in its queue was taken."""
     k = pit.holds[slot]
     pit.account.clock[0]["cursor"] = pit.market.flow.clock[0]["n_events"]
-    fill(pit.account, pit.rules, k, pit.book.level_ticks[level], lots, True, True, ts)
+    fill(
+        pit.account, pit.rules, k, pit.book.level_ticks[level], lots, True, True, ts, twice_mid(pit)
+    )
     if pit.account.orders[k]["left"] == 0:
         pit.holds[slot] = NOBODY
         drop_filled(pit.book, pit.account)
@@ -299,7 +309,7 @@ def _take(pit: Pit, k: int, ts: int) -> None:
     laws, flow, _ = pit.market
     order = account.orders[k]
     side = order["side"]
-    row = row_of(-side)
+    row, mid2 = row_of(-side), twice_mid(pit)
     took = False
     while order["left"] > 0 and is_shown(book, row) and account.clock[0]["full"] == 0:
         level = book.best[row]
@@ -319,7 +329,7 @@ def _take(pit: Pit, k: int, ts: int) -> None:
             free(flow, slot, row)
         _remember(pit, row, level)
         take_down(pit.prints, lots, ts)
-        fill(account, pit.rules, k, ticks, lots, False, True, ts)
+        fill(account, pit.rules, k, ticks, lots, False, True, ts, mid2)
         _write(pit, ts, EXECUTE, -side, level, lots, slot)
         took = True
     if took:

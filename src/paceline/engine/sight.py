@@ -13,7 +13,6 @@ from paceline.engine.clockwork import Floor
 from paceline.engine.footprint import available
 from paceline.jit import chosen, inlined, inner, kernel
 from paceline.market.book import NOBODY
-from paceline.market.watch import UNKNOWN
 
 
 class Ladder(NamedTuple):
@@ -101,14 +100,6 @@ def lots_ahead(floor: pit.Pit, k: int) -> int:
     """Lots in front of our resting order `k` as the market stands; 0 if it does not rest."""
     slot = pit.slot_of(floor, k)
     return _lots_before_slot(floor, slot) if slot >= 0 else 0
-
-
-@inlined
-def twice_mid(floor: pit.Pit) -> int:
-    """Sum of the best prices as the market stands, our own orders left out; UNKNOWN if a side has
-    none."""
-    bid, ask = pit.ticks_of(floor, 0), pit.ticks_of(floor, 1)
-    return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
 
 
 @inlined

@@ -21,6 +21,7 @@ from paceline.engine.venue import Fees
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.working import RESULT_RECORD, Log
 from paceline.evaluate.per_order import Columns, child_orders
+from paceline.market.watch import UNKNOWN
 from paceline.orders.instrument import Instrument
 from paceline.units import BPS
 
@@ -116,8 +117,7 @@ def columns_alone(
     fees: Fees,
 ) -> Columns:
     """Cost and execution of orders that had markets of their own, `[n]`. What only a recording
-    could tell (the mid before a fill, markouts, the market's trades) is NaN; taking and resting are
-    counted from the arrival price, and hold the way of the mid to there."""
+    could tell (markouts, the market's trades) is NaN."""
     n = len(parents)
     tick, nothing = float(instrument.book_tick), np.full(n, np.nan)
     arrival, end = np.array([one.arrival for one in ended]), np.array([one.end for one in ended])
@@ -128,7 +128,8 @@ def columns_alone(
         side, parents["lots"], arrival, arrival, end, whose, px + side[whose] * fills["shift"],
         fills["lots"], charge,
     )  # fmt: skip
-    beyond_arrival = spreads(parents, log, arrival[whose], arrival)
+    before = np.where(fills["twice_mid"] == UNKNOWN, np.nan, 0.5 * fills["twice_mid"])
+    beyond_mid = spreads(parents, log, before, arrival)
     filled = cost.filled_lots
     share = np.divide(1.0, filled, out=nothing.copy(), where=filled > 0)
     volume = log.result["market_lots"] - log.result["displaced_lots"] + filled
@@ -151,12 +152,14 @@ def columns_alone(
         "cancels_per_child": child.cancels_per_child,
         "replaces": log.result["replaces"],
         "rejects": np.bincount(rejected, minlength=n),
-        "spread_paid_bps": nothing,
+        "spread_paid_bps": (beyond_mid["taken_bps"] + beyond_mid["rested_bps"])
+        * parents["lots"]
+        * share,
         "impact_bps": np.where(filled > 0, 0.0, np.nan),
         **{
             f"{what}_{minutes}m_bps": nothing
             for minutes in (1, 5, 30)
             for what in ("adverse", "reversion")
         },
-        **beyond_arrival,
+        **beyond_mid,
     }
