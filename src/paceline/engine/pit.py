@@ -51,6 +51,7 @@ from paceline.engine.matching import (
     withdraw,
 )
 from paceline.engine.messages import next_arrival
+from paceline.engine.others import best_level, ticks_of, twice_mid
 from paceline.engine.prints import Prints, take_down, traded_by
 from paceline.engine.simulator import Market, happen, write_row
 from paceline.engine.venue import Rules
@@ -107,30 +108,6 @@ def enter(pit: Pit, ts: int, seed: int) -> None:
     account.clock[0]["last_seen"] = ts
     advance(pit, ts)
     account.clock[0]["last_arrival"] = ts
-
-
-@inlined
-def own_lots(pit: Pit, row: int, level: int) -> int:
-    """Lots of our own orders at a level."""
-    account, lots = pit.account, 0
-    for i in range(account.clock[0]["n_live"]):
-        order = account.orders[account.live[i]]
-        if row_of(order["side"]) == row and order["level"] == level:
-            lots += order["left"]
-    return lots
-
-
-@inlined
-def best_level(pit: Pit, row: int) -> int:
-    """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
-    book = pit.book
-    n, step = len(book.level_ticks), 2 * row - 1
-    level = book.best[row]
-    while 0 <= level < n:
-        if book.levels[row, level]["lots"] > own_lots(pit, row, level):
-            break
-        level += step
-    return int(level)
 
 
 @inlined
@@ -221,21 +198,6 @@ def _write(pit: Pit, ts: int, kind: int, side: int, level: int, lots: int, slot:
         seen, bid, ask = pit.account.clock[0]["last_seen"], ticks_of(pit, 0), ticks_of(pit, 1)
         if not overhear(pit.listener, seen, ts, kind, side, ticks, lots, bid, ask):
             pit.account.clock[0]["full"] = CROWDED
-
-
-@inlined
-def ticks_of(pit: Pit, row: int) -> int:
-    """Best price of a side, our own orders left out."""
-    level = best_level(pit, row)
-    return pit.book.level_ticks[level] if 0 <= level < len(pit.book.level_ticks) else UNKNOWN
-
-
-@inlined
-def twice_mid(pit: Pit) -> int:
-    """Sum of the best prices as the market stands, our own orders left out; UNKNOWN if a side has
-    none."""
-    bid, ask = ticks_of(pit, 0), ticks_of(pit, 1)
-    return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
 
 
 @kernel

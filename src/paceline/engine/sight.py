@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paceline.engine import pit, replay
 from paceline.engine.clockwork import Floor
 from paceline.engine.footprint import available
+from paceline.engine.others import own_lots
 from paceline.jit import chosen, inlined, inner, kernel
 from paceline.market.book import NOBODY
 
@@ -51,7 +52,7 @@ def _left_on_tape(floor: replay.Floor, where: tuple[int, int]) -> int:
 def _left_in_pit(floor: pit.Pit, where: tuple[int, int]) -> int:
     row, level = where
     lots = floor.book.levels[row, level]["lots"]
-    return lots - pit.own_lots(floor, row, level) if lots > 0 else 0
+    return lots - own_lots(floor, row, level) if lots > 0 else 0
 
 
 _lots_at = chosen(_left_on_tape, pit.Pit, _left_in_pit, small=True)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from paceline.decision.state import State
 from paceline.engine import pit, replay
 from paceline.engine.listener import hear_by
-from paceline.engine.pit import CROWDED, Pit, twice_mid
+from paceline.engine.others import twice_mid
+from paceline.engine.pit import CROWDED, Pit
 from paceline.engine.prints import traded_lately
 from paceline.engine.simulator import open_market
 from paceline.env.working import first_sight
