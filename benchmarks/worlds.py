@@ -124,3 +124,8 @@ def follow(fractions: NDArray[np.float64], wait_s: float) -> tuple[Act, ActionBo
         return np.column_stack([fractions[rows, k], np.ones(env.num_envs)])
 
     return act, ActionBox(wait_s=wait_s)
+
+
+def std_error(values: NDArray[np.float64]) -> float:
+    """Of the mean of independent `values`."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))

@@ -57,11 +57,10 @@ def describe_orders(
         "seed": seeds,
         "symbol": np.array([tape.instrument.symbol for tape in tapes]),
         "day": np.array(["" if alone else tape.session.day for tape in tapes]),
-        # What orders share: a day of a name; where each has a market of its own, those numbers of
-        # chance from which the one on the other side has its market, too.
+        # What orders share: a day of a name; nothing, where each has a market of its own.
         "tape": np.array(
-            [f"{tape.instrument.symbol}/{seed}/{number}" for tape, seed, number in
-             zip(tapes, seeds, episodes["number"], strict=True)]
+            [f"{tape.instrument.symbol}/{seed}/{k}" for k, (tape, seed) in
+             enumerate(zip(tapes, seeds, strict=True))]
             if alone else [tape.name for tape in tapes]
         ),
         "side": episodes["side"],

@@ -215,10 +215,7 @@ def _agree(seeds: Seeds, baseline: str) -> str:
 def _basis(found: Comparison, leader: str) -> str:
     mean = found.sureness(leader, found.central).mean
     if found.answers:
-        return (
-            f"Intervals resample markets ({mean.clusters:,}): in each, an order was worked on one "
-            "side, and on the other."
-        )
+        return f"Intervals resample single orders ({mean.n:,}): each had a market of its own."
     if not mean.by_cluster:
         return (
             f"Intervals resample single orders, because {plural(mean.clusters, 'day')} of a name "
