@@ -55,7 +55,7 @@ from paceline.engine.prints import Prints, take_down, traded_by
 from paceline.engine.simulator import Market, happen, write_row
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, kernel
-from paceline.market.book import NOBODY, Book, is_shown, join, leave, row_of
+from paceline.market.book import NOBODY, Book, is_shown, join, leave, row_of, worse_level
 from paceline.market.events import (
     ADD,
     DELETE,
@@ -124,12 +124,11 @@ def own_lots(pit: Pit, row: int, level: int) -> int:
 def best_level(pit: Pit, row: int) -> int:
     """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
     book = pit.book
-    n, step = len(book.level_ticks), 2 * row - 1
-    level = book.best[row]
+    level, n = book.best[row], len(book.level_ticks)
     while 0 <= level < n:
         if book.levels[row, level]["lots"] > own_lots(pit, row, level):
             break
-        level += step
+        level = worse_level(book, row, level)
     return int(level)
 
 

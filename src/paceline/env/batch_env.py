@@ -15,7 +15,6 @@ is what the new one sees, and `info` says how the old one ended, in Gymnasium's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gymnasium as gym
@@ -44,6 +43,7 @@ from paceline.env.episode import (
     TRUNCATED,
 )
 from paceline.env.giving import check_begun, check_given
+from paceline.env.hands import Hands
 from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_lives, step_some
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
@@ -141,8 +141,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.chosen = np.zeros(num_envs, ACTION_RECORD)
         """What was carried out instead, or as it was."""
         self._keeps_fills = keep_fills
-        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._n_threads = threads
+        self._hands = Hands(threads)
         self._plan = Plan(
             targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
             placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
@@ -278,8 +277,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let the threads go."""
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._hands.close()
 
     def _said(self) -> dict[str, Any]:
         """What there is to say of each: when it is, cost so far, terms of the step that ended, and
@@ -374,18 +372,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self, which: NDArray[np.int64], do: Callable[[AnyDay, NDArray[np.int64]], None]
     ) -> None:
         """Do it for `which`, day by day, on all threads."""
-        groups = self._by_day(which)
-        if self._threads is None:
-            for day, some in groups:
-                do(self.days[day], some)
-        else:
-            parts = [
-                (day, part)
-                for day, some in groups
-                for part in np.array_split(some, self._n_threads)
-                if len(part)
-            ]
-            list(self._threads.map(lambda part: do(self.days[part[0]], part[1]), parts))
+        parts = [
+            (day, part)
+            for day, some in self._by_day(which)
+            for part in np.array_split(some, self._hands.n)
+            if len(part)
+        ]
+        self._hands.do(lambda part: do(self.days[part[0]], part[1]), parts)
         self._make_room(which)
 
     def _start(self, day: AnyDay, which: NDArray[np.int64]) -> None:
