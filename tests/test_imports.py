@@ -16,10 +16,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "paceline"
 
-GROUND = {"units", "errors", "config", "jit"}
+GROUND = {"units", "errors", "config", "jit", "processor"}
 MAY_IMPORT = {
     "errors": set(),
     "jit": set(),
+    "processor": {"jit"},
     "units": {"errors"},
     "config": {"errors"},
     "orders": GROUND,

@@ -88,11 +88,25 @@ def chosen(usual: F, kind: type, other: F, *, small: bool = False) -> F:
             return lambda where, what: other(where, what)
         return lambda where, what: usual(where, what)
 
-    # Numba holds signatures against one another, annotations and all.
     choose.__annotations__, compiled.__annotations__ = {}, {}
-    offer: Any = numba.extending.overload  # its type hints leave out the wrapper options
-    offer(choose, jit_options={**_DOORLESS, "forceinline": small})(compiled)
+    compiled_as(choose, compiled, folded=small)
     return cast(F, choose)
+
+
+def compiled_as(
+    function: Callable[..., Any],
+    make: Callable[..., Any],
+    *,
+    folded: bool,
+    prefer_literal: bool = False,
+) -> None:
+    """In kernels `function` is what `make`, told the types of its arguments, returns; `folded`:
+    LLVM writes it into the caller; `prefer_literal`: numbers in the source are told as such.
+
+    Numba holds the signatures of `make` and of that against one another, annotations and all."""
+    offer: Any = numba.extending.overload  # its type hints leave out the wrapper options
+    options = {**_DOORLESS, "forceinline": folded}
+    offer(function, jit_options=options, prefer_literal=prefer_literal)(make)
 
 
 def inner(function: F) -> F:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from paceline.config import Field, Settings
 from paceline.decision.actions import ACTION_RECORD, HOLD, POST, TAKE
-from paceline.decision.mask import NO_PRICE, sending, size_reasons, there
+from paceline.decision.mask import NO_PRICE, sending, size_reasons, there, worth_reasons
 from paceline.decision.state import State
 from paceline.guard.bounds import Bounds, bounds
 from paceline.guard.limits import MOST_TICKS
@@ -160,9 +160,11 @@ def _against(
         return NO_PRICE
     type_ = _type_at(bound, ticks)
     rests = there(order, type_, ticks)
+    bits, moved, more = size_reasons(bound, order, may, rests, lots)
     return int(
-        price_reasons(bound, type_, ticks)
-        | size_reasons(bound, snapshot, order, may, rests, ticks, lots)
+        bits
+        | price_reasons(bound, type_, ticks)
+        | worth_reasons(bound, snapshot, ticks, moved, more)
     )
 
 

@@ -29,12 +29,15 @@ from paceline.guard.rules import (
     price_reasons,
     sending_reasons,
 )
-from paceline.jit import inlined, inner, kernel
+from paceline.jit import inlined, kernel
 
 NO_PRICE = 1 << 48
 NO_SIZE = 1 << 49
 IN_A_ROW = 1 << 50
 NO_ROOM = 1 << 51
+
+NO_MESSAGE, NOT_YET = -1, -2
+"""Lots of a message that is not sent, and of one that was not looked at."""
 
 OWN_REASONS: dict[int, Reason] = {
     NO_PRICE: Reason("no_price", "A side that the price is told from shows nothing.", "wait"),
@@ -63,30 +66,37 @@ def mask(
     """
     order = state.order[0]
     bound = bounds(limits, snapshot)
-    move, add = sending(bound, order, may_send)
-    prices, sizes = edges[0], edges[1]
-    for_price, for_size = edges[2], edges[3]
+    may = sending(bound, order, may_send)
+    sizes, against, moved, more = edges[0], edges[1], edges[2], edges[3]
     bits[0] = 0
-    found = 0
+    found, at_price, at_size = 0, NOT_YET, NOT_YET
+    ticks, for_price, joins = 0, 0, False
     for a in range(1, len(table)):
         action = table[a]
-        p, s = action["price"], action["size"]
-        # The first action of a price, of a size, and of both, works it out for the others.
-        same_price = a > 1 and table[a - 1]["price"] == p
-        same_size = a > 1 and table[a - 1]["size"] == s
-        if not same_price:
-            prices[p] = child_ticks(state, action)
-            for_price[p] = (
-                price_reasons(bound, child_type(action), prices[p]) if prices[p] > 0 else NO_PRICE
-            )
-        if p == 0 and not same_size:
-            sizes[s] = child_lots(state, action)
-            for_size[s] = 0 if sizes[s] > 0 else NO_SIZE
-        if not (same_price and same_size):
-            found = for_price[p] | for_size[s]
-            rests = there(order, child_type(action), prices[p])
-            found |= size_reasons(bound, snapshot, order, (move, add), rests, prices[p], sizes[s])
-        bits[a] = found | (IN_A_ROW if in_a_row > 0 and action["wait_ns"] == 0 else 0)
+        # Waits are told apart by nothing else: the first of a price and a size works it out.
+        if action["price"] != at_price or action["size"] != at_size:
+            s = action["size"]
+            if action["price"] != at_price:
+                ticks = child_ticks(state, action)
+                for_price = (
+                    price_reasons(bound, child_type(action), ticks) if ticks > 0 else NO_PRICE
+                )
+                joins = there(order, child_type(action), ticks)
+            if action["price"] == 0:
+                sizes[s], moved[s] = child_lots(state, action), NOT_YET
+            found, moves, adds = against[s], moved[s], more[s]
+            if joins or moves == NOT_YET:
+                found, moves, adds = size_reasons(bound, order, may, joins, sizes[s])
+                if not joins:  # all prices at which nothing rests are alike
+                    against[s], moved[s], more[s] = found, moves, adds
+            found |= for_price | (0 if sizes[s] > 0 else NO_SIZE)
+            found |= worth_reasons(bound, snapshot, ticks, moves, adds)
+            at_price, at_size = action["price"], s
+        bits[a] = found
+    if in_a_row > 0:
+        for a in range(1, len(table)):
+            if table[a]["wait_ns"] == 0:
+                bits[a] |= IN_A_ROW
 
 
 @inlined
@@ -104,34 +114,40 @@ def there(order: np.void, type_: int, ticks: int) -> bool:
     return bool(type_ != IOC and order["work_lots"] > 0 and order["work_ticks"] == ticks)
 
 
-@inner
+@inlined
 def size_reasons(
-    bound: Bounds,
-    snapshot: np.void,
-    order: np.void,
-    sending: tuple[int, int],
-    there: bool,
-    ticks: int,
-    lots: int,
-) -> int:
-    """Reasons against the messages that make `lots` work at `ticks`, but for those against the
-    price; `sending` are those whatever the size, and `there` says that some rest at that price."""
+    bound: Bounds, order: np.void, sending: tuple[int, int], there: bool, lots: int
+) -> tuple[int, int, int]:
+    """Reasons against the messages that make `lots` work, but for those that look at the price; and
+    what these are: the lots that are left of what is replaced, and those of a new order, NO_MESSAGE
+    without one. `sending` are reasons whatever the size, and `there` says that some rest at that
+    price."""
     kept = order["work_lots"] if there else order["move_lots"]
-    more, bits = lots - kept, 0
+    bits, moved, more = 0, NO_MESSAGE, lots - kept
     if kept > 0 and (more <= 0 or not there):
         moved, of = min(lots, kept), kept
         if there and kept != order["move_lots"]:
             # Several rest: one of them shrinks, by a lot at least, once others are cancelled.
             moved, of = 1, 2
         bits |= sending[0] | lots_reasons(bound, moved, of)
-        bits |= pair_reasons(bound, snapshot, REPLACE, ticks, moved)
     if more > 0:
         # No more is sent than nothing else may trade.
         more = min(more, order["left"] - order["working"])
         if more > 0 or kept == 0 or there:
             more = max(more, 1)
             bits |= sending[1] | lots_reasons(bound, more, 0)
-            bits |= pair_reasons(bound, snapshot, SUBMIT, ticks, more)
+    return bits, moved, more if more > 0 else NO_MESSAGE
+
+
+@inlined
+def worth_reasons(bound: Bounds, snapshot: np.void, ticks: int, moved: int, more: int) -> int:
+    """Reasons against a replace of `moved` and a new order of `more` lots, see `size_reasons`, that
+    look at price and size together."""
+    bits = 0
+    if moved != NO_MESSAGE:
+        bits |= pair_reasons(bound, snapshot, REPLACE, ticks, moved)
+    if more != NO_MESSAGE:
+        bits |= pair_reasons(bound, snapshot, SUBMIT, ticks, more)
     return bits
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.engine.dice import DICE_RECORD, GOLDEN, below
+from paceline.errors import CapacityError
 from paceline.jit import inlined, kernel
 
 # Child order types.
@@ -114,6 +115,10 @@ CLOCK_RECORD = np.dtype(
         ("n_fills", np.int64),
         ("n_told", np.int64),  # fills we know of
         ("told_lots", np.int64),  # lots in them
+        ("told_displaced", np.int64),  # of them, those that the market's volume counts
+        ("aged", np.int64),  # of those we know of, fills that lie before the participation window
+        ("aged_lots", np.int64),  # lots in them
+        ("aged_displaced", np.int64),
         ("maker_lots", np.int64),  # lots of ours that traded while resting
         ("displaced_lots", np.int64),  # lots of ours that the market's volume counts
         ("inbox_head", np.int64),
@@ -126,7 +131,7 @@ CLOCK_RECORD = np.dtype(
         ("bid_high", np.int64),
         ("ask_low", np.int64),
         ("ask_high", np.int64),
-        ("took", np.int64),  # 1: we took liquidity, so the footprint must be read
+        ("took", np.int64, 2),  # marks of levels that we took from, see `footprint.has_taken`
         ("transient", np.float64),  # impact we have made, in ticks, at pressure_ts
         ("permanent", np.float64),
         ("pressure_ts", np.int64),
@@ -161,7 +166,7 @@ class Account(NamedTuple):
     live: NDArray[np.int64]  # [max_live] resting orders: bids, then offers; best and earliest first
     fills: NDArray[np.void]  # [max_fills] of FILL_RECORD
     inbox: NDArray[np.void]  # [a power of two] of MESSAGE_RECORD, a ring of messages on their way
-    taken: NDArray[np.void]  # [2, n_levels] of TAKEN_RECORD, our footprint
+    taken: NDArray[np.void]  # [2, n_levels or more] of TAKEN_RECORD, our footprint
     dice: NDArray[np.void]  # [1] of DICE_RECORD, draws delays
 
 
@@ -183,15 +188,15 @@ def new_account(
 
 
 @inlined
-def account_of(accounts: Account, i: int, n_levels: int) -> Account:
-    """Account `i` of many side by side, on a market of so many levels."""
+def account_of(accounts: Account, i: int) -> Account:
+    """Account `i` of many side by side."""
     return Account(
         accounts.clock[i],
         accounts.orders[i],
         accounts.live[i],
         accounts.fills[i],
         accounts.inbox[i],
-        accounts.taken[i, :, :n_levels],
+        accounts.taken[i],
         accounts.dice[i],
     )
 
@@ -205,10 +210,11 @@ _FRESH["bid_high"] = _FRESH["ask_high"] = -1
 def reset(account: Account, seed: int) -> None:
     """Forget everything; `seed` starts the latency generator."""
     clock = account.clock[0]
-    if clock["took"] != 0:
-        for row in range(account.taken.shape[0]):
+    for row in range(account.taken.shape[0]):
+        if clock["took"][row] != 0:
             for level in range(account.taken.shape[1]):
-                account.taken[row, level]["lots"] = 0.0
+                if (clock["took"][row] >> (level % 64)) & 1:
+                    account.taken[row, level]["lots"] = 0.0
     account.clock[0] = _FRESH[0]
     account.dice[0]["state"] = seed
     account.dice[0]["gamma"] = GOLDEN
@@ -251,6 +257,7 @@ def learn(account: Account, ts: int) -> None:
         fill = account.fills[at]
         account.orders[fill["order"]]["told_filled"] += fill["lots"]
         clock["told_lots"] += fill["lots"]
+        clock["told_displaced"] += fill["lots"] * fill["displaced"]
         at += 1
     clock["n_told"] = at
 
@@ -262,3 +269,17 @@ def open_lots(account: Account, order: int, ts: int) -> int:
     if row["told_ts"] <= ts:
         return 0
     return row["lots"] - row["told_filled"]
+
+
+def check_room(accounts: Account) -> None:
+    """Raises `CapacityError` where one of many accounts side by side had no room left."""
+    full = np.flatnonzero(accounts.clock["full"][:, 0])
+    if not len(full):
+        return
+    clock = accounts.clock[full[0], 0]
+    what = "larger max_orders"
+    if clock["n_fills"] == accounts.fills.shape[1]:
+        what = "larger max_fills"
+    elif clock["n_orders"] < accounts.orders.shape[1]:
+        what = "larger child_max: too many orders were under way at a time"
+    raise CapacityError(f"account: full; make the environment with a {what}")

@@ -12,18 +12,33 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from paceline.engine.account import Account
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner
-from paceline.market.book import Book
+from paceline.market.book import Book, worse_level
+
+
+@inlined
+def may_lack(clock: np.void, row: int, level: int) -> bool:
+    """Whether we may have taken lots from a level, or from one that shares its mark: of most levels
+    the mark says no, and nothing else of them has to be looked at."""
+    return bool((clock["took"][row] >> (level % 64)) & 1)
+
+
+@inlined
+def has_taken(account: Account, row: int, level: int) -> bool:
+    """Whether we took lots from a level of which some may be missing still."""
+    return may_lack(account.clock[0], row, level) and account.taken[row, level]["lots"] > 0.0
 
 
 @inlined
 def missing(account: Account, rules: Rules, row: int, level: int, ts: int) -> float:
     """Lots we took from a level that have not come back by `ts`."""
-    taken = account.taken[row, level]
-    if taken["lots"] == 0.0:
+    if not has_taken(account, row, level):
         return 0.0
+    taken = account.taken[row, level]
     return taken["lots"] * math.exp(-rules.recovery_per_ns * (ts - taken["ts"]))
 
 
@@ -31,7 +46,7 @@ def missing(account: Account, rules: Rules, row: int, level: int, ts: int) -> fl
 def available(book: Book, account: Account, rules: Rules, row: int, level: int, ts: int) -> int:
     """Whole lots at a level that we may take at `ts`."""
     lots = book.levels[row, level]["lots"]
-    if account.clock[0]["took"] == 0 or lots == 0:
+    if lots == 0 or not has_taken(account, row, level):
         return lots
     gone = missing(account, rules, row, level, ts)
     return max(lots - math.ceil(gone - 1e-9), 0)
@@ -43,7 +58,7 @@ def take(account: Account, rules: Rules, row: int, level: int, lots: int, ts: in
     taken = account.taken[row, level]
     taken["lots"] = missing(account, rules, row, level, ts) + lots
     taken["ts"] = ts
-    account.clock[0]["took"] = 1
+    account.clock[0]["took"][row] |= np.int64(1) << (level % 64)
 
 
 @inner
@@ -61,9 +76,8 @@ def touch(book: Book, account: Account, rules: Rules, row: int, ts: int) -> int:
     """Best level of a side with lots that we may take; -1 or n_levels if there is none."""
     n = len(book.level_ticks)
     level = book.best[row]
-    step = -1 if row == 0 else 1
     while 0 <= level < n and available(book, account, rules, row, level, ts) == 0:
-        level += step
+        level = worse_level(book, row, level)
     return int(level)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.jit import inlined
-from paceline.market.book import Book
+from paceline.market.book import Book, worse_level
 
 LIMIT, MARKET, CANCEL = 0, 1, 2
 STREAMS = 6
@@ -59,11 +59,9 @@ def backing_ticks(book: Book, row: int) -> int:
     """Ticks between the best level of a side, which is shown, and the next one behind it; 0 if
     there is none."""
     best, away, n = book.best[row], 2 * row - 1, len(book.level_ticks)
-    level = best + away
-    while 0 <= level < n:
-        if book.levels[row, level]["lots"] > 0:
-            return away * (book.level_ticks[level] - book.level_ticks[best])
-        level += away
+    level = worse_level(book, row, best)
+    if 0 <= level < n:
+        return away * (book.level_ticks[level] - book.level_ticks[best])
     return 0
 
 

@@ -162,7 +162,7 @@ def _one(markets: Market, i: int) -> Market:
             flow.scale_then[i],
             flow.metaorders[i],
         ),
-        Book(book.level_ticks, book.levels[i], book.slots[i], book.best[i]),
+        Book(book.level_ticks, book.levels[i], book.slots[i], book.best[i], book.marks[i]),
     )
 
 

@@ -41,7 +41,7 @@ from paceline.engine.places import (
 from paceline.engine.queue import PESSIMISTIC
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, spliced
-from paceline.market.book import Book, rank, row_of
+from paceline.market.book import Book, rank, row_of, worse_level
 from paceline.market.events import (
     ADD,
     DELETE,
@@ -192,7 +192,6 @@ def aggress(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None
     order = account.orders[k]
     side = order["side"]
     row = 1 if side > 0 else 0
-    step = 1 if side > 0 else -1
     n = len(book.level_ticks)
     level = book.best[row]
     while order["left"] > 0 and 0 <= level < n and account.clock[0]["full"] == 0:
@@ -203,7 +202,7 @@ def aggress(book: Book, account: Account, rules: Rules, k: int, ts: int) -> None
         if lots > 0:
             take(account, rules, row, level, lots, ts)
             fill(account, rules, k, ticks, lots, False, False, ts)
-        level += step
+        level = worse_level(book, row, level)
 
 
 @inlined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paceline.jit import inlined
-from paceline.market.book import row_of
+from paceline.market.book import row_of, worse_level
 from paceline.market.watch import UNKNOWN
 
 if TYPE_CHECKING:  # the pit reads these
@@ -27,12 +27,11 @@ def own_lots(pit: Pit, row: int, level: int) -> int:
 def best_level(pit: Pit, row: int) -> int:
     """Best level of a side with orders that are not ours; -1 or n_levels if there is none."""
     book = pit.book
-    n, step = len(book.level_ticks), 2 * row - 1
-    level = book.best[row]
+    level, n = book.best[row], len(book.level_ticks)
     while 0 <= level < n:
         if book.levels[row, level]["lots"] > own_lots(pit, row, level):
             break
-        level += step
+        level = worse_level(book, row, level)
     return int(level)
 
 

@@ -20,7 +20,7 @@ from paceline.engine.account import (
     Account,
     reset,
 )
-from paceline.engine.footprint import settle, touch
+from paceline.engine.footprint import has_taken, settle, touch
 from paceline.engine.matching import amend, arrive, finish, meet, withdraw
 from paceline.engine.messages import next_arrival
 from paceline.engine.places import book_starts_again
@@ -99,7 +99,6 @@ def _roll(floor: Floor, until: int) -> None:
     n = len(events.ts)
     bid_low, bid_high = clock["bid_low"], clock["bid_high"]
     ask_low, ask_high = clock["ask_low"], clock["ask_high"]
-    took = clock["took"]
     while i < n and events.ts[np.uint64(i)] <= until:
         at = np.uint64(i)  # see `market.book` for why
         kind, side, level = events.kind[at], events.side[at], events.level[at]
@@ -119,12 +118,10 @@ def _roll(floor: Floor, until: int) -> None:
             meet(book, account, rules, kind, side, level, qty, slot, events.ts[at])
             bid_low, bid_high = clock["bid_low"], clock["bid_high"]
             ask_low, ask_high = clock["ask_low"], clock["ask_high"]
-            took = clock["took"]
         if (kind >= HALT) & (kind <= CLEAR):
             _interrupt(floor, kind)
         apply(book, kind, side, level, qty, slot, i)
-        touched = took != 0 and level >= 0 and side != 0
-        if touched and account.taken[row_of(side), level]["lots"] > 0.0:
+        if level >= 0 and side != 0 and has_taken(account, row_of(side), level):
             settle(book, account, rules, row_of(side), level, events.ts[at])
         i += 1
     clock["cursor"] = i

@@ -13,7 +13,7 @@ from paceline.engine.clockwork import Floor
 from paceline.engine.footprint import available
 from paceline.engine.others import own_lots
 from paceline.jit import chosen, inlined, inner, kernel
-from paceline.market.book import NOBODY
+from paceline.market.book import NOBODY, worse_level
 
 
 class Ladder(NamedTuple):
@@ -73,7 +73,7 @@ def see_levels(floor: Floor, ladder: Ladder) -> None:
             if lots > 0:
                 ladder.ticks[row, k], ladder.sizes[row, k] = book.level_ticks[level], lots
                 k += 1
-            level += 2 * row - 1
+            level = worse_level(book, row, level)
         ladder.sizes[row, k:] = 0
 
 

@@ -15,7 +15,6 @@ is what the new one sees, and `info` says how the old one ended, in Gymnasium's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gymnasium as gym
@@ -29,6 +28,7 @@ from paceline.decision.chance import pick_legal
 from paceline.decision.mask import reasons_of
 from paceline.decision.moods import Moods
 from paceline.decision.schema import N_FEATURES
+from paceline.engine.account import check_room
 from paceline.engine.pit import CROWDED
 from paceline.engine.venue import Venue
 from paceline.env.choosing import Choices, checked, choose, space_of
@@ -44,6 +44,7 @@ from paceline.env.episode import (
     TRUNCATED,
 )
 from paceline.env.giving import check_begun, check_given
+from paceline.env.hands import Hands
 from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_lives, step_some
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
@@ -53,7 +54,7 @@ from paceline.env.reward import RewardSettings as RewardSettings
 from paceline.env.saying import of_all, of_some, seen_last
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import Plan
-from paceline.errors import CapacityError, InputError
+from paceline.errors import InputError
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
 from paceline.schedule.tactic import CROSS
@@ -141,8 +142,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.chosen = np.zeros(num_envs, ACTION_RECORD)
         """What was carried out instead, or as it was."""
         self._keeps_fills = keep_fills
-        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._n_threads = threads
+        self._hands = Hands(threads)
         self._plan = Plan(
             targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
             placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
@@ -254,7 +254,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
     def _done(self, do: Callable[[AnyDay, NDArray[np.int64]], None]) -> Step:
         """Do it everywhere: rewards, and what is over."""
         self._each_day(np.arange(self.num_envs), do)
-        self._check_room()
+        check_room(self.lives.account)
         return self.terms @ self.weights, self.lives.progress["over"].copy()
 
     def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
@@ -278,8 +278,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let the threads go."""
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._hands.close()
 
     def _said(self) -> dict[str, Any]:
         """What there is to say of each: when it is, cost so far, terms of the step that ended, and
@@ -330,20 +329,6 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         pick_legal(self.lives.bits, self.np_random.random(self.num_envs), actions)
         return actions
 
-    def _check_room(self) -> None:
-        """Raises `CapacityError` where an account had no room left."""
-        account = self.lives.account
-        full = np.flatnonzero(account.clock["full"][:, 0])
-        if not len(full):
-            return
-        clock = account.clock[full[0], 0]
-        what = "larger max_orders"
-        if clock["n_fills"] == account.fills.shape[1]:
-            what = "larger max_fills"
-        elif clock["n_orders"] < account.orders.shape[1]:
-            what = "larger child_max: too many orders were under way at a time"
-        raise CapacityError(f"account: full; make the environment with a {what}")
-
     def _begin(
         self, which: NDArray[np.int64], episodes: NDArray[np.void], drawn: bool = True
     ) -> None:
@@ -374,18 +359,13 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self, which: NDArray[np.int64], do: Callable[[AnyDay, NDArray[np.int64]], None]
     ) -> None:
         """Do it for `which`, day by day, on all threads."""
-        groups = self._by_day(which)
-        if self._threads is None:
-            for day, some in groups:
-                do(self.days[day], some)
-        else:
-            parts = [
-                (day, part)
-                for day, some in groups
-                for part in np.array_split(some, self._n_threads)
-                if len(part)
-            ]
-            list(self._threads.map(lambda part: do(self.days[part[0]], part[1]), parts))
+        parts = [
+            (day, part)
+            for day, some in self._by_day(which)
+            for part in np.array_split(some, self._hands.n)
+            if len(part)
+        ]
+        self._hands.do(lambda part: do(self.days[part[0]], part[1]), parts)
         self._make_room(which)
 
     def _start(self, day: AnyDay, which: NDArray[np.int64]) -> None:

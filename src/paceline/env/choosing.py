@@ -9,10 +9,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.decision.actions import ActionGrid
+from paceline.decision.actions import HOLD, ActionGrid
 from paceline.decision.box import HIGHEST, LOWEST, ActionBox
 from paceline.env.lives import Lives, aim_some
 from paceline.errors import InputError
+from paceline.jit import kernel
 
 Choices = ActionGrid | ActionBox
 
@@ -53,7 +54,20 @@ def choose(
     if isinstance(choices, ActionBox):
         aim_some(lives, which, choices.scale(), actions, chosen, broken)
         return
-    rows = actions[which]
-    against = lives.bits[which, rows]
-    broken[which] = against
-    chosen[which] = table[np.where(against == 0, rows, 0)]
+    take_some(lives.bits, which, table, actions, chosen, broken)
+
+
+@kernel
+def take_some(
+    bits: NDArray[np.int64],
+    which: NDArray[np.int64],
+    table: NDArray[np.void],
+    actions: NDArray[np.int64],
+    chosen: NDArray[np.void],
+    broken: NDArray[np.int64],
+) -> None:
+    """`choose` from a grid, where `bits` `[n, n_actions]` say what is masked."""
+    for at in range(len(which)):
+        i = which[at]
+        broken[i] = bits[i, actions[i]]
+        chosen[i] = table[actions[i] if broken[i] == 0 else HOLD]

@@ -27,7 +27,7 @@ from paceline.engine.prints import traded_lately
 from paceline.engine.simulator import open_market
 from paceline.env.working import first_sight
 from paceline.jit import chosen, inlined, inner
-from paceline.market.book import NOBODY, rank
+from paceline.market.book import NOBODY, rank, unmark
 from paceline.market.compiler import Images
 from paceline.market.events import Rows
 from paceline.market.watch import (
@@ -126,6 +126,7 @@ def _vacate(floor: Pit, slot: int) -> None:
     queue = floor.book.levels[order["row"], order["level"]]
     order["lots"] = queue["lots"] = 0
     queue["head"] = queue["tail"] = NOBODY
+    unmark(floor.book, order["row"], order["level"])
 
 
 # --- what is seen -----------------------------------------------------------------------------

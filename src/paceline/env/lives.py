@@ -20,6 +20,7 @@ from paceline.engine.clockwork import Floor
 from paceline.engine.flow_state import side_by_side
 from paceline.engine.replay import Floor as RecordedFloor
 from paceline.engine.venue import Rules
+from paceline.env.ahead import bring_next
 from paceline.env.episode import (
     FAR,
     MOST_AT_ONCE,
@@ -83,6 +84,7 @@ class Lives(NamedTuple):
     levels: NDArray[np.void]  # of books; room for the widest day
     slots: NDArray[np.void]
     best: NDArray[np.int64]
+    marks: NDArray[np.int64]
     account: Account
     watch: Watch
     ticks: NDArray[np.int64]
@@ -96,7 +98,7 @@ class Lives(NamedTuple):
     sent: NDArray[np.void]  # [n] messages, and
     moved: NDArray[np.void]  # [n] cancels, over the guard's window
     bits: NDArray[np.int64]  # [n, n_actions] why each action is masked; 0 if it is not
-    edges: NDArray[np.int64]  # [n, 4, MOST_CHOICES] room to work in
+    edges: NDArray[np.int64]  # [n, 4, MOST_CHOICES] room to work in: all of a call share one
 
 
 class Room(NamedTuple):
@@ -123,6 +125,7 @@ def new_lives(n: int, room: Room) -> Lives:
         levels=many(book.levels),
         slots=many(book.slots),
         best=many(book.best),
+        marks=many(book.marks),
         account=Account._make(many(column) for column in account),
         watch=Watch._make(many(column) for column in state.watch),
         ticks=many(state.ticks),
@@ -150,12 +153,11 @@ def nbytes(lives: Lives) -> int:
 @inlined
 def _recorded_floor(day: Day, whose: tuple[Lives, int]) -> RecordedFloor:
     lives, i = whose
-    n = len(day.level_ticks)
     return RecordedFloor(
         day.events,
-        Book(day.level_ticks, lives.levels[i, :, :n], lives.slots[i], lives.best[i]),
+        Book(day.level_ticks, lives.levels[i], lives.slots[i], lives.best[i], lives.marks[i]),
         day.rules,
-        account_of(lives.account, i, n),
+        account_of(lives.account, i),
     )
 
 
@@ -190,7 +192,7 @@ def begin_some(
         begin_episode(floor, day.ground, episode, progress, state, lives.heard[i, 0], day.fees[0])
         _set_limits(floor, day, state, episode, lives, i)
         _set_context(floor, day, state, lives.limits[i])
-        _look_round(floor, day, state, episode, lives, i, table, seen)
+        _look_round(floor, day, state, episode, lives, i, table, lives.edges[which[0]], seen)
 
 
 @inlined
@@ -220,7 +222,10 @@ def step_some(
     `day`, and write the terms of their rewards `[n, TERMS]` and what is seen `[n, N_FEATURES]`.
 
     `broken` `[n]` has the reasons against what was asked for instead; 0 where it is the same."""
-    for at in range(len(which)):
+    for at in range(-3, len(which)):
+        bring_next(day, lives, which, at, actions)
+        if at < 0:
+            continue
         i = which[at]
         floor, state, progress = _floor(day, (lives, i)), state_of(lives, i), lives.progress[i]
         if progress["over"] != RUNNING:
@@ -245,7 +250,7 @@ def step_some(
             terms[i, VIOLATION] = -1.0
         sent, moved = order["messages"] - messages, order["cancels"] - cancels
         note_sent(lives.sent[i], lives.moved[i], sent, moved, ts)
-        _look_round(floor, day, state, episode, lives, i, table, seen)
+        _look_round(floor, day, state, episode, lives, i, table, lives.edges[which[0]], seen)
         if progress["over"] == TERMINATED:
             terms[i, PLAN] += rest_of_plan(floor, episode, progress, state)
 
@@ -267,7 +272,7 @@ def aim_some(
             state_of(lives, i),
             lives.limits[i],
             lives.snapshot[i],
-            _has_room(account_of(lives.account, i, 0)),
+            _has_room(account_of(lives.account, i)),
             scale,
             wanted[i, 0],
             wanted[i, 1],
@@ -298,7 +303,7 @@ def follow_some(
         follow_episode(
             floor, episode, progress, state, heard, day.fees[0], plan, i, terms[i]
         )  # fmt: skip
-        _look_round(floor, day, state, episode, lives, i, table, seen)
+        _look_round(floor, day, state, episode, lives, i, table, lives.edges[which[0]], seen)
 
 
 @inlined
@@ -310,6 +315,7 @@ def _look_round(
     lives: Lives,
     i: int,
     table: NDArray[np.void],
+    edges: NDArray[np.int64],
     seen: NDArray[np.float32],
 ) -> None:
     """What the next decision looks at, and what it may choose."""
@@ -319,7 +325,7 @@ def _look_round(
     in_a_row = int(lives.progress[i]["in_a_row"] >= MOST_AT_ONCE)
     mask(
         state, lives.limits[i], lives.snapshot[i], table, in_a_row, _has_room(floor.account),
-        lives.bits[i], lives.edges[i],
+        lives.bits[i], edges,
     )  # fmt: skip
 
 

@@ -109,8 +109,7 @@ def pit_of(day: SimulatedDay, whose: tuple[Lives, int]) -> Pit:
     """Where episode `i` trades."""
     lives, i = whose
     own, flow, scales = day.own, day.own.flow, len(day.laws.decay)
-    n = len(day.level_ticks)
-    book = Book(day.level_ticks, lives.levels[i, :, :n], lives.slots[i], lives.best[i])
+    book = Book(day.level_ticks, lives.levels[i], lives.slots[i], lives.best[i], lives.marks[i])
     return Pit(
         Market(
             day.laws,
@@ -133,7 +132,7 @@ def pit_of(day: SimulatedDay, whose: tuple[Lives, int]) -> Pit:
         ),
         book,
         day.rules,
-        account_of(lives.account, i, n),
+        account_of(lives.account, i),
         own.holds[i],
         Prints(own.prints.ts[i], own.prints.volume[i], own.prints.clock[i]),
         day.record,

@@ -248,14 +248,15 @@ def shares_of_window(floor: Floor, parent: np.void, market: int) -> tuple[int, i
     told of."""
     clock = floor.account.clock[0]
     since = clock["last_seen"] - parent["window_ns"]
-    own: int = 0
-    displaced: int = 0
-    at = clock["n_told"] - 1  # a fill we were not told of still counts as working
-    while at >= 0 and floor.account.fills[at]["ts"] > since:
-        own += floor.account.fills[at]["lots"]
-        displaced += floor.account.fills[at]["lots"] * floor.account.fills[at]["displaced"]
-        at -= 1
-    return max(market - displaced, 0), own
+    # The window only moves on, as fills do: each leaves it once. One that we were not told of still
+    # counts as working.
+    while clock["aged"] < clock["n_told"] and floor.account.fills[clock["aged"]]["ts"] <= since:
+        fill = floor.account.fills[clock["aged"]]
+        clock["aged_lots"] += fill["lots"]
+        clock["aged_displaced"] += fill["lots"] * fill["displaced"]
+        clock["aged"] += 1
+    displaced = clock["told_displaced"] - clock["aged_displaced"]
+    return max(market - displaced, 0), int(clock["told_lots"] - clock["aged_lots"])
 
 
 @inner

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from paceline.ingest.resolve import Emitted, as_rows, emitted, put, widened
 from paceline.jit import inner, kernel
-from paceline.market.book import Book, new_book, row_of, show
+from paceline.market.book import Book, clear_side, new_book, row_of, show
 from paceline.market.compiler import price_table
 from paceline.market.events import CLEAR, LEVEL, NO_SLOT, SEED, TRADE, Rows
 
@@ -171,10 +171,7 @@ def _trim(book: Book, out: Emitted, origin: int, row: int, level: int) -> int:
 @inner
 def _empty_side(book: Book, row: int) -> None:
     """Nothing is known of a side any more."""
-    n = len(book.level_ticks)
-    for level in range(n):
-        book.levels[row, level]["lots"] = 0
-    book.best[row] = -1 if row == 0 else n
+    clear_side(book, row)
 
 
 @inner

@@ -28,9 +28,13 @@ from paceline.market.events import (
     SEED,
     UNSEEN,
 )
+from paceline.processor import highest_bit, lowest_bit
 
 NOBODY = -1
 """End of a queue."""
+
+_WORD = 64
+"""Levels that one word of `marks` is about."""
 
 BEFORE_ALL = -1
 """Sequence number of lots that were there before anything we saw."""
@@ -59,9 +63,10 @@ class Book(NamedTuple):
     """State of one book. `n` levels, `m` slots."""
 
     level_ticks: NDArray[np.int64]  # [n] price of each level in book ticks, rising
-    levels: NDArray[np.void]  # [2, n] of LEVEL_RECORD
+    levels: NDArray[np.void]  # [2, n or more] of LEVEL_RECORD
     slots: NDArray[np.void]  # [m] of SLOT_RECORD
     best: NDArray[np.int64]  # [2] best bid level (-1: none), best ask level (n: none)
+    marks: NDArray[np.int64]  # [2, of levels / 64] a bit for each that shows lots
 
 
 def new_book(level_ticks: NDArray[np.int64], n_slots: int) -> Book:
@@ -72,6 +77,7 @@ def new_book(level_ticks: NDArray[np.int64], n_slots: int) -> Book:
         levels=np.zeros((2, n), LEVEL_RECORD),
         slots=np.zeros(n_slots, SLOT_RECORD),
         best=np.array([-1, n], np.int64),
+        marks=np.zeros((2, (n + _WORD - 1) // _WORD), np.int64),
     )
     book.levels["head"] = book.levels["tail"] = NOBODY
     return book
@@ -100,23 +106,75 @@ def rank(values: NDArray[np.int64], key: int) -> int:
 @kernel
 def clear(book: Book) -> None:
     """Empty the book."""
-    n = len(book.level_ticks)
     for row in range(2):
-        for i in range(n):
-            level = book.levels[row, i]
-            level["lots"] = 0
-            level["head"] = NOBODY
-            level["tail"] = NOBODY
+        clear_side(book, row)
     for i in range(len(book.slots)):
         book.slots[i]["lots"] = 0
-    book.best[0] = -1
-    book.best[1] = n
+
+
+@inner
+def clear_side(book: Book, row: int) -> None:
+    """Nothing is shown on a side. Whose orders stood there is forgotten."""
+    for at in range(book.marks.shape[1]):
+        word = book.marks[row, at]
+        while word != 0:
+            queue = book.levels[row, at * _WORD + lowest_bit(word)]
+            queue["lots"] = 0
+            queue["head"] = queue["tail"] = NOBODY
+            word &= word - 1
+        book.marks[row, at] = 0
+    book.best[row] = -1 if row == 0 else len(book.level_ticks)
 
 
 @inlined
 def is_shown(book: Book, row: int) -> bool:
     """Whether a side has an order."""
     return 0 <= book.best[row] < len(book.level_ticks)
+
+
+@inlined
+def mark(book: Book, row: int, level: int) -> None:
+    """`level` shows lots."""
+    book.marks[np.uint32(row), np.uint32(level // _WORD)] |= np.int64(1) << (level % _WORD)
+
+
+@inlined
+def unmark(book: Book, row: int, level: int) -> None:
+    """`level` shows nothing."""
+    book.marks[np.uint32(row), np.uint32(level // _WORD)] &= ~(np.int64(1) << (level % _WORD))
+
+
+@inner
+def next_marked(marks: NDArray[np.int64], row: int, level: int, n: int) -> int:
+    """`next_level` by the marks of a book of `n` levels."""
+    at, bit = level // _WORD, level % _WORD
+    if row == 0:
+        word = marks[0, np.uint32(at)] & ((np.int64(2) << bit) - 1)
+        while word == 0 and at > 0:
+            at -= 1
+            word = marks[0, np.uint32(at)]
+        return at * _WORD + highest_bit(word) if word != 0 else -1
+    word = marks[1, np.uint32(at)] & (np.int64(-1) << bit)
+    while word == 0 and at + 1 < marks.shape[1]:
+        at += 1
+        word = marks[1, np.uint32(at)]
+    return at * _WORD + lowest_bit(word) if word != 0 else n
+
+
+@inlined
+def next_level(book: Book, row: int, level: int) -> int:
+    """The best level of a side that shows lots, of `level`, which there is, and those that are
+    worse; -1 or n if there is none. Prices are many and few of them show anything: those between
+    are not looked at."""
+    return next_marked(book.marks, row, level, len(book.level_ticks))
+
+
+@inlined
+def worse_level(book: Book, row: int, level: int) -> int:
+    """The best level of a side that shows lots and is worse than `level`; -1 or n if there is
+    none."""
+    level += 2 * row - 1
+    return next_level(book, row, level) if 0 <= level < len(book.level_ticks) else level
 
 
 @inlined
@@ -131,11 +189,7 @@ def retreat_best(book: Book, row: int, level: int) -> None:
     """`level` has run empty: if it was the best, the next level that shows lots is."""
     if level != book.best[row]:
         return
-    n = len(book.level_ticks)
-    step = 2 * row - 1
-    while 0 <= level < n and book.levels[row, level]["lots"] == 0:
-        level += step
-    book.best[row] = level
+    book.best[row] = next_level(book, row, level)
 
 
 @inlined
@@ -156,6 +210,7 @@ def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> No
         book.slots[np.uint32(last)]["next"] = slot
     queue["tail"] = slot
     queue["lots"] += lots
+    mark(book, row, level)
     improve_best(book, row, level)
 
 
@@ -179,6 +234,7 @@ def leave(book: Book, slot: int, lots: int) -> None:
     else:
         book.slots[np.uint32(behind)]["prev"] = before
     if queue["lots"] == 0:
+        unmark(book, row, level)
         retreat_best(book, row, level)
 
 
@@ -187,8 +243,10 @@ def show(book: Book, row: int, level: int, lots: int) -> None:
     """A level of a book without orders now shows `lots`."""
     book.levels[row, level]["lots"] = lots
     if lots > 0:
+        mark(book, row, level)
         improve_best(book, row, level)
     else:
+        unmark(book, row, level)
         retreat_best(book, row, level)
 
 
@@ -219,11 +277,9 @@ def top_levels(book: Book, row: int, ticks: NDArray[np.int64], lots: NDArray[np.
     k = 0
     n = len(book.level_ticks)
     level = book.best[row]
-    step = -1 if row == 0 else 1
     while k < len(ticks) and 0 <= level < n:
-        if book.levels[row, level]["lots"] > 0:
-            ticks[k] = book.level_ticks[level]
-            lots[k] = book.levels[row, level]["lots"]
-            k += 1
-        level += step
+        ticks[k] = book.level_ticks[level]
+        lots[k] = book.levels[row, level]["lots"]
+        k += 1
+        level = worse_level(book, row, level)
     return k
