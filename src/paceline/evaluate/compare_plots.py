@@ -74,21 +74,14 @@ def waterfall(found: Comparison, policy: str) -> Figure:
     )
     return Figure(
         drawn,
-        f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_words(found)}",
+        f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_WORDS}",
     )
 
 
-def _words(found: Comparison) -> str:
-    if found.answers:
-        return (
-            "Taking is what fills that took paid beyond the arrival price, resting the same of "
-            "fills that had rested."
-        )
-    return (
-        "Taking is what fills that took paid beyond the mid; resting the same of fills that had "
-        "rested (below 0 where they captured spread); timing the way of the mid from arrival to "
-        "the fills."
-    )
+_WORDS = (
+    "Taking is what fills that took paid beyond the mid; resting the same of fills that had rested "
+    "(below 0 where they captured spread); timing the way of the mid from arrival to the fills."
+)
 
 
 def parts_figure(found: Comparison) -> Figure:
