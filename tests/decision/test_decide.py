@@ -127,7 +127,7 @@ def test_a_day_heard_row_by_row_gives_the_same_features_masks_and_actions(
                 mood, heard = mood._replace(told=feed.told(symbol)), heard + 1
             decider = Decider(grid, lambda _, legal, a=int(actions[i]): (a, None), policy="same")
             state, limits, snapshot = desk.look(int(now[i]))
-            if desk.exchange.floor.account.clock[0]["took"]:
+            if desk.exchange.floor.account.clock[0]["took"].any():
                 took += 1  # a quote met our order: of what it was, a recording's feed shows all
                 break
             decision = decider(state, limits, snapshot, mood=mood)
