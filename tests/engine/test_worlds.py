@@ -121,5 +121,5 @@ def test_a_walk_is_a_tick_wide_and_fair() -> None:
     assert abs(len(moved) - seconds) < 4 * np.sqrt(seconds)
     assert abs(moved.sum()) < 3 * np.sqrt(len(moved))
     assert abs((moved[1:] * moved[:-1]).sum()) < 3 * np.sqrt(len(moved)), "no memory"
-    touch = tape.events.qty[last[moves != 0]]
+    touch = tape.events.qty[last[1:][moves != 0]]
     assert touch.min() > 900_000, "deep"

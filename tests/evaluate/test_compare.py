@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -176,7 +177,8 @@ def test_a_masked_choice_counts_and_is_not_carried_out(pool: Pool) -> None:
 
 
 def test_who_looks_ahead_wins_and_is_no_rival(pool: Pool) -> None:
-    found = compare(pool, ["twap", "ac", "oracle"], SETTINGS)
+    settings = msgspec.structs.replace(SETTINGS, orders=96)
+    found = compare(pool, ["twap", "ac", "oracle"], settings)
     sure = found.sureness("oracle", "pessimistic")
     assert sure.mean.high_bps < 0.0, "the harness can see skill when there is some"
     from paceline.evaluate.compare_verdict import leader_of
@@ -191,7 +193,14 @@ def test_all_policies_have_the_same_orders_under_all_fill_models(pool: Pool) -> 
     assert found.fill_models == ["pessimistic", "calibrated", "optimistic"]
     assert len(found.parents["parent"]) == 20
     assert found.parents["seed"].tolist() == [5] * 10 + [6] * 10
-    assert len(np.unique(found.parents["start_ts"])) == 20
+    # Each is worked on both sides.
+    assert len(np.unique(found.parents["start_ts"])) == 10
+    for seed in (5, 6):
+        start, side = (
+            found.parents[c][found.parents["seed"] == seed] for c in ("start_ts", "side")
+        )
+        np.testing.assert_array_equal(start[:5], start[5:])
+        np.testing.assert_array_equal(side[:5], -side[5:])
     for policy in found.policies:
         for model in found.fill_models:
             assert found.select(policy, model)["parent"].tolist() == list(range(20))

@@ -70,7 +70,7 @@ class TwoNames:
         self.seed = seed
 
     def draw(self, n: int) -> np.ndarray:
-        found = np.zeros(n, [("tape", np.int64)])
+        found = np.zeros(n, [("tape", np.int64), ("side", np.int64)])
         found["tape"] = np.arange(n) % 4
         return found
 

@@ -17,9 +17,9 @@ from paceline.engine.simulator import rows_for
 from paceline.engine.venue import Venue
 from paceline.env.episodes import Pool
 from paceline.env.grounds import Opening
-from paceline.env.lives import FACTS_RECORD, AnyDay, Day, Room
+from paceline.env.lives import AnyDay, Day, Room
 from paceline.env.own_markets import OwnMarkets, SimulatedDay
-from paceline.env.seeing import FEES_RECORD
+from paceline.env.seeing import FACTS_RECORD, FEES_RECORD
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.guard.limits import Limits, limits_record
 from paceline.market.events import HALT, QUOTE, RESUME

@@ -50,15 +50,6 @@ from paceline.market.compiler import Images
 from paceline.market.events import Events
 from paceline.market.watch import Watch, watch_of
 
-FACTS_RECORD = np.dtype(
-    [
-        ("adv_lots", np.float64),
-        ("touch_lots", np.float64),
-        ("curve_ns", np.int64),  # length of a bin of the volume curve
-        ("last_ts", np.int64),  # until then the market is known
-    ]
-)
-
 
 class Day(NamedTuple):
     """A recorded day, and what earlier days taught of it."""
