@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _fail(
                 args.verb,
-                f"disk: {error.filename or 'there'} has no room; what was written before is whole, "
+                f"{error.filename or 'the disk'}: no room is left; what was written is whole, "
                 "make room and give the same command again",
             )
         if error.filename is None:

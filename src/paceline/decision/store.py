@@ -184,6 +184,10 @@ class FeatureSet:
         try:
             parquet.write_table(pa.table(columns), draft, compression="zstd")
             os.replace(draft, path)
+            kept = Kept(symbol=symbol, day=day, rows=n)
+            days = sorted([*self.manifest.days, kept], key=lambda kept: (kept.symbol, kept.day))
+            manifest = msgspec.structs.replace(self.manifest, days=tuple(days))
+            manifests.write(self.folder, manifest)
         except OSError as error:
             draft.unlink(missing_ok=True)
             reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
@@ -191,10 +195,7 @@ class FeatureSet:
                 f"{path}: cannot be written ({reason}); the days before are whole, make room and "
                 "go on"
             ) from None
-        kept = Kept(symbol=symbol, day=day, rows=n)
-        days = sorted([*self.manifest.days, kept], key=lambda kept: (kept.symbol, kept.day))
-        self.manifest = msgspec.structs.replace(self.manifest, days=tuple(days))
-        manifests.write(self.folder, self.manifest)
+        self.manifest = manifest
 
     def read(self, symbol: str, day: str) -> Decisions:
         """The decisions of a day, to the last bit. Raises `InputError` if it is not in the set."""
