@@ -205,16 +205,16 @@ def test_risk_is_charged_for_what_was_held_and_as_long_as_it_was(tapes: list[Tap
 
 
 def test_what_cannot_begin_is_told_apart(tapes: list[Tape]) -> None:
-    pool = Pool(tapes, SHORT, seed=2)
-    episodes = pool.draw(6)
-    early = episodes["tape"] == 0
-    early[np.flatnonzero(early)[0]] = False
-    episodes["start_ts"][early] = tapes[0].session.open_ns  # before the first order
-    env = BatchExecutionEnv(pool, 6, venue=VENUE)
+    pool = Pool(tapes, SHORT, seed=2, gap_s=2.0)  # many an order would begin in a gap
+    episodes = pool.draw(64)
+    env = BatchExecutionEnv(pool, 64, venue=VENUE)
     good = env.can_begin(episodes)
-    np.testing.assert_array_equal(good, ~early)
+    assert 5 < good.sum() < 59
+    with pytest.raises(InputError, match="cannot begin"):
+        env.reset(options={"episodes": episodes})
     some = BatchExecutionEnv(pool, int(good.sum()), venue=VENUE)
     seen, _ = some.reset(options={"episodes": episodes[good]})
+    env.can_begin(episodes)
     np.testing.assert_array_equal(seen, env.seen[good])
 
 

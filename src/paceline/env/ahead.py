@@ -22,7 +22,7 @@ from paceline.decision.state import DEPTH
 from paceline.engine.footprint import may_lack
 from paceline.engine.laws import STREAMS
 from paceline.env.own_markets import SimulatedDay
-from paceline.jit import chosen, inlined
+from paceline.jit import chosen, inlined, inner
 from paceline.market.book import Book, row_of, worse_level
 from paceline.market.watch import COUNTED, PRINTS, WINDOWS_S
 from paceline.processor import fetch
@@ -169,7 +169,7 @@ bring_rows = chosen(_rows_of_tape, SimulatedDay, _rows_of_market)
 """What is seen of the book of an episode, and what up to a time changes in it: (lives, i, time)."""
 
 
-@inlined
+@inner
 def bring_next(
     day: AnyDay,
     lives: Lives,
