@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 
-from paceline.engine.account import Account, learn, new_account
+from engine.flows import plain_rules
+from env.market_days import DAYS, random_day
+from paceline.engine.account import learn, new_account
+from paceline.engine.replay import Floor
 from paceline.env.working import PARENT_RECORD, shares_of_window
 from paceline.jit import kernel
 
 
-class Desk(NamedTuple):
-    """Where fills are told; nothing else of a floor is looked at."""
-
-    account: Account
-
-
 @kernel
-def _shares(desk: Desk, parent: np.void, market: int) -> tuple[int, int]:
+def _shares(desk: Floor, parent: np.void, market: int) -> tuple[int, int]:
     return shares_of_window(desk, parent, market)
 
 
-def counted_anew(desk: Desk, window_ns: int, market: int) -> tuple[int, int]:
+@pytest.fixture(scope="module")
+def floor() -> Floor:
+    """Only its account is looked at. Of a type of the tests' own, what is compiled for it would lie
+    in the cache of those who cannot read it."""
+    tape = random_day(0, DAYS[0])
+    return Floor(tape.events, tape.new_book(), plain_rules(), new_account(1))
+
+
+def counted_anew(desk: Floor, window_ns: int, market: int) -> tuple[int, int]:
     clock = desk.account.clock[0]
     told = desk.account.fills[: clock["n_told"]]
     inside = told[told["ts"] > clock["last_seen"] - window_ns]
@@ -32,9 +35,9 @@ def counted_anew(desk: Desk, window_ns: int, market: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_window_is_that_of_fills_counted_anew(seed: int) -> None:
+def test_the_window_is_that_of_fills_counted_anew(floor: Floor, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    desk = Desk(new_account(1, max_orders=4, max_fills=512))
+    desk = floor._replace(account=new_account(1, max_orders=4, max_fills=512))
     parent = np.zeros(1, PARENT_RECORD)
     parent["window_ns"] = window_ns = int(rng.choice([0, 50, 300]))
     clock, now, told = desk.account.clock[0], 0, 0
