@@ -84,13 +84,18 @@ class Collector:
         """One decision in each environment; returns how many that are."""
         n = self.env.num_envs
         mask, share = self._mask, self.settings.exploring.at(self.decisions)
-        best, _ = learner.choose(self._seen, mask)
-        among = mask & self._kin[best]
-        explores = dice.random(n) < share
-        anew = np.where(explores, any_legal(among, dice), best).astype(np.int64)
-        propensity = share / among.sum(axis=1) + (1.0 - share) * (anew == best)
         begins = (self._age % self.settings.commit == 0) | ~mask[np.arange(n), self._kept]
-        action = np.where(begins, anew, self._kept)
+        action, strays = self._kept.copy(), np.zeros(n, np.bool_)
+        propensity = np.ones(n, np.float32)
+        # What is kept to needs no values.
+        at = np.flatnonzero(begins)
+        if len(at):
+            best, _ = learner.choose(self._seen[at], mask[at])
+            among = mask[at] & self._kin[best]
+            explores = dice.random(len(at)) < share
+            action[at] = np.where(explores, any_legal(among, dice), best)
+            strays[at] = action[at] != best
+            propensity[at] = share / among.sum(axis=1) + (1.0 - share) * ~strays[at]
         self._age = np.where(begins, 1, self._age + 1)
         raw, reward, terminated, truncated, info = self.env.step(action)
         over = terminated | truncated
@@ -109,9 +114,8 @@ class Collector:
         rows = Transitions(
             features=self._seen, mask=mask, action=action, reward=reward,
             next_features=came, next_mask=next_mask, done=np.asarray(terminated),
-            discount=self._discounts(self._raw, last), propensity=propensity.astype(np.float32),
+            discount=self._discounts(self._raw, last), propensity=propensity,
         )  # fmt: skip
-        strays = begins & (action != best)
         buffer.add(self._steps.add(rows, np.asarray(over), begins, strays))
         self._kept = action
         self._age[over] = 0
