@@ -51,7 +51,7 @@ from paceline.learn.settings import Collecting, Replay, Run
 from paceline.learn.source import Source, in_markets, recorded, simulated, told_of
 from paceline.learn.trained_teacher import teachers_of
 from paceline.learn.training import Training
-from paceline.learn.validation import validate
+from paceline.learn.validation import that_begin, validate
 from paceline.market.days import tapes_at
 
 Say = Callable[[str, float, float], None]
@@ -61,7 +61,7 @@ _STAGES = ("clone", "offline", "simulated", "online")
 _WORKING = ("simulated", "online")
 """Stages that work orders themselves, and may stop early."""
 _AT_ONCE = 512
-"""Parent orders logged side by side."""
+"""Parent orders logged, or worked in validation, side by side; some MB each."""
 _MOST_ORDERS, _MOST_FILLS = 2048, 4096
 
 
@@ -104,9 +104,8 @@ class Pipeline:
         pool = self.source.validation
         pool.reseed(self.recipe.seed)
         episodes = on_both_sides(pool.draw(-(-self.recipe.validating.orders // 2)))
-        # In some simulated market there may be no mid when an order would begin.
-        self._episodes = episodes[self._new_env(pool, len(episodes)).can_begin(episodes)]
-        self._env = self._new_env(pool, len(self._episodes))
+        self._env = self._new_env(pool, min(len(episodes), _AT_ONCE))
+        self._episodes = that_begin(self._env, episodes)
         teachers = self._judge_teachers()
         weights: dict[str, NDArray[Any]] = {}
         if self.recipe.policy.checkpoint is not None:

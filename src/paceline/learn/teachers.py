@@ -93,7 +93,7 @@ class Teacher:
         if found is None:
             raise ConfigError(
                 f"teacher: {text!r}; write random, hold, the folder of a trained policy, or "
-                "PATH[/PRICE[/PATIENCE]] with a path of twap, ac, vwap, e.g. ac/mid/0.02"
+                "PATH[/PRICE[/PATIENCE]] with a path of twap, ac, vwap, all, e.g. ac/mid/0.02"
             )
         self._path = found["path"]
         price = found["price"] or "touch"

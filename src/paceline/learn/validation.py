@@ -6,7 +6,7 @@ the reward takes it out; what it cost a person is told beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -41,18 +41,50 @@ class Score(NamedTuple):
         }
 
 
+def that_begin(env: BatchExecutionEnv, episodes: NDArray[np.void]) -> NDArray[np.void]:
+    """Those of `episodes` that can begin: in some simulated market there may be no mid then."""
+    good = [env.can_begin(some)[:n] for some, n in _parts(env, episodes)]
+    return episodes[np.concatenate(good)]
+
+
 def validate(
     env: BatchExecutionEnv, episodes: NDArray[np.void], choose: Choose, tail_weight: float = 0.0
 ) -> Score:
-    """Work `episodes` `[n]` in `env`, which has as many orders, by `choose`."""
-    n = env.num_envs
+    """Work `episodes` `[n]` in `env` by `choose`, as many at a time as it has room for."""
+    parts = [_worked(env, some, n, choose) for some, n in _parts(env, episodes)]
+    earned, bps, left = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    tail = -cvar(-earned, 20) if tail_weight > 0 else 0.0
+    score = (1.0 - tail_weight) * float(earned.mean()) + tail_weight * tail
+    return Score(score, earned, bps, left, sum(part.violations for part in parts))
+
+
+class _Part(NamedTuple):
+    earned: NDArray[np.float64]  # [n]
+    shortfall_bps: NDArray[np.float64]  # [n]
+    left: NDArray[np.float64]  # [n]
+    violations: int
+
+
+def _parts(
+    env: BatchExecutionEnv, episodes: NDArray[np.void]
+) -> Iterator[tuple[NDArray[np.void], int]]:
+    """`episodes`, as many as `env` works at once, and how many of them count: the last part is
+    filled up with the first ones."""
+    for at in range(0, len(episodes), env.num_envs):
+        some = np.arange(at, at + env.num_envs)
+        yield episodes[some % len(episodes)], int((some < len(episodes)).sum())
+
+
+def _worked(env: BatchExecutionEnv, episodes: NDArray[np.void], n: int, choose: Choose) -> _Part:
+    """Work `episodes` `[num_envs]`, each to its end; what the first `n` came to."""
     seen, info = env.reset(options={"episodes": episodes.copy()})
-    going, earned = np.ones(n, np.bool_), np.zeros(n)
-    bps, left, violations = np.zeros(n), np.zeros(n), 0
+    going = np.arange(len(episodes)) < n
+    earned, bps, left = np.zeros(n), np.zeros(n), np.zeros(n)
+    violations = 0
     while going.any():
         action = choose(seen, info["action_mask"])
         seen, reward, _, _, info = env.step(action)
-        earned[going] += reward[going]
+        earned[going[:n]] += reward[going]
         done = info.get("done", ())
         for at, i in enumerate(done):
             if going[i]:
@@ -60,6 +92,4 @@ def validate(
                 bps[i], left[i] = info["final_bps"][at], order["left"] / order["lots"]
                 violations += int(info["final_illegal"][at])
                 going[i] = False
-    tail = -cvar(-earned, 20) if tail_weight > 0 else 0.0
-    score = (1.0 - tail_weight) * float(earned.mean()) + tail_weight * tail
-    return Score(score, earned, bps, left, violations)
+    return _Part(earned, bps, left, violations)
