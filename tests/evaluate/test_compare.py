@@ -16,15 +16,18 @@ from env.market_days import DAYS, INSTRUMENT, random_rows, tape_of
 from env.untaught import Pool
 from paceline.decision.actions import ActionGrid
 from paceline.decision.regimes import LiquidityRegimes
+from paceline.decision.schema import N_FEATURES
 from paceline.engine.queue import FillModel
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
+from paceline.env.episodes import on_both_sides
 from paceline.env.policies import Urgency, make_plan
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.env.working import PARENT_RECORD
 from paceline.errors import ConfigError
 from paceline.evaluate import compare as comparing
 from paceline.evaluate.backtest import work_all
+from paceline.evaluate.buckets import buckets_of, describe_orders
 from paceline.evaluate.compare import compare
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import PARTS, Comparison
@@ -297,6 +300,17 @@ def test_policies_have_names_of_their_own(pool: Pool, texts: list[str]) -> None:
         compare(pool, texts, SETTINGS)
 
 
+def test_orders_of_a_market_know_its_regime() -> None:
+    pool = SimulatedPool("yhoo-2003", episode_settings(SETTINGS), regimes={"thin": 1, "news": 3})
+    episodes, seen = pool.draw(16), np.zeros((16, N_FEATURES), np.float32)
+    parents = describe_orders(pool, episodes, seen, np.zeros(16, np.int64))
+    names = [pool.markets[k].regimes[0].name for k in episodes["tape"]]
+    assert set(names) == {"thin", "news"}
+    assert parents["regime"].tolist() == names
+    split = [bucket.name for bucket in buckets_of(parents, pool) if bucket.what == "regime"]
+    assert split == ["news", "thin"]
+
+
 @pytest.mark.skipif(
     not os.environ.get("PACELINE_SLOW"), reason="minutes of compiling; set PACELINE_SLOW=1"
 )
@@ -315,7 +329,7 @@ def test_in_markets_that_answer() -> None:
     assert found.select("ac/cross", "simulated")["maker_share"].max() == 0.0
     pool.reseed(settings.seed)
     shop = Workshop(pool, settings)
-    episodes = pool.draw(10)
+    episodes = on_both_sides(pool.draw(5))
     columns = shop.work(episodes, contestant("ac/mid", 4), FillModel.CALIBRATED)
     alike({k: v for k, v in found.select("ac/mid", "simulated").items() if k in columns}, columns)
     with pytest.raises(ConfigError, match="oracle looks ahead on recorded days only"):

@@ -122,6 +122,7 @@ def test_what_cannot_be_is_refused_in_one_line(
         (["--days", "2024-01-08"], "days: a market has no days; leave them out"),
         (["--seeds", "5", "--tune-seed", "3"], "tune_seed: 3 draws orders that are compared"),
         (["--tune-seed", "-1"], "tune_seed: -1 is below 0"),
+        (["--regimes", "thin,stormy"], "'stormy' is not among the regimes"),
     ],
 )
 def test_a_market_has_seeds_and_no_days(

@@ -21,6 +21,7 @@ examples:
   paceline compare --tape tapes/ --policies ac,ac/cross,twap/mid --days 2003-03-03..2003-03-14 \\
       --tune-days 2003-02-03..2003-02-28 --orders 2000
   paceline compare --market yhoo-2003 --policies ac,twap,random --seeds 5 --orders 500
+  paceline compare --market yhoo-2003 --regimes normal,thin,volatile --policies ac,out/run
   paceline compare --tape tapes/ --policies twap,vwap --days 2003-03-03..2003-03-14 \\
       --tuned out/compare/tuned.json
 
@@ -68,7 +69,9 @@ def add(verbs: Any) -> None:
         "--explanation", type=Path, help="text that explains a gain which looks too good"
     )
     parser.add_argument(
-        "--regimes", type=Path, help="regimes fitted on training days, to split differences by"
+        "--regimes",
+        help="with --tape: file of regimes fitted on training days, to split differences by; with "
+        "--market: names of regimes, comma-separated, in each of which it is as often",
     )
     parser.add_argument("--config", type=Path, help="YAML with any of the settings below")
     parser.add_argument("-o", "--out", type=Path, default=Path("out/compare"), help="[%(default)s]")
@@ -87,11 +90,11 @@ def run(args: argparse.Namespace) -> None:
     from paceline.evaluate.compare_page import comparison_text, write_comparison
 
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
-    names = [name.strip() for name in args.policies.split(",") if name.strip()]
+    names = _names(args.policies)
     jobs = _jobs(args.jobs) or os.cpu_count() or 1
     explanation = " ".join(args.explanation.read_text().split()) if args.explanation else ""
     _check_tuning(args, settings)
-    regimes = LiquidityRegimes.load(args.regimes) if args.regimes else None
+    regimes = LiquidityRegimes.load(args.regimes) if args.regimes and args.tape else None
     who = _contestants(names, settings)
     check_limits(who, settings)  # now, and not when the baseline is tuned
     args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
@@ -180,18 +183,27 @@ def _pool(
 ) -> tuple[Any, list[str], list[str]]:
     """What to compare on, its days, and notes on what was left out."""
     from paceline.env.episodes import Pool
-    from paceline.env.simulated_pool import SimulatedPool
     from paceline.evaluate.worked import episode_settings
 
     if args.market is not None:
-        markets = [name.strip() for name in args.market.split(",") if name.strip()]
-        return SimulatedPool(markets, episode_settings(settings), seed=settings.seed), [], []
+        return _markets(args, episode_settings(settings), settings.seed), [], []
     chosen, notes = _whole(_within(tapes, args.days, "days"), "days")
     # A day without one before it is noted in what is found, as it is in a backtest.
     pool = Pool(
         chosen, episode_settings(settings), seed=settings.seed, taught_by=tapes, untaught="own"
     )
     return pool, sorted({tape.session.day for tape in chosen}), notes
+
+
+def _markets(args: argparse.Namespace, orders: Any, seed: int) -> Any:
+    """The markets of `--market`, in the regimes of `--regimes`."""
+    from paceline.learn.source import in_markets
+
+    return in_markets(_names(args.market), _names(args.regimes or ""), orders, seed)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _tuned(
@@ -206,7 +218,6 @@ def _tuned(
     import msgspec
 
     from paceline.env.episodes import Pool
-    from paceline.env.simulated_pool import SimulatedPool
     from paceline.evaluate.compare import models_of
     from paceline.evaluate.tuning import Tuned, check_days, grid, orders_at_most, tune
     from paceline.evaluate.worked import episode_settings
@@ -224,8 +235,7 @@ def _tuned(
         chosen, _ = _whole(chosen, "tune_days")
         pool: Any = Pool(chosen, like, seed=seed, taught_by=tapes, untaught="own")
     else:
-        markets = [name.strip() for name in args.market.split(",") if name.strip()]
-        pool = SimulatedPool(markets, like, seed=seed)
+        pool = _markets(args, like, seed)
     names = {tape.instrument.symbol for tape in pool.tapes}
     most = orders_at_most(len(grid(mine.horizon_s)), mine.orders, len(names))
     most *= len(models_of(mine, pool))

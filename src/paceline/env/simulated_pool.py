@@ -74,9 +74,11 @@ class SimulatedPool:
         if len(shares) != len(loaded):
             raise ConfigError(f"weights: are {len(shares)}, of {len(loaded)} markets; give as many")
         of_moods = _shares("regimes", list(regimes.values()) if regimes else [1.0])
-        self.markets = loaded
+        self.markets, self.moods = loaded, [""] * len(loaded)
+        """`moods` has the regime that each market is held in, empty without one."""
         if regimes:
             self.markets = [market.in_regime(mood) for market in loaded for mood in regimes]
+            self.moods = [mood for _ in loaded for mood in regimes]
         self._day = date.fromisoformat(self.markets[0].session(day).day).toordinal()
         self._below = np.cumsum(np.outer(shares, of_moods).ravel())
         self.settings = settings or EpisodeSettings()

@@ -43,7 +43,8 @@ def describe_orders(
     regimes: LiquidityRegimes | None = None,
 ) -> Columns:
     """One row for each of `episodes` `[n]`, from what was `seen` at its start `[n, N_FEATURES]`;
-    `regimes`, where they are given, tell the likeliest one there."""
+    `regimes`, where they are given, tell the likeliest one there; markets that are held in regimes
+    know it."""
     which = episodes["tape"]
     tapes = [pool.tapes[k] for k in which]
     alone = isinstance(pool, SimulatedPool)
@@ -72,7 +73,8 @@ def describe_orders(
         "size_share": 2.0 ** _seen(seen, "size_horizon"),
         "volatility_bps": _seen(seen, "volatility_300s"),
         "spread_steps": _seen(seen, "spread"),
-        "regime": _regimes(seen, regimes),
+        "regime": np.array(pool.moods)[which] if isinstance(pool, SimulatedPool)
+        else _regimes(seen, regimes),
         "depth": (_seen(seen, "near_0_size") + _seen(seen, "far_0_size")) / 2,
     }  # fmt: skip
 
