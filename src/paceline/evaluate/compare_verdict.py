@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from paceline.evaluate.bootstrap import FEW_CLUSTERS, Bounds, Seeds
 from paceline.evaluate.comparison import ASIDE, PARTS, Comparison
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference
@@ -168,15 +170,16 @@ def _left_over(found: Comparison, leader: str) -> list[str]:
     """What it is worth that one left more unfilled than the other, which counts at the mid."""
     ours, base = (found.select(p, found.central) for p in (leader, found.baseline))
     more = float(base["fill_rate"].mean() - ours["fill_rate"].mean())
-    took = float((base["fill_rate"] * (1.0 - base["maker_share"])).mean())
-    if found.answers or abs(more) < 5e-4 or not took > 0.0:
+    took = float(np.nan_to_num(base["fill_rate"] * (1.0 - base["maker_share"])).mean())
+    if abs(more) < 5e-4 or not took > 0.0:
         return []
     crossing = float(base["taken_bps"].mean()) / took
+    whose = "its" if more > 0 else "the other's"
     return [
         f"It left {plain(100 * abs(more), 1)} % {'more' if more > 0 else 'less'} of its orders "
         f"unfilled than {found.baseline}, at the mid of the end. At what {found.baseline} pays for "
         f"taking, {plain(crossing, 1)} bps, that is {plain(abs(more) * crossing)} bps of the order "
-        f"in {'its' if more > 0 else 'the other'}'s favour.".replace("its's", "its")
+        f"in {whose} favour."
     ]
 
 
