@@ -4,20 +4,25 @@ cut off."""
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import yaml
 
 from env.market_days import DAYS, random_day
 from paceline.cli import main
 from paceline.config import from_dict, load_yaml
+from paceline.decision.normalizer import Normalizer
+from paceline.decision.schema import NAMES
 from paceline.engine.venue import Footprint
-from paceline.errors import ConfigError
+from paceline.errors import CheckpointError, ConfigError
 from paceline.learn.checkpoint import read_checkpoint
+from paceline.learn.ingredients import _check_beginning
 from paceline.learn.pipeline import Pipeline, train
 from paceline.learn.recipe import ActionSet, Recipe
 from paceline.learn.source import recorded
@@ -107,7 +112,7 @@ def test_a_run_that_is_cut_off_goes_on_to_the_same_policy(
     def cut_off(pipeline: Pipeline, name: str, training: Training) -> bool:
         nonlocal calls
         calls += 1
-        if calls in (2, 6):
+        if calls in (2, 7):  # the second time after the second lesson has begun
             raise KeyboardInterrupt
         return real(pipeline, name, training)
 
@@ -124,7 +129,7 @@ def test_a_run_that_is_cut_off_goes_on_to_the_same_policy(
 def test_another_recipe_does_not_write_over_a_run(recipe: Recipe, tmp_path: Path) -> None:
     Pipeline(recipe, tmp_path / "run")._begin()
     other = msgspec.structs.replace(recipe, gamma=0.5)
-    with pytest.raises(ConfigError, match="is a run of another recipe"):
+    with pytest.raises(ConfigError, match=r"run of another recipe: gamma is 1\.0 there, and 0\.5"):
         Pipeline(other, tmp_path / "run")._begin()
 
 
@@ -138,6 +143,93 @@ def test_no_day_both_trains_and_validates(recipe: Recipe, days: Path) -> None:
     trained = {tape.session.day for tape in source.train.tapes}
     assert not trained & {tape.session.day for tape in source.validation.tapes}
     assert (trained, source.last_training_day) == ({DAYS[1]}, DAYS[1])
+
+
+def test_ctrl_c_while_orders_are_worked_comes_to_the_same_policy(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    train(recipe, tmp_path / "whole")
+
+    def press(what: str, at: float, of: float) -> None:
+        if what.startswith("online: ") and at == 25:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=r"step-000000020, the last regular checkpoint, 5"):
+        train(recipe, tmp_path / "cut", press)
+    train(recipe, tmp_path / "cut")
+    assert hashes(tmp_path / "cut") == hashes(tmp_path / "whole")
+    lines = [(tmp_path / name / "online" / "log.jsonl").read_text() for name in ("cut", "whole")]
+    assert lines[0] == lines[1]
+    eager = msgspec.structs.replace(recipe, mode="eager")
+    with pytest.raises(KeyboardInterrupt, match=r"step-000000025 is a checkpoint to go on from"):
+        train(eager, tmp_path / "eager", press)
+
+
+def test_rows_of_rare_regimes_are_kept_apart(days: Path, tmp_path: Path) -> None:
+    told = recipe_of(days)
+    told["online"]["replay"] |= {"rare_capacity": 100, "rare_above": 0.8}
+    recipe = from_dict(told, Recipe)
+    line = Pipeline(recipe, tmp_path)
+    line.run()
+    kept = read_checkpoint(tmp_path / "online" / "step-000000040").training()
+    at = NAMES.index("volatility_300s")
+    usual, rare = (kept[f"replay.{name}.features"][:, at] for name in ("usual", "rare"))
+    logged = np.concatenate([part.features[:, at] for part in line._rows()])
+    edge = np.quantile(logged, 0.8)
+    assert len(rare)
+    assert usual.max() <= edge < rare.min()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"policy": {"settings": {"bogus": 3}}},
+            "policy.settings.bogus: is no setting of beh",
+        ),
+        ({"offline": {"settings": {"huberr": 1}}}, "offline.settings.huberr: is no setting of cql"),
+        ({"policy": {"settings": {"lr": -1}}}, "policy.settings: .*lr"),
+        ({"device": "tpu"}, "device: 'tpu' is none"),
+        ({"device": "cuda:77"}, "device: 'cuda:77' is not here; PyTorch sees"),
+        ({"online": {"replay": {"rare_feature": "mood"}}}, "online.replay.rare_feature: 'mood' is"),
+        ({"policy": {"checkpoint": "out/none"}}, "out/none"),
+        ({"clone": None, "offline": None, "online": None}, "clone, offline, .* has no stage"),
+    ],
+)
+def test_what_can_be_known_is_said_before_anything_is_done(
+    days: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    told = recipe_of(days)
+    if "checkpoint" in change.get("policy", {}):
+        told["clone"] = None
+    recipe = from_dict({**told, **change}, Recipe)
+    with pytest.raises((ConfigError, CheckpointError), match=said):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_begins_with_a_checkpoint_that_fits(days: Path, tmp_path: Path) -> None:
+    told = recipe_of(days)
+    first = {**told, "offline": None, "online": None}
+    train(from_dict(first, Recipe), tmp_path / "first")
+    told["clone"] = None
+    told["policy"]["checkpoint"] = str(tmp_path / "first")
+    recipe = from_dict(told, Recipe)
+    line = Pipeline(recipe, tmp_path / "second")
+    kept = read_checkpoint(tmp_path / "first" / "policy")
+    assert kept.normalizer is not None
+    assert line.normalizer is line.made.normalizer
+    learner = line._learner("offline", line._run_settings(1), dict(line.made.beginning))
+    trunk = next(name for name in kept.weights if "trunk" in name)
+    own = learner.networks.state_dict()[trunk.replace("policy", "online")]
+    np.testing.assert_array_equal(own, kept.weights[trunk])
+    assert line.source.told["policy.checkpoint"] == kept.manifest.files["weights.safetensors"]
+    made, late = line.made, kept._replace(normalizer=Normalizer(DAYS[2]))
+    with pytest.raises(ConfigError, match=f"learnt from {DAYS[2]}, and validation begins on"):
+        _check_beginning(late, recipe, made.learners, made.settings, made.source)
+    told["policy"]["settings"]["network"]["hidden"] = [8]
+    with pytest.raises(ConfigError, match=r"policy\.checkpoint: .* other layers than cql_quantile"):
+        Pipeline(from_dict(told, Recipe), tmp_path / "third")
 
 
 def test_own_impact_is_that_of_the_recipe(days: Path, tmp_path: Path) -> None:

@@ -193,6 +193,19 @@ def test_a_trained_policy_is_logged_with_its_probabilities(
     assert found.manifest.n_actions == len(grid)
 
 
+def test_who_learns_from_a_log_alone_has_a_page_too(
+    told: dict[str, Any], days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = {**told, "online": None}
+    teaching = {"teachers": [], "logs": [str(tmp_path / "first" / "log")]}
+    for name, recipe in (("first", first), ("second", {**first, "teaching": teaching})):
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        words = ["train", str(tmp_path / "recipe.yaml"), "-o", str(tmp_path / name)]
+        assert main(words) == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "second" / "teachers.json").read_text()) == {}
+    assert "validation" in text_of((tmp_path / "second" / "report.html").read_text())
+
+
 def test_a_log_under_other_limits_than_its_policies_is_refused(
     run: Path, days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

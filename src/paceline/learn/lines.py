@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paceline.decision.manifest import write_whole
+
 
 def add_line(path: Path, told: Mapping[str, Any]) -> None:
     """Write one more line. Raises `OSError`, after which the last line may be a part."""
@@ -23,3 +25,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return found
+
+
+def keep_lines(path: Path, updates: int) -> None:
+    """Forget lines of later updates, which a run that goes on writes anew."""
+    lines = read_lines(path)
+    kept = [line for line in lines if line["updates"] <= updates]
+    if len(kept) < len(lines):
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))

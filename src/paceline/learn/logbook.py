@@ -99,8 +99,8 @@ def logged_days(
 ) -> list[tuple[Decisions, Outcome]]:
     """All days of a log, to learn `grid` from.
 
-    Raises `InputError` for one of another grid, or that holds a day after the last one of
-    training."""
+    Raises `InputError` for one of another grid, that holds a day after the last one of training, or
+    a row that nothing can be learnt from."""
     kept = FeatureSet.open(folder)
     actions = kept.manifest.settings.get("grid")
     wanted = msgspec.json.decode(msgspec.json.encode(grid))
@@ -112,10 +112,36 @@ def logged_days(
             f"teaching.logs: {folder} holds {max(late)}, after the last day of training, "
             f"{last_training_day}; log earlier days alone"
         )
-    return [
-        (kept.read(day.symbol, day.day), kept.outcome(day.symbol, day.day))
-        for day in kept.manifest.days
-    ]
+    found = []
+    for day in kept.manifest.days:
+        decisions, outcome = kept.read(day.symbol, day.day), kept.outcome(day.symbol, day.day)
+        _check_rows(f"teaching.logs: {folder}, {day.symbol} {day.day}", decisions, outcome)
+        found.append((decisions, outcome))
+    return found
+
+
+def _check_rows(where: str, decisions: Decisions, outcome: Outcome) -> None:
+    """Raises `InputError` for rows that nothing can be learnt from, naming the first of them."""
+    mask, action = decisions.mask, decisions.action
+    in_grid = (action >= 0) & (action < mask.shape[1])
+    rows = np.arange(len(action))
+    wrong = {
+        "no action is legal; leave the row out (hold always is)": ~mask.any(axis=1),
+        "the action is not in the grid": ~in_grid,
+        "the action was masked; leave the row out": ~mask[rows, np.where(in_grid, action, 0)],
+        "a feature is NaN or infinite; write 0 and its flag": ~np.isfinite(decisions.features).all(
+            axis=1
+        ),
+    }
+    for name, term in outcome.terms.items():
+        # NaN in all rows: nobody knows what they earned.
+        unknown = np.isnan(term)
+        wrong[f"{name} is not finite; leave the row out"] = np.isinf(term) | (
+            unknown & ~unknown.all()
+        )
+    for says, which in wrong.items():
+        if which.any():
+            raise InputError(f"{where}, row {which.argmax()} ({which.sum()} such): {says}")
 
 
 def transitions(

@@ -31,37 +31,34 @@ from paceline.decision.schema import N_FEATURES
 from paceline.decision.store import Decisions, FeatureSet, Outcome
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
-from paceline.env.episodes import EpisodeSettings, on_both_sides
 from paceline.env.episodes import Stage as OrdersStage
-from paceline.env.reward import RewardSettings
-from paceline.env.simulated_pool import SimulatedPool
-from paceline.errors import ConfigError
-from paceline.learn.behavior_cloning import BehaviorCloning
-from paceline.learn.checkpoint import Origin, read_checkpoint
+from paceline.env.episodes import on_both_sides
+from paceline.learn.checkpoint import Origin
 from paceline.learn.collecting import Collector
+from paceline.learn.ingredients import (
+    AT_ONCE,
+    STAGES,
+    WORKING,
+    Ingredients,
+    begin_with,
+    check_same,
+    log_parts,
+    reward_on,
+)
 from paceline.learn.learner import Learner
-from paceline.learn.learners import LEARNERS, conservative_of
-from paceline.learn.limits import PolicyLimits, limits_of
 from paceline.learn.lines import add_line, read_lines
 from paceline.learn.live import Live
 from paceline.learn.logbook import logged_days, transitions, worked
-from paceline.learn.recipe import Lesson, Online, Recipe, Stage, learner_settings
-from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay
+from paceline.learn.recipe import Lesson, Online, Recipe, Stage
+from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay, rare_by
 from paceline.learn.settings import Collecting, Replay, Run
-from paceline.learn.source import Source, in_markets, recorded, simulated, told_of
 from paceline.learn.trained_teacher import teachers_of
-from paceline.learn.training import Training
+from paceline.learn.training import Training, updates_in
 from paceline.learn.validation import that_begin, validate
-from paceline.market.days import tapes_at
 
 Say = Callable[[str, float, float], None]
 """What is being done, how far it is, of how much."""
 
-_STAGES = ("clone", "offline", "simulated", "online")
-_WORKING = ("simulated", "online")
-"""Stages that work orders themselves, and may stop early."""
-_AT_ONCE = 512
-"""Parent orders logged, or worked in validation, side by side; some MB each."""
 _MOST_ORDERS, _MOST_FILLS = 2048, 4096
 
 
@@ -81,12 +78,10 @@ class Pipeline:
     def __init__(self, recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> None:
         """Raises `ConfigError` for a recipe that cannot be cooked."""
         self.recipe, self.folder, self.say = recipe, Path(folder), say
-        self.grid = recipe.policy.action_set.grid()
-        self.orders = _under(recipe)
-        self.limits = _limits(recipe, self.orders)
         self.say("opening days", 0, 1)
-        self.source = _source(recipe, self.orders)
-        self.normalizer = Normalizer(self.source.last_training_day)
+        self.made = Ingredients.of(recipe)
+        self.grid, self.limits, self.source = self.made.grid, self.made.limits, self.made.source
+        self.normalizer = self.made.normalizer or Normalizer(self.source.last_training_day)
         self.locked: Locked | None = None
         self._logged: list[tuple[Decisions, Outcome]] = []
         self._best: dict[str, Any] | None = None
@@ -101,25 +96,20 @@ class Pipeline:
         """
         self._begin()
         self._log()
-        pool = self.source.validation
-        pool.reseed(self.recipe.seed)
-        episodes = on_both_sides(pool.draw(-(-self.recipe.validating.orders // 2)))
-        self._env = self._new_env(pool, min(len(episodes), _AT_ONCE))
+        pool, recipe = self.source.validation, self.recipe
+        episodes = on_both_sides(pool.draw(-(-recipe.validating.orders // 2)))
+        self._env = self._new_env(pool, min(len(episodes), AT_ONCE))
         self._episodes = that_begin(self._env, episodes)
         teachers = self._judge_teachers()
-        weights: dict[str, NDArray[Any]] = {}
-        if self.recipe.policy.checkpoint is not None:
-            found = read_checkpoint(self.recipe.policy.checkpoint, grid=self.grid)
-            weights = {f"networks.{k}": v for k, v in found.weights.items()}
-        if self.recipe.clone is not None:
-            weights = self._offline("clone", BehaviorCloning, self.recipe.clone, {})
-        if self.recipe.offline is not None:
-            kind = conservative_of(LEARNERS[self.recipe.policy.type])
-            weights = self._offline("offline", kind, self.recipe.offline, weights)
-        if self.recipe.simulated is not None and self.source.markets is not None:
-            weights = self._work("simulated", self.recipe.simulated, self.source.markets, weights)
-        if self.recipe.online is not None:
-            self._work("online", self.recipe.online, self.source.train, weights)
+        weights: dict[str, NDArray[Any]] = dict(self.made.beginning)
+        if recipe.clone is not None:
+            weights = self._offline("clone", recipe.clone, weights)
+        if recipe.offline is not None:
+            weights = self._offline("offline", recipe.offline, weights)
+        if recipe.simulated is not None and self.source.markets is not None:
+            weights = self._work("simulated", recipe.simulated, self.source.markets, weights)
+        if recipe.online is not None:
+            self._work("online", recipe.online, self.source.train, weights)
         best = self._summary(teachers)
         return Trained(self.folder, best, teachers)
 
@@ -129,13 +119,13 @@ class Pipeline:
         """The folder, which is this recipe's and no other's."""
         import yaml
 
-        told = msgspec.to_builtins(self.recipe)
+        told = json.loads(msgspec.json.encode(self.recipe))
         path = self.folder / "recipe.yaml"
-        if path.exists() and yaml.safe_load(path.read_text()) != json.loads(json.dumps(told)):
-            raise ConfigError(f"{self.folder}: is a run of another recipe; give another folder")
+        if path.exists():
+            check_same(path, told)
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            write_whole(path, yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False))
+        write_whole(path, yaml.safe_dump(told, sort_keys=False))
 
     def _log(self) -> None:
         """What teachers decide on training days, from the log or made now; fits the normaliser."""
@@ -143,27 +133,28 @@ class Pipeline:
         teachers = teachers_of(teaching.teachers, self.grid, teaching.explore)
         settings = {
             "made_by": "train", "teaching": msgspec.to_builtins(teaching), "seed": seed,
-            "grid": msgspec.to_builtins(self.grid), "orders": msgspec.to_builtins(self.orders),
+            "grid": msgspec.to_builtins(self.grid), "orders": msgspec.to_builtins(self.made.orders),
             "data": self.source.told,
         }  # fmt: skip
         kept = FeatureSet.create(self.folder / "log", len(self.grid), settings)
-        parts = -(-teaching.orders // _AT_ONCE) if teachers else 0
+        parts = log_parts(self.recipe)
         env: BatchExecutionEnv | None = None
         for part in range(parts):
             name = f"part-{part:03d}"
             if not kept.holds("all", name):
-                env = env or self._new_env(self.source.train, min(_AT_ONCE, teaching.orders))
+                env = env or self._new_env(self.source.train, min(AT_ONCE, teaching.orders))
                 kept.add("all", name, *worked(env, teachers, seed=seed + part))
             self.say("logging teachers", part + 1, parts)
             self._logged.append((kept.read("all", name), kept.outcome("all", name)))
         for folder in teaching.logs:
             self._logged += logged_days(folder, self.grid, self.source.last_training_day)
-        for decisions, _ in self._logged:
-            self.normalizer.partial_fit(decisions.features, self.source.last_training_day)
+        if self.made.normalizer is None:
+            for decisions, _ in self._logged:
+                self.normalizer.partial_fit(decisions.features, self.source.last_training_day)
         self.locked = self.normalizer.locked()
 
     def _rows(self) -> list[Transitions]:
-        weights = msgspec.structs.asdict(_reward(self.recipe, self.source.train))
+        weights = msgspec.structs.asdict(reward_on(self.source.train, self.recipe.reward))
         return [
             transitions(
                 decisions, outcome, {k: w for k, w in weights.items() if w},
@@ -183,45 +174,48 @@ class Pipeline:
             keep=1, **more,
         )  # fmt: skip
 
+    def _learner(self, name: str, run: Run, weights: dict[str, NDArray[Any]]) -> Learner:
+        """Who learns in a stage, beginning with what he can take over of `weights`."""
+        kind, settings = self.made.learners[name], self.made.settings[name]
+        learner = kind(settings, N_FEATURES, len(self.grid), run)
+        begin_with(learner, weights)
+        return learner
+
     def _offline(
-        self, name: str, kind: type[Learner], stage: Stage, weights: dict[str, NDArray[Any]]
+        self, name: str, stage: Stage, weights: dict[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
         """Learn from the logs; returns the weights it ended with."""
-        settings = learner_settings(kind.kind, self.recipe.policy.settings, stage.settings)
         rows = self._rows()
         n = sum(len(part.action) for part in rows)
         run = self._run_settings(stage.updates, replay=Replay(capacity=n, priority=0.0))
-        learner = kind(settings, N_FEATURES, len(self.grid), run)
-        _begin_with(learner, weights)
         buffer = new_replay(run.replay, N_FEATURES, len(self.grid))
         for part in rows:
             buffer.add(part)
-        return self._train(name, learner, buffer, None)
+        return self._train(name, self._learner(name, run, weights), buffer, None)
 
     def _work(
         self, name: str, online: Online, pool: AnyPool, weights: dict[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
         """Learn by working orders of `pool`; returns the weights it ended with."""
         recipe = self.recipe
-        kind = LEARNERS[recipe.policy.type]
         collecting = Collecting(
             gamma=recipe.gamma, steps=recipe.steps, commit=online.commit,
             exploring=online.exploring, first=online.first,
             updates=1.0 / online.per_update,
         )  # fmt: skip
         run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)
-        settings = learner_settings(kind.kind, recipe.policy.settings)
-        learner = kind(settings, N_FEATURES, len(self.grid), run)
-        _begin_with(learner, weights)
+        learner = self._learner(name, run, weights)
         env = self._new_env(pool, online.envs)
-        buffer = new_replay(online.replay, N_FEATURES, len(self.grid))
-        if online.keep_logs:
-            for part in self._rows():
-                buffer.add(part)
-        collector = Collector(env, collecting, locked=self.locked, table=self.grid.table())
+        rows = self._rows()
+        is_rare = rare_by(online.replay, [part.features for part in rows])
+        buffer = new_replay(online.replay, N_FEATURES, len(self.grid), is_rare)
+        for part in rows if online.keep_logs else ():
+            buffer.add(part)
         self._lesson = None
         enter = partial(self._enter, online, pool)
-        enter(0)
+        # Episodes begin as the training is made, or goes on: the lesson is there before them.
+        enter(updates_in(self.folder / name))
+        collector = Collector(env, collecting, locked=self.locked, table=self.grid.table())
         return self._train(name, learner, buffer, collector, enter)
 
     def _train(
@@ -261,7 +255,7 @@ class Pipeline:
         due = [one for one in online.curriculum if one.begins * online.updates <= updates]
         if due and due[-1] is not self._lesson:
             self._lesson = due[-1]
-            orders = msgspec.structs.replace(self.orders, qty_volume=self._lesson.qty_volume)
+            orders = msgspec.structs.replace(self.made.orders, qty_volume=self._lesson.qty_volume)
             pool.enter(
                 OrdersStage(name="lesson", episodes=orders, liquid_share=self._lesson.liquid_share)
             )
@@ -285,7 +279,7 @@ class Pipeline:
             training.export(self.folder / "policy")
         else:
             self._worse += 1
-        return name in _WORKING and self._worse >= self.recipe.validating.patience
+        return name in WORKING and self._worse >= self.recipe.validating.patience
 
     def _replay_validations(self, name: str, updates: int) -> None:
         """What validations said of a stage that goes on from so many updates."""
@@ -295,7 +289,7 @@ class Pipeline:
         write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._best, self._worse = None, 0
         for line in kept:
-            if _STAGES.index(line["stage"]) > _STAGES.index(name):
+            if STAGES.index(line["stage"]) > STAGES.index(name):
                 continue
             if self._best is None or line["score"] > self._best["score"]:
                 self._best, self._worse = line, 0
@@ -305,9 +299,9 @@ class Pipeline:
     def _judge_teachers(self) -> dict[str, dict[str, float]]:
         """How teachers do in validation, without exploration: what is to be beaten."""
         path = self.folder / "teachers.json"
-        told: dict[str, dict[str, float]] = {}
-        if path.exists():
-            told = json.loads(path.read_text())
+        if not path.exists():
+            write_whole(path, "{}\n")
+        told: dict[str, dict[str, float]] = json.loads(path.read_text())
         names, seed = self.recipe.teaching.teachers, self.recipe.seed
         for k, name in enumerate(names):
             if name in told:
@@ -324,8 +318,7 @@ class Pipeline:
 
     def _summary(self, teachers: dict[str, dict[str, float]]) -> dict[str, float]:
         """Write what came out; returns how the best policy did."""
-        if self._best is None:
-            raise ConfigError(f"{', '.join(_STAGES)}: the recipe has no stage; give one")
+        assert self._best is not None  # each stage judges at its end
         told = {"name": self.recipe.name, "seed": self.recipe.seed, "best": self._best,
                 "teachers": teachers}  # fmt: skip
         write_whole(self.folder / "summary.json", json.dumps(told, indent=1) + "\n")
@@ -336,7 +329,7 @@ class Pipeline:
     def _new_env(self, pool: AnyPool, n: int) -> BatchExecutionEnv:
         return BatchExecutionEnv(
             pool, n, grid=self.grid, venue=self.recipe.impact.venue(),
-            reward=_reward(self.recipe, pool), limits=self.limits.desk(),
+            reward=reward_on(pool, self.recipe.reward), limits=self.limits.desk(),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
         )  # fmt: skip
 
@@ -358,53 +351,3 @@ def train(recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> lis
         path = Path(folder) / f"seed-{seed}" if recipe.seeds > 1 else Path(folder)
         found.append(Pipeline(alone, path, say).run())
     return found
-
-
-def _under(recipe: Recipe) -> EpisodeSettings:
-    """What orders are like under the recipe's limits."""
-    return msgspec.structs.replace(recipe.orders, participation=recipe.risk.participation_cap)
-
-
-def _limits(recipe: Recipe, orders: EpisodeSettings) -> PolicyLimits:
-    """The limits that it learns under."""
-    risk = recipe.risk
-    return limits_of(
-        orders, band_ticks=risk.price_band_ticks, child_max=risk.child_max, fallback=risk.fallback
-    )
-
-
-def _source(recipe: Recipe, orders: EpisodeSettings) -> Source:
-    data = recipe.data
-    if not data.tapes:
-        return simulated(data.markets, data.regimes, orders, recipe.seed)
-    found = recorded(
-        tapes_at(data.tapes), str(data.train), str(data.validation), orders, recipe.seed
-    )
-    if recipe.simulated is None:
-        return found
-    markets = in_markets(data.markets, data.regimes, orders, recipe.seed)
-    return found._replace(markets=markets, told=found.told | told_of(markets))
-
-
-def _reward(recipe: Recipe, pool: AnyPool) -> RewardSettings:
-    """What is earned on orders of `pool`. A market that answers moves with us: paid for the plan, a
-    policy would be paid back what its own orders moved."""
-    if isinstance(pool, SimulatedPool):
-        return msgspec.structs.replace(recipe.reward, plan=0.0)
-    return recipe.reward
-
-
-def _begin_with(learner: Learner, weights: dict[str, NDArray[Any]]) -> None:
-    """Take over those of `weights` that are of the same name and shape: all of a learner of the
-    same kind, the trunk of a cloned policy."""
-    own = {f"networks.{k}": v for k, v in learner.networks.state_dict().items()}
-    given = {k: v for k, v in weights.items() if k.startswith("networks.")}
-    for name, value in list(given.items()):
-        if name.startswith("networks.policy.trunk"):
-            for whose in ("online", "target"):
-                given[name.replace("networks.policy", f"networks.{whose}")] = value
-    taken = {
-        k: given[k] if k in given and given[k].shape == tuple(v.shape) else v.numpy()
-        for k, v in own.items()
-    }
-    learner.load(taken)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
-from paceline.config import Field, Settings, from_dict
+from paceline.config import Field, Settings
 from paceline.decision.actions import ActionGrid, Price
 from paceline.env.batch_env import RewardSettings
 from paceline.env.episodes import EpisodeSettings
@@ -185,7 +184,9 @@ class Online(Settings, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1000)],
         Field("Decisions for which an action is kept to, before the next choice.", ""),
     ] = 1
-    first: Annotated[Count, Field("Decisions before the first update.", "")] = 20_000
+    first: Annotated[
+        Count, Field("Rows before the first update, one for each action that was begun.", "rows")
+    ] = 20_000
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
     replay: Annotated[Replay, Field("What is kept of the past.", "")] = Replay()
     keep_logs: Annotated[bool, Field("Whether the logs begin the replay.", "")] = True
@@ -253,12 +254,3 @@ class Recipe(Settings, frozen=True, kw_only=True):
             raise ConfigError(
                 "clone: begins anew and forgets policy.checkpoint; leave one of them out"
             )
-
-
-def learner_settings(kind: type[Settings], *given: dict[str, Any] | None) -> Any:
-    """Settings of a learner: `given`, the later over the earlier."""
-    joined: dict[str, Any] = {}
-    for one in given:
-        joined |= one or {}
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}
-    return from_dict({name: value for name, value in joined.items() if name in known}, kind)

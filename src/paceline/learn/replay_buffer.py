@@ -12,12 +12,13 @@ draws a fixed share of each batch from them. Weights correct for priorities and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.schema import NAMES
 from paceline.errors import InputError
 from paceline.learn.settings import Replay
 from paceline.learn.sum_tree import draw, leaves_for, put
@@ -348,6 +349,23 @@ def new_replay(
         raise InputError("replay.rare_capacity: is_rare is not given; say which rows are rare")
     rare = ReplayBuffer(settings.rare_capacity, n_features, n_actions, priority=settings.priority)
     return MixedReplay(usual, rare, settings.rare_share, is_rare)
+
+
+def rare_by(
+    settings: Replay, logged: Sequence[NDArray[np.float32]]
+) -> Callable[[Transitions], NDArray[np.bool_]] | None:
+    """What tells rows of rare regimes: where `settings.rare_feature` is above its quantile in
+    `logged`, each `[n, N_FEATURES]` as networks see them; None where none are kept apart.
+
+    Raises `InputError` where nothing was logged."""
+    if not settings.rare_capacity:
+        return None
+    at = NAMES.index(settings.rare_feature)
+    values = np.concatenate([np.zeros(0, np.float32), *(rows[:, at] for rows in logged)])
+    if not len(values):
+        raise InputError("replay.rare_above: is a quantile of the logs, and they are empty; log")
+    edge = np.quantile(values, settings.rare_above)
+    return lambda rows: np.asarray(rows.features[:, at] > edge)
 
 
 def weights(chance: NDArray[np.float64], rows: int, correction: float = 1.0) -> NDArray[np.float32]:

@@ -159,6 +159,12 @@ class Replay(Settings, frozen=True, kw_only=True):
     rare_capacity: Annotated[
         Annotated[int, Meta(ge=0)], Field("Rows kept of rare regimes; 0: none apart.", "rows")
     ] = 0
+    rare_feature: Annotated[
+        str, Field("The feature that tells them: rare is where it is high.", "")
+    ] = "volatility_300s"
+    rare_above: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)], Field("From this quantile of the logs on.", "")
+    ] = 0.95
     rare_share: Annotated[
         Annotated[float, Meta(ge=0, lt=1)], Field("Of a batch, from rare regimes.", "")
     ] = 0.25
@@ -199,7 +205,9 @@ class Collecting(Settings, frozen=True, kw_only=True):
         ),
     ] = 1
     exploring: Annotated[Exploring, Field("Exploration.", "")] = Exploring()
-    first: Annotated[Count, Field("Decisions before the first update.", "")] = 5_000
+    first: Annotated[
+        Count, Field("Rows before the first update, one for each action that was begun.", "rows")
+    ] = 5_000
     updates: Annotated[
         Annotated[float, Meta(gt=0)], Field("Updates for each decision: the replay ratio.", "")
     ] = 0.125
@@ -213,8 +221,9 @@ class Run(Settings, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["deterministic", "eager", "compiled"],
         Field(
-            "Same weights from the same seed; without that promise; through torch.compile, whose "
-            "last bits differ.",
+            "Same weights from the same seed, also if it was cut off while it worked orders: then "
+            "it goes on from the last regular checkpoint; without that promise; through "
+            "torch.compile, whose last bits differ.",
             "",
         ),
     ] = "deterministic"

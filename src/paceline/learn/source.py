@@ -20,6 +20,9 @@ from paceline.market.tape import Tape
 
 _VALIDATION = 1 << 20
 """Seeds of validation lie so far behind those of training."""
+SEEDS = ("seeds", "seeds of validation")
+"""In `Source.told`: of the simulated markets that teachers were logged on, and of those that
+policies were judged on, FIRST..LAST. Learning by working draws markets by other numbers."""
 
 
 class Source(NamedTuple):
@@ -79,6 +82,16 @@ def in_markets(
     return SimulatedPool(list(markets), orders, seed=seed, regimes=dict.fromkeys(regimes, 1.0))
 
 
+def seeds_told(seed: int, logs: int) -> dict[str, str]:
+    """Of a run with this seed, whose log has so many parts."""
+    first = seed + _VALIDATION
+    return dict(zip(SEEDS, (f"{seed}..{seed + logs - 1}", f"{first}..{first}"), strict=True))
+
+
 def told_of(pool: SimulatedPool) -> dict[str, str]:
-    """Name of each market of a pool -> its hash."""
-    return {tape.name: tape.manifest.tape_id for tape in pool.tapes}
+    """Each market of a pool, by number, symbol and regime -> its hash."""
+    markets = zip(pool.tapes, pool.moods, strict=True)
+    return {
+        " ".join([f"market {k}:", tape.instrument.symbol, mood]).strip(): tape.manifest.tape_id
+        for k, (tape, mood) in enumerate(markets)
+    }

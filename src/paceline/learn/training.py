@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from paceline.learn.checkpoint import (
 )
 from paceline.learn.collecting import Collector
 from paceline.learn.learner import Learner, Step
-from paceline.learn.lines import add_line
+from paceline.learn.lines import add_line, keep_lines
 from paceline.learn.policy import served
 from paceline.learn.replay_buffer import AnyReplay, Drawn
 from paceline.learn.settings import Run
@@ -99,7 +100,8 @@ class Training:
         not touch; where it says so the run stops, with a checkpoint.
 
         Raises `LearningError` if it goes astray (the batch is saved), `CheckpointError` if a
-        checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint."""
+        checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint; a
+        deterministic run that collects has regular ones only."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with mode_of(self.run), asked_to_stop() as asked:
             while self.learner.updates < self.run.updates:
@@ -110,13 +112,28 @@ class Training:
                     self._log()
                 if at % (every or self.run.log_every) == 0 or last:
                     stops = watch(self)
-                if at % self.run.checkpoint_every == 0 or last or stops or asked.is_set():
+                regular = at % self.run.checkpoint_every == 0 or last or stops
+                if regular or (asked.is_set() and not self._only_regular()):
                     self.save()
                 if stops:
                     break
                 if asked.is_set() and not last:
-                    raise KeyboardInterrupt(f"{self._at()} is a checkpoint to go on from")
+                    raise KeyboardInterrupt(self._goes_on_from())
         return self.metrics
+
+    def _only_regular(self) -> bool:
+        """Whether one checkpoint more changes what comes of the run: episodes begin anew there."""
+        return self.collector is not None and self.run.mode == "deterministic"
+
+    def _goes_on_from(self) -> str:
+        there = checkpoints(self.folder)
+        if there and there[-1] == self._at():
+            return f"{there[-1]} is a checkpoint to go on from"
+        where = f"{there[-1]}, the last regular checkpoint" if there else "its beginning"
+        return (
+            f"{self.folder} goes on from {where}, {self.learner.updates - updates_in(self.folder)} "
+            "updates ago, to come to the same weights as if it had not been stopped"
+        )
 
     def save(self, folder: str | Path | None = None) -> Path:
         """Write a checkpoint, to `folder` or the run's own, and begin episodes anew."""
@@ -167,6 +184,7 @@ class Training:
         self.buffer.restore(
             {name[7:]: column for name, column in training.items() if name.startswith("replay.")}
         )
+        keep_lines(self.folder / "log.jsonl", self.learner.updates)
         counters = json.loads(found.manifest.training or "{}")
         self._dice.bit_generator.state = counters["dice"]
         self._owed = counters["owed"]
@@ -274,11 +292,17 @@ def checkpoints(folder: str | Path) -> list[Path]:
     return sorted(path for path in found if (path / "manifest.json").is_file() and not path.suffix)
 
 
+def updates_in(folder: str | Path) -> int:
+    """Updates of the last checkpoint of a run; 0 if there is none."""
+    there = checkpoints(folder)
+    return int(there[-1].name.removeprefix("step-")) if there else 0
+
+
 def mode_in_words(run: Run) -> dict[str, str]:
     """What the last bits of a run's weights depend on."""
     return {
         "mode": run.mode, "device": run.device, "threads": str(run.threads),
-        "torch": str(torch.__version__),
+        "torch": str(torch.__version__), "numpy": np.__version__, "numba": version("numba"),
     }  # fmt: skip
 
 

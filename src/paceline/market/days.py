@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from paceline.errors import ConfigError
 from paceline.market.tape import Tape
+
+_NAME = re.compile(r".+-(\d{4}-\d\d-\d\d)\Z")
+
+
+def day_in(name: str) -> str | None:
+    """The day of a tape, by its name (AMZN-2012-06-21); None for what is no name of a tape."""
+    found = _NAME.match(name)
+    return None if found is None else found[1]
 
 
 def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
