@@ -116,6 +116,24 @@ def test_no_file_holds_code(saved: tuple[Training, Path]) -> None:
             list(pickletools.genops(path.read_bytes()))
 
 
+def test_what_was_there_comes_back_if_a_write_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = trained(QuantileDQN, tmp_path).export(tmp_path / "policy")
+    before = read_checkpoint(folder).manifest.files
+    real = Path.rename
+
+    def cut_off(path: Path, to: Path) -> Path:
+        if path.name == "policy.draft":
+            raise KeyboardInterrupt
+        return real(path, to)
+
+    monkeypatch.setattr(Path, "rename", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        trained(QuantileDQN, tmp_path / "more").export(folder)
+    assert read_checkpoint(folder).manifest.files == before
+
+
 def changed(folder: Path, to: Path, **fields: Any) -> Path:
     """A copy whose manifest says something else."""
     to.mkdir()

@@ -151,13 +151,14 @@ def write_checkpoint(
         shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(draft, ignore_errors=True)
-        if old.exists() and not folder.exists():
-            old.rename(folder)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CheckpointError(
             f"{folder}: cannot be written ({reason}); earlier checkpoints are whole, make room and "
             "go on from the last"
         ) from None
+    finally:  # whatever came between, a second Ctrl-C among it
+        if old.exists() and not folder.exists():
+            old.rename(folder)
     return folder
 
 

@@ -86,9 +86,9 @@ class Training:
         self._dice = np.random.Generator(np.random.PCG64(self.run.seed))
         self._owed = 0.0
         self._data = dict(self.origin.data)
-        if collector is None:
+        if len(buffer):
             self._data["replay"] = buffer.digest()
-        else:
+        if collector is not None:
             collector.begin(self._seed())
 
     def go(
