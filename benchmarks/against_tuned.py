@@ -16,9 +16,8 @@ from paceline.evaluate.compare import compare
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import Comparison
 from paceline.evaluate.contestants import TrainedChooser, contestant
+from paceline.evaluate.fill_floor import NAIVE
 from paceline.evaluate.tuning import Tuned
-
-NAIVE = "ac"
 
 
 class Against(NamedTuple):
@@ -32,6 +31,13 @@ class Against(NamedTuple):
     cvar95_bps: float  # less that of the tuned one, mean over seeds
     p95_bps: float  # the same of the 95th percentile
     violations: int
+    fill_rate: list[float]  # seed by seed
+    fill_floor: float  # what each has to fill for its cost to mean anything
+
+    @property
+    def fills(self) -> bool:
+        """Whether every seed fills as much of its orders as both schedules, but for a percent."""
+        return min(self.fill_rate) >= self.fill_floor
 
     def told(self) -> dict[str, Any]:
         """For a line of JSON."""
@@ -41,6 +47,8 @@ class Against(NamedTuple):
             "high_bps": [digits(x, 3) for x in self.high_bps], "clear": self.clear,
             "cvar95_bps": digits(self.cvar95_bps, 3), "p95_bps": digits(self.p95_bps, 3),
             "violations": self.violations,
+            "fill_rate": [digits(x) for x in self.fill_rate],
+            "fill_floor": digits(self.fill_floor), "fills": self.fills,
         }  # fmt: skip
 
 
@@ -82,6 +90,8 @@ def against(found: Comparison, model: str) -> Against:
         violations=int(
             sum(cost["violations"].sum() + cost["masked_choices"].sum() for cost in costs)
         ),
+        fill_rate=[found.fill_rate(one, model) for one in runs],
+        fill_floor=found.fill_floor(model),
     )  # fmt: skip
 
 

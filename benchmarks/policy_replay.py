@@ -83,6 +83,7 @@ def main() -> bool:
             and one.clear >= BAR_CLEAR
             and one.cvar95_bps <= 0.0
             and one.violations == 0
+            and one.fills
             for one in told.values()
         ),
         seeds=SEEDS,

@@ -59,7 +59,8 @@ def main() -> bool:
         provided=told.clear == SEEDS
         and told.cvar95_bps <= 0.0
         and told.p95_bps <= MOST_P95_BPS
-        and told.violations == 0,
+        and told.violations == 0
+        and told.fills,
         orders=ORDERS,
         seeds=SEEDS,
         **told.told(),

@@ -51,7 +51,7 @@ def main() -> bool:
     told = against(worked(pool(settings), [trained.folder], tuned, settings, out), SIMULATED)
     return announce(
         "train_demo", minutes, "minutes", BAR_MINUTES, AT_MOST,
-        provided=told.clear == 1 and told.violations == 0,
+        provided=told.clear == 1 and told.violations == 0 and told.fills,
         **told.told(),
     )  # fmt: skip
 

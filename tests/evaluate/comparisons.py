@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from paceline.evaluate.buckets import Bucket
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import PARTS, Comparison
-from paceline.evaluate.outcomes import _MEANS
+from paceline.evaluate.outcomes import MEANS
 from paceline.evaluate.tuning import POOLED, Choice, Scored, Tuned
 
 N = 200
@@ -81,7 +81,7 @@ def _columns(
 ) -> dict[str, NDArray[Any]]:
     cost = mean + moves
     columns: dict[str, NDArray[Any]] = {
-        name: np.zeros(N) for name in (*_MEANS, *PARTS, "shortfall_bps", "given_back_1m_bps")
+        name: np.zeros(N) for name in (*MEANS, *PARTS, "shortfall_bps", "given_back_1m_bps")
     }
     columns |= {
         "parent": np.arange(N),

@@ -9,12 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from evaluate.comparisons import TUNED, comparison
-from paceline.evaluate.compare_page import comparison_text, tuning_table, write_comparison
+from paceline.evaluate.compare_page import (
+    comparison_text,
+    tuning_left_out,
+    tuning_table,
+    write_comparison,
+)
 from paceline.evaluate.compare_plots import waterfall
 from paceline.evaluate.comparison import Comparison
+from paceline.evaluate.tuning import Scored
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,8 @@ def test_the_page_stands_alone_and_says_it_all(found: Comparison, tmp_path: Path
         "new cost 6.00 bps, 4.00 bps less than ac tuned (40 %)",
         "No explanation was given; do not use these figures.",
         "No limit was broken", "Against ac tuned", "Where it comes from", "taking", "timing",
-        "How the baseline was tuned", "ac/mid+5s/10", "105 tactics tried by halving on 2 days",
+        "How the baseline was tuned", "it crosses at the end of each slice with what is left",
+        "cheapest of 2 rivals", "ac/mid+5s/10", "105 tactics tried by halving on 2 days",
         "Wilcoxon", "1 of 2" if "1 of 2" in seen else "2 of 2", "price_band_bps",
     ):  # fmt: skip
         assert part in seen, part
@@ -102,7 +110,28 @@ def test_a_terminal_shows_the_answer_and_the_alarm(found: Comparison) -> None:
     assert "No limit was broken" in shown
 
 
+def test_what_was_cheaper_and_left_out_is_named(tmp_path: Path) -> None:
+    lazy = (Scored("ac/inside/60", 900.0, 4.25, 0.1, 9.0, 0.931, 40),
+            Scored("ac/mid/60", 900.0, 5.0, 0.1, 9.0, 0.95, 40))  # fmt: skip
+    choices = tuple(structs.replace(one, left_out=lazy) for one in TUNED.choices)
+    told = structs.replace(TUNED, choices=2 * choices).as_dict()
+    said = tuning_left_out(told)
+    assert "2 tactics that filled more than 1 % less than the naive one; the cheapest, " in said
+    assert said.endswith("ac/inside/60, cost 4.25 bps and filled 93.1 %.")
+    found = comparison({"ac tuned": 10.0, "new": 9.0})
+    assert "Left out, though" not in words(write_comparison(found, tmp_path / "page.html"))
+    found.tuning = told
+    assert said in words(write_comparison(found, tmp_path / "page.html"))
+
+
+def test_what_a_benchmark_did_cancels_and_is_left_out(found: Comparison) -> None:
+    for row in found.summary():
+        assert not [name for name in row if name.startswith("vs_")]
+        assert "spread_paid_bps" in row
+
+
 def test_nothing_tuned_is_no_table() -> None:
+    assert tuning_left_out(None) == ""
     assert tuning_table(None) is None
     table = tuning_table(TUNED.as_dict())
     assert table is not None

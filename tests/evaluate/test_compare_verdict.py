@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from evaluate.comparisons import N, comparison
@@ -94,6 +96,63 @@ def test_less_done_is_not_cheaper() -> None:
     nobody = verdict_of(comparison({"ac tuned": 10.0, "lazy": 7.5}, fill_rates=rates))
     assert nobody.leader is None
     assert nobody.headline.startswith("Nothing can be compared with ac tuned")
+
+
+def test_a_policy_fills_as_much_as_the_naive_schedule_too() -> None:
+    """A tuned baseline may fill a percent less than the naive one; a policy not two."""
+    costs = {"ac tuned": 10.0, "ac": 11.0, "lazy": 7.5, "new": 9.0}
+    rates = {"ac tuned": 0.982, "ac": 0.99, "lazy": 0.975, "new": 0.981}
+    found = comparison(costs, fill_rates=rates)
+    assert found.fill_floor("calibrated") == pytest.approx(0.98)
+    assert not found.comparable("lazy", "calibrated"), "0.7 % less than the tuned, 1.5 % than naive"
+    assert found.comparable("new", "calibrated")
+    assert leader_of(found) == "new"
+    (apart,) = [detail for detail in verdict_of(found).details if "Not compared" in detail]
+    assert "lazy (ac tuned 98.2 %, ac 99.0 % and lazy 97.5 %)" in apart
+    told = found.as_dict()["against_baseline"]
+    assert {row["policy"]: row["comparable"] for row in told} == {
+        "ac": True, "lazy": False, "new": True,
+    }  # fmt: skip
+    assert found.without({"ac"}).fill_floor("calibrated") == pytest.approx(0.98), "one rule for all"
+    # A naive schedule that is no more than a rival sets no floor.
+    other = comparison({"twap": 10.0, **costs}, fill_rates={"twap": 0.98, **rates})
+    assert other.fill_floor("calibrated") == pytest.approx(0.97)
+
+
+def test_benchmarks_of_policies_demand_the_same_fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    from benchmarks.against_tuned import against
+
+    costs = {"ac tuned": 10.0, "ac": 11.0, "run/1": 7.5, "run/2": 9.0}
+    rates = {"ac tuned": 0.982, "ac": 0.99, "run/1": 0.975, "run/2": 0.981}
+    told = against(comparison(costs, fill_rates=rates), "calibrated")
+    assert told.told()["fill_rate"] == [0.975, 0.981]
+    assert told.told()["fill_floor"] == 0.98
+    assert not told.fills
+    assert not told.told()["fills"]
+    assert against(comparison(costs, fill_rates={**rates, "run/1": 0.98}), "calibrated").fills
+
+
+def test_the_cheapest_of_several_is_shown_with_an_interval_for_that() -> None:
+    alone = verdict_of(comparison({"ac tuned": 5.0, "new": 4.0}))
+    assert not any("Bonferroni" in detail for detail in alone.details)
+    # Too lazy to be compared, or looking ahead: no rival.
+    rates = {"lazy": 0.9}
+    costs = {"ac tuned": 5.0, "new": 4.0, "oracle": 1.0, "lazy": 2.0}
+    one = verdict_of(comparison(costs, fill_rates=rates, ahead=frozenset({"oracle"})))
+    assert not any("Bonferroni" in detail for detail in one.details)
+    found = comparison({"ac tuned": 5.0, "new": 4.7, "other": 5.1, "third": 5.2})
+    (said,) = [detail for detail in verdict_of(found).details if "Bonferroni" in detail]
+    plain, wide = found.sureness("new", "calibrated").mean, found.among("new", "calibrated", 3)
+    assert wide.mean_bps == plain.mean_bps
+    assert wide.low_bps < plain.low_bps < plain.high_bps < wide.high_bps
+    assert found.among("new", "calibrated", 1) == plain
+    bounds = f"{wide.low_bps:.2f} to {wide.high_bps:.2f} bps".replace("-", "\N{MINUS SIGN}")
+    assert said.startswith("It is the cheapest of 3 rivals")
+    assert f"(Bonferroni, 98.3 % each) is {bounds}" in said
+    assert ("holds 0" in said) == (wide.high_bps >= 0.0)
+    many = comparison({"ac tuned": 5.0, **{f"p{k}": 6.0 + k for k in range(21)}})
+    assert any("is not adjusted" in detail for detail in verdict_of(many).details)
 
 
 def test_a_sign_that_depends_on_the_queue_is_said() -> None:

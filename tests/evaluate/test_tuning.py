@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from paceline.engine.queue import FillModel
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate import tuning
 from paceline.evaluate.compare_settings import CompareSettings
+from paceline.evaluate.fill_floor import TUNED
 from paceline.evaluate.tuning import (
-    NAME,
     POOLED,
     Choice,
     Scored,
@@ -96,15 +97,32 @@ def test_the_best_that_fills_its_orders_wins(tuned: Tuned) -> None:
         costs = [one.mean_bps for one in choice.ranking]
         assert costs == sorted(costs)
         assert all("cross" not in one.policy for one in choice.ranking), "leaves a third over"
+        # Nearly all that cross were cheaper, on the few orders of the first rung.
+        assert 12 <= len(choice.left_out) <= 15
+        assert all("cross" in one.policy for one in choice.left_out)
+        assert choice.left_out[0].mean_bps == min(one.mean_bps for one in choice.left_out)
+        assert max(one.mean_bps for one in choice.left_out) < choice.best.mean_bps
     whole = tuned.choice("pessimistic", POOLED)
     assert whole.best.orders == 640
     assert tuned.choice("pessimistic", "A").best.orders == 320
     assert tuned.days == ("2024-01-02", "2024-01-03")
 
 
+def test_a_tactic_fills_one_percent_less_at_most() -> None:
+    def scored(policy: str, mean_bps: float, fill_rate: float) -> Scored:
+        return Scored(policy, 900.0, mean_bps, 0.1, 9.0, fill_rate, 10)
+
+    naive = scored("naive", 5.0, 0.99)
+    tactics = [naive, scored("good", 4.0, 0.981), scored("lazy", 3.0, 0.979),
+               scored("dear and lazy", 4.5, 0.979)]  # fmt: skip
+    whole, lazy = tuning._ranked(tactics)
+    assert [one.policy for one in whole] == ["good", "naive"]
+    assert [one.policy for one in lazy] == ["lazy"], "what would not have won is not named"
+
+
 def test_each_name_is_worked_in_its_own_way(tuned: Tuned) -> None:
     who = tuned.schedule()
-    assert who.name == NAME
+    assert who.name == TUNED
     assert who.on("pessimistic", "A")[0].n_slices == 15
     assert who.on("pessimistic", "B")[0].n_slices == 30
     assert who.on("pessimistic", "new name")[0].n_slices == 15
@@ -116,6 +134,12 @@ def test_each_name_is_worked_in_its_own_way(tuned: Tuned) -> None:
 def test_it_is_read_as_it_was_written(tuned: Tuned, tmp_path: Path) -> None:
     path = tuned.save(tmp_path / "deep" / "tuned.json")
     assert Tuned.load(path) == tuned
+    older = json.loads(path.read_text())
+    for choice in older["choices"]:
+        del choice["left_out"]
+    path.write_text(json.dumps(older))
+    assert Tuned.load(path).choices[0].ranking == tuned.choices[0].ranking
+    assert Tuned.load(path).choices[0].left_out == ()
     (tmp_path / "bad.json").write_text('{"days": 3}')
     with pytest.raises(InputError, match=r"bad\.json: holds no tuned baseline"):
         Tuned.load(tmp_path / "bad.json")

@@ -130,6 +130,30 @@ def imported(tapes: list[Tape], folder: Path, of: Rows, sent: Rows, **changes: o
     return main(words), folder / "log"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({0: "none.csv"}, "children: none.csv is no file; give a CSV or Parquet that is there"),
+        ({2: "none.csv"}, "parents: none.csv is no file; give a CSV or Parquet that is there"),
+        ({-1: "afile"}, "out: afile is a file; give a folder"),
+    ],
+)
+def test_files_that_are_not_there_are_named(
+    tapes: list[Tape], desk, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, change: dict[int, str], said: str,
+) -> None:  # fmt: skip
+    files = written(tmp_path, desk[0], desk[1])
+    (tmp_path / "afile").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    words = [str(files[0]), "--parents", str(files[1]), "--mapping", str(files[2]), "--tape",
+             str(tapes[0].path.parent), "-o", str(tmp_path / "log")]  # fmt: skip
+    for at, word in change.items():
+        words[at] = word
+    assert main(["import-log", *words]) == 2
+    assert capsys.readouterr().err == f"paceline import-log: {said}\n"
+    assert (tmp_path / "afile").read_text() == "mine"
+
+
 def aside_in(log: Path) -> list[dict[str, str]]:
     with open(log / "set-aside.csv", newline="") as file:
         return list(csv.DictReader(file))

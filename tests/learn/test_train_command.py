@@ -20,6 +20,7 @@ from learn.test_pipeline import recipe_of
 from paceline.cli import build_parser, main
 from paceline.decision.store import FeatureSet
 from paceline.evaluate.run_files import read_run
+from paceline.evaluate.run_page import headline, write_run
 from paceline.learn.checkpoint import read_manifest
 from paceline.learn.policy import load_policy
 from paceline.learn.recipe import ActionSet
@@ -31,7 +32,7 @@ QUICK = ("--orders", "4", "--horizon", "2m", "--fill-model", "pessimistic", "--j
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("days")
-    for seed, day in enumerate(DAYS[:3]):
+    for seed, day in enumerate(DAYS):  # the last is to compare on
         random_day(seed, day).save(folder / f"TINY-{day}.tape")
     return folder
 
@@ -110,6 +111,10 @@ def test_progress_is_few_lines_without_a_terminal(
     last = [line for line in lines if line.startswith("online")][-1]
     assert re.match(r"online 20 of 20: loss \S+, .*best \S+ bps", last)
     assert out.splitlines()[-1] == f"report: {tmp_path / 'run' / 'report.html'}"
+    # The same headline as the page has, and no mean without its score.
+    assert out.splitlines()[0] == headline([read_run(tmp_path / "run")])
+    for line in out.splitlines()[1:-1]:
+        assert re.search(r": score \S+, \S+ bps in validation, \S+ % filled", line), line
 
 
 def test_a_checkpoint_says_under_which_limits_it_learnt(run: Path) -> None:
@@ -142,7 +147,7 @@ def test_a_comparison_under_other_limits_is_refused_by_name(
 ) -> None:
     policy = str(run / "seed-1")
     status = main(
-        ["compare", "--tape", str(days), "--policies", f"ac,{policy}", "--days", DAYS[2], "-o",
+        ["compare", "--tape", str(days), "--policies", f"ac,{policy}", "--days", DAYS[3], "-o",
          str(tmp_path / "out"), *QUICK, *words]
     )  # fmt: skip
     assert status == 2
@@ -154,13 +159,39 @@ def test_a_comparison_keeps_the_limits_of_its_policies(
 ) -> None:
     status = main(
         ["compare", "--tape", str(days), "--policies", f"ac/cross,{run / 'seed-1'}", "--days",
-         DAYS[2], "-o", str(tmp_path / "out"), *QUICK, "--participation", "0.5", "--child-max",
+         DAYS[3], "-o", str(tmp_path / "out"), *QUICK, "--participation", "0.5", "--child-max",
          "50", "--qty-least", "0.5", "--qty-most", "0.5"]
     )  # fmt: skip
     assert status == 0
     assert "No limit was broken" in capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert found["settings"]["child_max"] == 50
+
+
+@pytest.mark.parametrize("day", [DAYS[1], DAYS[2], f"{DAYS[2]}..{DAYS[3]}"])
+def test_a_policy_is_not_compared_on_days_that_it_has_seen(
+    run: Path, days: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], day: str
+) -> None:
+    policy = str(run / "seed-1")
+    limits = ("--participation", "0.5", "--child-max", "50")
+    words = ["compare", "--tape", str(days), "--policies", f"ac,{policy}", "--days", day, "-o",
+             str(tmp_path / "out"), *QUICK, *limits]  # fmt: skip
+    assert main(words) == 2
+    said = f"policies: {policy} was trained or validated on days up to {DAYS[2]}, and {day[:10]} is"
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_that_nobody_taught_has_a_page(run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run / "seed-1", tmp_path / "run")
+    path = tmp_path / "run" / "recipe.yaml"
+    told = yaml.safe_load(path.read_text())
+    told["teaching"] |= {"teachers": [], "logs": ["out/log-of-desk"]}
+    path.write_text(yaml.safe_dump(told))
+    (tmp_path / "run" / "teachers.json").write_text("{}\n")
+    page = write_run([tmp_path / "run"], tmp_path / "report.html")
+    assert "No teacher is there to compare with." in text_of(page.read_text())
 
 
 def test_a_trained_policy_is_logged_with_its_probabilities(

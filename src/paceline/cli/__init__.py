@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from paceline import __version__
 from paceline.cli import (
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         if error.filename is None:
             raise  # no file of the user's
+        out = getattr(args, "out", None)
+        if error.errno in (errno.EEXIST, errno.ENOTDIR) and out is not None and Path(out).is_file():
+            return _fail(args.verb, f"out: {out} is a file; give a folder")
         return _fail(args.verb, f"{error.filename}: {error.strerror}; give another path")
     return 0
 

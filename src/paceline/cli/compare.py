@@ -32,7 +32,9 @@ A policy is a schedule with its tactic (see `paceline backtest --help`), or one 
 
 With --tune-days or --tuned the baseline is Almgren-Chriss with the tactic that was best on days
 before those compared; plain ac is shown beside it. Otherwise it is the first policy. Tapes of no
-range only teach. What has been worked is kept, so the same command goes on where it was cut off.
+range only teach. A trained policy is compared on days after those that it was trained and validated
+on, or in markets of other seeds. What has been worked is kept, so the same command goes on where it
+was cut off.
 """
 
 
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from paceline.decision.regimes import LiquidityRegimes
-    from paceline.evaluate.compare import check_limits, compare, models_of
+    from paceline.evaluate.compare import check_limits, check_unseen, compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
 
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
@@ -102,6 +104,7 @@ def run(args: argparse.Namespace) -> None:
         bar.say("opening")
         tapes = open_tapes(args.tape) if args.tape else []
         pool, days, notes = _pool(args, tapes, settings)
+        check_unseen(who, pool, settings)  # as above
         models = [model.name.lower() for model in models_of(settings, pool)]
         tuned = _tuned(args, tapes, settings, days, bar, jobs)
         if tuned is not None:

@@ -63,6 +63,10 @@ def run(args: argparse.Namespace) -> None:
     from paceline.learn.desk_log import EXACT, NEAR
     from paceline.market.days import within
 
+    for field in ("children", "parents"):
+        path: Path = getattr(args, field)
+        if not path.is_file():
+            raise ConfigError(f"{field}: {path} is no file; give a CSV or Parquet that is there")
     mapping = load_yaml(args.mapping, ChildOrderMapping)
     grid = load_yaml(args.grid, ActionGrid) if args.grid else EXTENDED
     orders = load_yaml(args.config, EpisodeSettings) if args.config else EpisodeSettings()

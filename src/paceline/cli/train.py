@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
     recipe = load_recipe(args.recipe, _given(data), **_given(more))
     folder = args.out or Path("out") / recipe.name
 
-    from paceline.evaluate.run_page import write_run
+    from paceline.evaluate.run_files import read_run
+    from paceline.evaluate.run_page import headline, write_run
     from paceline.learn.pipeline import train
 
     with progress_bar(lines=True) as bar:
@@ -84,16 +85,24 @@ def run(args: argparse.Namespace) -> None:
         page = folder / "report.html"
         if len(found) > 1:
             write_run([one.folder for one in found], page)
+    print(headline([read_run(one.folder) for one in found]))
     for one in found:
         best = one.best
         print(
-            f"{one.folder / 'policy'}: {best['mean_bps']:.2f} bps in validation, CVaR95 "
-            f"{best['cvar95_bps']:.1f}, {100 * best['fill_rate']:.1f} % filled, "
+            f"{one.folder / 'policy'}: {_told(best)}, CVaR95 {best['cvar95_bps']:.1f}, "
             f"{best['violations']:.0f} violations"
         )
         for name, teacher in one.teachers.items():
-            print(f"  {name}: {teacher['mean_bps']:.2f} bps, {100 * teacher['fill_rate']:.1f} %")
+            print(f"  {name}: {_told(teacher)}")
     print(f"report: {page}")
+
+
+def _told(validated: dict[str, float]) -> str:
+    """The score first: by its mean alone one who leaves shares looks cheap."""
+    return (
+        f"score {validated['score']:.2f}, {validated['mean_bps']:.2f} bps in validation, "
+        f"{100 * validated['fill_rate']:.1f} % filled"
+    )
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 class RewardSettings(Settings, frozen=True, kw_only=True):
     """What each term of the reward weighs. All are in bps of arrival notional, and never positive
-    but the first and the last: shortfall can fall, and a plan can lose. What fills cost is in the
+    but the first and `plan`: shortfall can fall, and a plan can lose. What fills cost is in the
     price already, so that steps of shortfall and the total are two ways to say the same, and the
     rest is shaping."""
 

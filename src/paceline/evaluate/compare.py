@@ -37,6 +37,7 @@ from paceline.evaluate.contestants import (
     family,
     identity,
     looks_ahead,
+    seen_by,
 )
 from paceline.evaluate.per_order import SIMULATED, Columns
 from paceline.evaluate.worked import Progress, Workshop, episode_settings, limits_here
@@ -56,6 +57,15 @@ def check_limits(who: Sequence[Contestant], settings: CompareSettings) -> list[s
         else:
             one.limits.check(one.name, here)
     return unknown
+
+
+def check_unseen(who: Sequence[Contestant], pool: AnyPool, settings: CompareSettings) -> None:
+    """Raises `ConfigError` for a policy that has seen what is compared, or anything later."""
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    for one in who:
+        seen = seen_by(one)
+        if seen is not None:
+            seen.check(one.name, pool, seeds)
 
 
 def models_of(settings: CompareSettings, pool: AnyPool) -> list[FillModel]:
@@ -90,8 +100,8 @@ def compare(
         explanation: why a gain that looks too good is none, for the report.
         regimes: fitted on training days, to split the differences by.
 
-    Raises `ConfigError` for policies that are none, and for regimes that were fitted on the days
-    compared.
+    Raises `ConfigError` for policies that are none, that learnt under other limits, or that have
+    seen the days, or the seeds of markets, that are compared; and for regimes fitted on these days.
     """
     settings = settings or CompareSettings()
     urgency = Urgency(settings.half_life_s, None)
@@ -113,6 +123,7 @@ def compare(
                 f"from {first} on; fit them on earlier days"
             )
     unknown = check_limits(who, settings)
+    check_unseen(who, pool, settings)
     episodes, seeds = _drawn(pool, settings)
     shop = Workshop(pool, settings, jobs)
     seen, good = shop.begun(episodes)

@@ -19,6 +19,7 @@ from paceline.evaluate.compare_plots import buckets_figure, parts_figure, waterf
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.compare_verdict import CompareVerdict, limits_kept, under, verdict_of
 from paceline.evaluate.comparison import PARTS, Comparison
+from paceline.evaluate.fill_floor import LESS
 from paceline.evaluate.headings import FILLS, POLICY, shown_settings
 from paceline.evaluate.notes import merged
 from paceline.evaluate.report import summary_table
@@ -83,7 +84,11 @@ def against_table(found: Comparison, models: Sequence[str]) -> Table:
         Column("t, days", "p", "the same over the means of days and names"),
         Column("Wilcoxon", "p", "signed ranks, two-sided"),
         Column("cheaper on", "% of orders"),
-        Column("filled", "%", "less than the baseline's: not compared"),
+        Column(
+            "filled",
+            "%",
+            f"more than {100 * LESS:g} % below {' or '.join(found.measures)}: not compared",
+        ),
         Column("seeds", "clear", "of all seeds, those that alone find it cheaper at 95 %"),
     ]
     rows = [_against(found, p, m) for p in found.rivals for m in models]
@@ -131,7 +136,7 @@ def _against(found: Comparison, policy: str, model: str) -> list[Cell]:
         _p(tests.cluster_p),
         _p(tests.wilcoxon_p),
         percent(float(np.mean(ours["shortfall_bps"] < base["shortfall_bps"]))),
-        percent(float(ours["fill_rate"].mean()), kind="" if alike else "doubtful"),
+        percent(found.fill_rate(policy, model), kind="" if alike else "doubtful"),
         Cell(f"{seeds.cheaper} of {seeds.n}"),
     ]
 
@@ -265,6 +270,21 @@ def tuning_table(tuning: dict[str, Any] | None) -> Table | None:
     )  # fmt: skip
 
 
+def tuning_left_out(tuning: dict[str, Any] | None) -> str:
+    """Which tactics were cheaper and are left out, in a sentence; empty where none is."""
+    lazy = [one for choice in (tuning or {"choices": []})["choices"] for one in choice["left_out"]]
+    if not lazy:
+        return ""
+    n = len({(one["policy"], one["half_life_s"]) for one in lazy})
+    least = min(lazy, key=lambda one: float(one["mean_bps"]))
+    return (
+        f"Left out, though cheaper on the orders that they were tried on: {plural(n, 'tactic')} "
+        f"that filled more than {100 * LESS:g} % less than the naive one; the cheapest, "
+        f"{least['policy']}, cost {plain(least['mean_bps'])} bps and filled "
+        f"{plain(100 * least['fill_rate'], 1)} %."
+    )
+
+
 def lead(found: Comparison) -> str:
     """What was done, in one sentence."""
     parents = found.parents
@@ -313,6 +333,7 @@ def _contents(found: Comparison, title: str | None) -> dict[str, Any]:
         "parts": parts_table(found),
         "limits": limits_table(found),
         "tuning": tuning_table(found.tuning),
+        "left_out": tuning_left_out(found.tuning),
         "settings": shown_settings(CompareSettings, found.settings),
         "notes": merged(found.notes),
     }

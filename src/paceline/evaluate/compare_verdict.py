@@ -13,12 +13,16 @@ import numpy as np
 
 from paceline.evaluate.bootstrap import FEW_CLUSTERS, Bounds, Seeds
 from paceline.evaluate.comparison import ASIDE, PARTS, Comparison
-from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference
+from paceline.evaluate.paired import FEWEST_CLUSTERS, RESAMPLES, PairedDifference
 from paceline.evaluate.per_order import SIMULATED
 from paceline.page.cells import listed, plain, plural
 
 TOO_GOOD = 0.30
 """Share of the baseline's cost from which a saving is a fault until it is explained."""
+
+_MOST_PICKED = RESAMPLES // 200
+"""With more rivals fewer than five resamples lie beyond either end of an interval that is adjusted
+for them."""
 
 _NO_PART = 0.005
 """Basis points that are written as 0.00."""
@@ -46,6 +50,7 @@ def verdict_of(found: Comparison) -> CompareVerdict:
         )
         return CompareVerdict(headline, _uncompared(found), alarms, None)
     details = [
+        *_picked(found, leader),
         *_why(found, leader),
         *_left_over(found, leader),
         *_under_others(found, leader),
@@ -60,8 +65,13 @@ def verdict_of(found: Comparison) -> CompareVerdict:
 def leader_of(found: Comparison) -> str | None:
     """See `CompareVerdict.leader`."""
     model = found.central
-    eligible = [p for p in found.rivals if p not in found.ahead and found.comparable(p, model)]
-    return min(eligible, key=lambda p: found.sureness(p, model).mean.mean_bps, default=None)
+    return min(_eligible(found), key=lambda p: found.sureness(p, model).mean.mean_bps, default=None)
+
+
+def _eligible(found: Comparison) -> list[str]:
+    """Who may lead."""
+    model = found.central
+    return [p for p in found.rivals if p not in found.ahead and found.comparable(p, model)]
 
 
 def limits_kept(found: Comparison) -> str:
@@ -122,6 +132,27 @@ def _of_cost(saving: Bounds) -> str:
 
 def _range(pair: PairedDifference) -> str:
     return f"{plain(pair.low_bps)} to {plain(pair.high_bps)}"
+
+
+def _picked(found: Comparison, leader: str) -> list[str]:
+    """What picking the cheapest of several makes of the interval."""
+    n = len(_eligible(found))
+    if n < 2:
+        return []
+    if n > _MOST_PICKED:
+        return [
+            f"It is the cheapest of {n} rivals, so chance helped it; its interval is not adjusted "
+            "for that, for too few resamples would lie beyond one that is."
+        ]
+    pair = found.among(leader, found.central, n)
+    if math.isnan(pair.low_bps):
+        return []
+    holds = ", and holds 0" if pair.low_bps <= 0.0 <= pair.high_bps else ""
+    return [
+        f"It is the cheapest of {n} rivals, so chance helped it: the interval of its difference "
+        f"that allows for that (Bonferroni, {plain(100 - 5 / n, 1)} % each) is {_range(pair)} bps"
+        f"{holds}."
+    ]
 
 
 def _why(found: Comparison, leader: str) -> list[str]:
@@ -242,8 +273,8 @@ def _uncompared(found: Comparison) -> list[str]:
     notes = []
     if apart:
         rates = [
-            f"{p} {plain(100 * float(found.select(p, model)['fill_rate'].mean()), 1)} %"
-            for p in [found.baseline, *apart]
+            f"{p} {plain(100 * found.fill_rate(p, model), 1)} %"
+            for p in dict.fromkeys([*found.measures, *apart])
         ]
         notes.append(
             f"Not compared, because they filled less of their orders: {listed(apart)} "

@@ -24,7 +24,8 @@ from paceline.evaluate.bootstrap import (
     seeds_summary,
 )
 from paceline.evaluate.buckets import Bucket
-from paceline.evaluate.outcomes import Outcomes
+from paceline.evaluate.fill_floor import NAIVE, TUNED, fill_floor
+from paceline.evaluate.outcomes import MEANS, Outcomes
 from paceline.evaluate.paired import PairedDifference, paired_difference
 from paceline.evaluate.per_order import Columns
 
@@ -75,6 +76,12 @@ class Comparison(Outcomes):
         """(policy, fill model) -> against the baseline, with intervals."""
         self.part = cache(self._part)
         """(policy, fill model, part) -> how much dearer than the baseline it is in this part."""
+        self.fill_floor = cache(self._fill_floor)
+        """Fill model -> least mean fill rate of a policy that can be compared."""
+
+    # Of one order on both sides, what a benchmark did cancels: the mean against each is the same,
+    # and says nothing that the trading cost does not.
+    means = tuple(name for name in MEANS if not name.startswith("vs_"))
 
     @property
     def answers(self) -> bool:
@@ -111,6 +118,7 @@ class Comparison(Outcomes):
             self.explanation, families,
         )  # fmt: skip
         found.sureness, found.part = self.sureness, self.part  # of the same baseline
+        found.fill_floor = self.fill_floor
         return found
 
     def clusters(self) -> NDArray[Any]:
@@ -132,6 +140,14 @@ class Comparison(Outcomes):
         cost, base = self._both(policy, model, "shortfall_bps")
         return paired_difference(cost[rows], base[rows], self.clusters()[rows])
 
+    def among(self, policy: str, model: str, n: int) -> PairedDifference:
+        """The difference with an interval for one that was picked among `n`: that of each holds at
+        1 - 0.05 / n, so that all hold together at 95 %.
+
+        Bonferroni, by Dunn, "Multiple Comparisons Among Means" (1961)."""
+        both = self._both(policy, model, "shortfall_bps")
+        return paired_difference(*both, self.clusters(), level=1.0 - 0.05 / n)
+
     def over_seeds(self, policy: str, model: str) -> Seeds:
         """The same difference seed by seed."""
         seeds = self.parents["seed"]
@@ -144,11 +160,22 @@ class Comparison(Outcomes):
         return seeds_summary([self.sureness(p, model).mean for p in self.families[family]])
 
     def comparable(self, policy: str, model: str) -> bool:
-        """Whether a policy filled as much of its orders as the baseline did, but for a percent.
-        What is not filled counts at a mid at which nobody traded it, so leaving it looks cheap; who
-        fills more has no advantage of it."""
-        ours, theirs = self._both(policy, model, "fill_rate")
-        return float(ours.mean() - theirs.mean()) >= -0.01
+        """Whether a policy filled enough of its orders: see `fill_floor`."""
+        return self.fill_rate(policy, model) >= self.fill_floor(model)
+
+    def fill_rate(self, policy: str, model: str) -> float:
+        """Mean share of its orders that a policy filled."""
+        return float(self.select(policy, model)["fill_rate"].mean())
+
+    @property
+    def measures(self) -> list[str]:
+        """Those that a policy must fill as much as: the baseline, and where that was tuned, which
+        may have cost it a little, the naive schedule beside it."""
+        naive = [NAIVE] if self.baseline == TUNED and NAIVE in self.policies else []
+        return [self.baseline, *naive]
+
+    def _fill_floor(self, model: str) -> float:
+        return fill_floor(*(self.fill_rate(policy, model) for policy in self.measures))
 
     def _both(
         self, policy: str, model: str, column: str
@@ -226,6 +253,8 @@ class Comparison(Outcomes):
             "policy": policy,
             "fill_model": model,
             "comparable": self.comparable(policy, model),
+            "fill_rate": self.fill_rate(policy, model),
+            "fill_floor": self.fill_floor(model),
             **_flat(sure.mean),
             "cvar95": sure.cvar95._asdict(),
             "saving": sure.saving._asdict(),

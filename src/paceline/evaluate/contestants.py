@@ -23,6 +23,7 @@ from paceline.decision.chance import any_legal
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.policies import SCHEDULES, Policy, Urgency, parse_policy
 from paceline.errors import ConfigError
+from paceline.evaluate.trained_on import TrainedOn, trained_on
 from paceline.units import NS_PER_S
 
 COLLAR_BPS = 100.0
@@ -33,8 +34,9 @@ _LOOK_S = 5.0
 class Chooser(Protocol):
     """Something that chooses actions, for many orders at once.
 
-    One that was trained may have a `family` besides, the same for all seeds of its training, and an
-    `identity`, which tells its weights from any others.
+    One that was trained may have a `family` besides, the same for all seeds of its training, an
+    `identity`, which tells its weights from any others, and `seen`, the days and markets that it
+    was trained and validated on (`evaluate.trained_on`).
     """
 
     name: str
@@ -103,6 +105,7 @@ class TrainedChooser:
         self.name, self.grid = folder, grid
         self._policy = load_policy(path, grid=grid)
         self.identity, self.limits = self._policy.name, self._policy.limits
+        self.seen = trained_on(found.manifest.data)
         run = Path(folder)
         self.family = str(run.parent) if run.name.startswith("seed-") else None
 
@@ -148,6 +151,11 @@ def identity(who: Contestant) -> str:
 def family(who: Contestant) -> str | None:
     """What a trained policy shares with those of other seeds of its training, if it says so."""
     return getattr(who, "family", None)
+
+
+def seen_by(who: Contestant) -> TrainedOn | None:
+    """What `who` was trained and validated on, if it says so."""
+    return getattr(who, "seen", None)
 
 
 def looks_ahead(who: Contestant) -> bool:

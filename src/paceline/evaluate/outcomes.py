@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 from paceline.cost.tail import summarize
 from paceline.evaluate.per_order import Columns
 
+MEANS = (
+    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps",
+    "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
+    "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
+    "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
+    "fill_rate", "swept_share", "maker_share", "participation", "children", "child_fill_rate",
+    "time_to_fill_s", "partial_share", "cancels_per_child", "replaces", "rejects",
+)  # fmt: skip
+"""Columns whose means a summary has."""
+
 
 class Outcomes:
     """Many parent orders, each worked by every policy under every fill model. Costs are in basis
@@ -20,6 +30,8 @@ class Outcomes:
     """One row for each parent order, policy and fill model: its cost and how it was worked."""
     parents: Columns
     """One row for each parent order."""
+    means: tuple[str, ...] = MEANS
+    """Those that a summary has."""
 
     @property
     def policies(self) -> list[str]:
@@ -63,19 +75,9 @@ class Outcomes:
             if cost.n > 1
             else float("nan")
         )
-        for name in _MEANS:
+        for name in self.means:
             row[name] = _mean(rows[name])
         return row
-
-
-_MEANS = (
-    "delay_bps", "trading_bps", "opportunity_bps", "fees_bps",
-    "vs_vwap_bps", "vs_pwp_bps", "vs_ac_bps",
-    "spread_paid_bps", "adverse_1m_bps", "adverse_5m_bps", "adverse_30m_bps",
-    "reversion_1m_bps", "reversion_5m_bps", "reversion_30m_bps", "impact_bps",
-    "fill_rate", "swept_share", "maker_share", "participation", "children", "child_fill_rate",
-    "time_to_fill_s", "partial_share", "cancels_per_child", "replaces", "rejects",
-)  # fmt: skip
 
 
 def _mean(values: NDArray[Any]) -> float:

@@ -27,7 +27,8 @@ class PairedDifference(NamedTuple):
     mean_bps: float
     low_bps: float
     high_bps: float
-    """Bounds of the 95 % percentile interval; NaN with fewer than two orders."""
+    """Bounds of the percentile interval, of 95 % unless another was asked for; NaN with fewer than
+    two orders."""
     n: int
     clusters: int
     by_cluster: bool
@@ -39,8 +40,10 @@ def paired_difference(
     baseline_bps: NDArray[np.float64],
     cluster: NDArray[Any],
     seed: int = 0,
+    level: float = 0.95,
 ) -> PairedDifference:
-    """Compare two policies on the same orders `[n]`; rows where either is NaN are left out.
+    """Compare two policies on the same orders `[n]`, with an interval of `level`; rows where either
+    is NaN are left out.
 
     Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), percentile interval.
     """
@@ -58,7 +61,7 @@ def paired_difference(
     means = np.concatenate(
         [total[drawn].sum(axis=1) / size[drawn].sum(axis=1) for drawn in draws(groups, seed)]
     )
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return PairedDifference(
         float(difference.mean()), float(low), float(high), n, drawing.clusters, drawing.by_cluster
     )

@@ -17,7 +17,7 @@ from paceline.learn.checkpoint import Manifest, read_manifest
 from paceline.learn.lines import read_lines
 from paceline.learn.recipe import Recipe
 
-STAGES = ("clone", "offline", "online")
+STAGES = ("clone", "offline", "simulated", "online")
 
 
 class RunFiles(NamedTuple):
@@ -30,6 +30,7 @@ class RunFiles(NamedTuple):
     best: dict[str, Any]
     """The validation that the policy was kept at."""
     teachers: dict[str, dict[str, float]]
+    """Empty where it learnt from a desk's log alone."""
     validations: list[dict[str, Any]]
     logs: dict[str, list[dict[str, float]]]
     """Lines of each stage that there was, in order."""
@@ -74,7 +75,7 @@ def read_run(folder: str | Path) -> RunFiles:
         recipe=from_dict(told, Recipe),
         told=told,
         best=max(validations, key=lambda one: float(one["score"])),
-        teachers=json.loads((folder / "teachers.json").read_text()),
+        teachers=_teachers(folder / "teachers.json"),
         validations=validations,
         logs={stage: lines for stage, lines in logs.items() if lines},
         manifest=read_manifest(folder / "policy"),
@@ -88,6 +89,11 @@ def teachers_over(runs: Sequence[RunFiles]) -> dict[str, dict[str, float]]:
         name: {what: float(np.mean([run.teachers[name][what] for run in runs])) for what in told}
         for name, told in runs[0].teachers.items()
     }
+
+
+def _teachers(path: Path) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def _lines(path: Path, key: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:

@@ -7,23 +7,24 @@ compare it. Of several seeds one page above theirs.
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paceline.evaluate.fill_floor import fill_floor
 from paceline.evaluate.headings import POLICY, by_path, shown_settings
 from paceline.evaluate.run_files import RunFiles, read_run, teachers_over
 from paceline.evaluate.run_plots import learning_figure, validation_figure
+from paceline.evaluate.trained_on import TrainedOn, trained_on
 from paceline.learn.recipe import Recipe
 from paceline.page.cells import Cell, Column, Table, listed, number, percent, plain, plural
 from paceline.page.ink import HUES
 from paceline.page.writing import write_page
 
-_DAY = re.compile(r"(.+)-(\d{4}-\d\d-\d\d)")
 _TEMPLATE = Path(__file__).with_name("run.html")
 
 
@@ -36,14 +37,18 @@ def write_run(folders: Sequence[str | Path], path: str | Path) -> Path:
 
 def validation_table(runs: Sequence[RunFiles]) -> Table:
     """The best policy of each run and all teachers, on the orders of validation."""
-    rival, teacher = best_teacher(runs)
+    taught = best_teacher(runs)
     columns = [
         POLICY,
         Column("kept at", is_text=True, why="stage and its updates"),
         Column("score", "bps", "what the reward counts, the higher the better"),
         Column("± s.e.", "bps", "standard error of the score, as if orders were independent"),
         Column("mean", "bps", "mean shortfall"),
-        Column("saving", "bps", f"mean shortfall of {rival} less its own"),
+        *(
+            [Column("saving", "bps", f"mean shortfall of {taught[0]} less its own")]
+            if taught
+            else []
+        ),
         Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
         Column("filled", "%"),
         Column("violations", why="actions that were masked"),
@@ -61,7 +66,7 @@ def validation_table(runs: Sequence[RunFiles]) -> Table:
             number(told["score"], kind="least" if told["score"] == best else ""),
             number(told["std_error"]),
             number(told["mean_bps"]),
-            number(teacher["mean_bps"] - told["mean_bps"]),
+            *([number(taught[1]["mean_bps"] - told["mean_bps"])] if taught else []),
             number(told["cvar95_bps"]),
             percent(told["fill_rate"]),
             Cell(f"{told['violations']:,.0f}", kind="clear" if told["violations"] else ""),
@@ -71,13 +76,9 @@ def validation_table(runs: Sequence[RunFiles]) -> Table:
     return Table("best", columns, rows, caption="Underlined: the best score.")
 
 
-def best_teacher(runs: Sequence[RunFiles]) -> tuple[str, dict[str, float]]:
-    """The teacher of the best score over all runs, and how it did; the policy itself where nobody
-    taught."""
-    teachers = teachers_over(runs)
-    if not teachers:
-        return "the policy", runs[0].best
-    return max(teachers.items(), key=lambda pair: pair[1]["score"])
+def best_teacher(runs: Sequence[RunFiles]) -> tuple[str, dict[str, float]] | None:
+    """The teacher of the best score over all runs, and how it did; None where nobody taught."""
+    return max(teachers_over(runs).items(), key=lambda pair: pair[1]["score"], default=None)
 
 
 def compare_command(runs: Sequence[RunFiles]) -> str:
@@ -112,7 +113,7 @@ def _contents(runs: list[RunFiles]) -> dict[str, Any]:
     return {
         "title": f"Training of {first.recipe.name}",
         "lead": _lead(runs),
-        "headline": _headline(runs),
+        "headline": headline(runs),
         "details": _details(runs),
         "hues": {_who(runs, run): i % HUES for i, run in enumerate(runs)},
         "best": validation_table(runs),
@@ -133,23 +134,51 @@ def _who(runs: Sequence[RunFiles], run: RunFiles) -> str:
 def _lead(runs: Sequence[RunFiles]) -> str:
     recipe = runs[0].recipe
     data = recipe.data
+    days = trained_on(runs[0].manifest.data).n_days
     where = (
-        f"on {plural(len(runs[0].manifest.data), 'recorded day')}, trained on {data.train} and "
+        f"on {plural(days, 'recorded day')}, trained on {data.train} and "
         f"validated on {data.validation}"
         if data.tapes
         else f"in simulated markets like {listed(data.markets)}"
     )
     stages = listed(list(runs[0].logs)) or "no stage"
     seeds = "" if len(runs) == 1 else f", with {len(runs)} seeds"
-    kind = recipe.policy.type.replace("_", " ")
-    return f"A policy of {runs[0].manifest.n_actions} actions ({kind}; {stages}) {where}{seeds}."
+    return (
+        f"A policy of {runs[0].manifest.n_actions} actions {where}{seeds}. Stages: {stages}; what "
+        f"validation kept is {_kept(runs)}."
+    )
 
 
-def _headline(runs: Sequence[RunFiles]) -> str:
-    rival, teacher = best_teacher(runs)
-    gains = [run.best["score"] - run.teachers.get(rival, run.best)["score"] for run in runs]
-    cost = plain(float(np.mean([run.best["mean_bps"] for run in runs])))
-    costs = f"{cost} bps in validation, against {plain(teacher['mean_bps'])} of that"
+def _kept(runs: Sequence[RunFiles]) -> str:
+    """Which learner of which stage the policy of each run is."""
+    found = Counter(
+        f"{run.manifest.learner.replace('_', ' ')} of stage {run.best['stage']}" for run in runs
+    )
+    if len(found) == 1:
+        return next(iter(found))
+    return listed([f"{what} ({plural(n, 'seed')})" for what, n in found.most_common()])
+
+
+def headline(runs: Sequence[RunFiles]) -> str:
+    """What came out, in a sentence or two."""
+    taught = best_teacher(runs)
+    cost, filled = (
+        float(np.mean([run.best[what] for run in runs])) for what in ("mean_bps", "fill_rate")
+    )
+    if taught is None:
+        who = "The best policy costs" if len(runs) == 1 else "The best policies cost"
+        return (
+            f"{who} {plain(cost)} bps in validation, with {plain(100 * filled, 1)} % of the orders "
+            "filled. No teacher is there to compare with."
+        )
+    rival, teacher = taught
+    gains = [run.best["score"] - run.teachers[rival]["score"] for run in runs]
+    costs = f"{plain(cost)} bps in validation, against {plain(teacher['mean_bps'])} of that"
+    if filled < fill_floor(teacher["fill_rate"]):
+        costs += (
+            f", but what is left looks cheap: {plain(100 * filled, 1)} % of the orders filled, "
+            f"against {plain(100 * teacher['fill_rate'], 1)} %"
+        )
     if len(runs) > 1:
         ahead = sum(gain > 0 for gain in gains)
         return (
@@ -175,7 +204,8 @@ def _details(runs: Sequence[RunFiles]) -> list[str]:
     if len(runs) > 1:
         said.append(
             f"Between seeds the cost goes from {plain(min(spread))} to {plain(max(spread))} bps. "
-            "Each validates on orders of its own; teachers are shown in the mean over seeds."
+            "Each validates on orders of its own"
+            + ("; teachers are shown in the mean over seeds." if teachers_over(runs) else ".")
         )
     return said
 
@@ -183,13 +213,13 @@ def _details(runs: Sequence[RunFiles]) -> list[str]:
 def _made_from(runs: Sequence[RunFiles]) -> Table:
     """What it takes to repeat it."""
     manifest, recipe = runs[0].manifest, runs[0].recipe
-    log = f"{runs[0].decisions:,} decisions of {listed(recipe.teaching.teachers) or 'nobody'}"
-    if recipe.teaching.logs:
-        log += f"; and {listed(recipe.teaching.logs)}"
+    teaching = recipe.teaching
+    log = [f"{runs[0].decisions:,} decisions of {listed(teaching.teachers)}"]
+    log = [*(log if teaching.teachers else []), *teaching.logs]
     rows = [
         ("seeds", listed([str(run.recipe.seed) for run in runs])),
-        ("days and markets", _days(manifest.data)),
-        ("logged to learn from", log),
+        ("days and markets", _days(trained_on(manifest.data))),
+        ("logged to learn from", "; and ".join(log) or "nothing"),
         ("schema of features", manifest.schema[:12]),
         ("code", manifest.commit or "not in a repository"),
         ("mode", ", ".join(f"{name} {value}" for name, value in manifest.mode.items())),
@@ -198,15 +228,11 @@ def _made_from(runs: Sequence[RunFiles]) -> Table:
     return Table("made-from", columns, [[Cell(name), Cell(value)] for name, value in rows])
 
 
-def _days(data: Mapping[str, str]) -> str:
-    """Names of days by their symbol, first to last; their hashes stand in the manifest."""
-    of: dict[str, list[str]] = {}
-    for name in data:
-        if name != "replay":
-            found = _DAY.fullmatch(name)
-            of.setdefault(found[1] if found else name, []).append(found[2] if found else "")
+def _days(seen: TrainedOn) -> str:
+    """Days by their symbol, first to last, and markets; their hashes stand in the manifest."""
     parts = [
-        f"{symbol} {min(days)} to {max(days)} ({plural(len(days), 'day')})" if days[0] else symbol
-        for symbol, days in of.items()
+        f"{symbol} {days[0]} to {days[-1]} ({plural(len(days), 'day')})"
+        for symbol, days in seen.days.items()
     ]
+    parts += [f"{market} (simulated)" for market in seen.markets]
     return f"{listed(parts)}; their hashes are in policy/manifest.json"

@@ -53,14 +53,16 @@ def validation_figure(runs: Sequence[RunFiles]) -> Figure:
             axes.set_title(title)
             _mark_stages(axes, first)
         panels[-1].set_xlabel("updates, all stages")
-        drawn = svg(figure, "validation", "Validation along the run, with the teachers")
+        also = ", with the teachers" if teachers else ""
+        drawn = svg(figure, "validation", f"Validation along the run{also}")
     n, of = first.recipe.validating.orders, "each run" if len(runs) > 1 else "the run"
     return Figure(
         drawn,
         f"Validation: the same {n:,} parent orders each time. The large dot is the policy that "
-        f"{of} kept, the best by its score. Dashed: teachers without exploration"
-        + (f", the best {_TEACHERS} of {len(teachers)}." if len(ranked) < len(teachers)
-           else "."),
+        f"{of} kept, the best by its score."
+        + (" Dashed: teachers without exploration" if teachers else "")
+        + (f", the best {_TEACHERS} of {len(teachers)}" if len(ranked) < len(teachers) else "")
+        + ("." if teachers else ""),
     )  # fmt: skip
 
 

@@ -7,14 +7,14 @@
 A grid of tactics (number of slices, where to post and whether to follow, how urgent) is worked on
 the same parent orders. Halving: all on few orders, the better third on four times as many, the best
 of those on all. The least mean shortfall wins, for each fill model, over all names and for each
-name alone, among those that fill as much as the naive tactic does, but for a percent: who leaves
-shares over at the mid of the end looks cheap. The days that a comparison is made on have no say: it
-refuses a baseline that has seen them.
+name alone, among those that fill as much as the naive tactic does (`evaluate.fill_floor`); what was
+cheaper and filled less is named. The days that a comparison is made on have no say: it refuses a
+baseline that has seen them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from paceline.errors import ConfigError, InputError
 from paceline.evaluate.compare import models_of
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.contestants import COLLAR_BPS, Schedule
+from paceline.evaluate.fill_floor import TUNED, fill_floor
 from paceline.evaluate.worked import Progress, Workshop, episode_settings
 
 PLACEMENTS = (
@@ -42,14 +43,10 @@ SLICES = (6, 10, 15, 30, 60)
 HALF_LIVES = (0.25, 0.5, 2.0)
 """As shares of the horizon: AC itself takes half of it."""
 
-NAME = "ac tuned"
 POOLED = "all names"
 
 NAIVE = ("ac/touch/30", 0.5)
 """Almgren-Chriss as it is usually taken: how it is written, and its half-life as a share."""
-
-_LESS = 0.01
-"""Most that a tactic may fill less than the naive one."""
 
 _KEEP = 3
 _RUNGS = (16, 4, 1)
@@ -76,6 +73,9 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A symbol, or `all names`."""
     ranking: tuple[Scored, ...]
     """Those that came to the last rung and fill their orders, least mean first."""
+    left_out: tuple[Scored, ...] = ()
+    """Those that filled too little, and were cheaper on the same orders than all that did not; each
+    as it was when it was left out, least mean first."""
 
     @property
     def best(self) -> Scored:
@@ -106,7 +106,7 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (one.fill_model, one.scope): _way(one.best) for one in self.choices
         }  # fmt: skip
         pooled = next(one for one in self.choices if one.scope == POOLED)
-        return Schedule(NAME, _way(pooled.best), special)
+        return Schedule(TUNED, _way(pooled.best), special)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -220,34 +220,48 @@ def _halve(
     # Of all orders in turn, so that a rung has every day and name.
     shuffled = np.random.default_rng(0).permutation(len(episodes))
     ranking: dict[str, list[Scored]] = {}
+    left_out: dict[str, dict[tuple[str, float], Scored]] = {scope: {} for scope in scopes}
     for rung, part in enumerate(_RUNGS):
         some = np.sort(shuffled[: max(len(episodes) // part, 2)])
         costs = [_cost(shop, episodes[some], model, one, progress) for one in left]
-        ranking = {
-            scope: _ranked(
-                [
-                    _scored(one, cost, fills, rows[some])
-                    for one, (cost, fills) in zip(left, costs, strict=True)
-                ]
-            )
-            for scope, rows in scopes.items()
-            if rows[some].any()
-        }
+        ranking = {}
+        for scope, rows in scopes.items():
+            if not rows[some].any():
+                continue
+            scored = [
+                _scored(one, cost, fills, rows[some])
+                for one, (cost, fills) in zip(left, costs, strict=True)
+            ]
+            ranking[scope], lazy = _ranked(scored)
+            for one in scored:  # on more orders than before
+                left_out[scope].pop(_key(one), None)
+            left_out[scope] |= {_key(one): one for one in lazy}
         if rung < len(_RUNGS) - 1:
             keep = max(len(left) // _KEEP, 1)
-            better = {
-                (one.policy, one.half_life_s)
-                for ranked in ranking.values()
-                for one in ranked[:keep]
-            }
+            better = {_key(one) for ranked in ranking.values() for one in ranked[:keep]}
             left = [one for one in left if one in better or one == tactics[0]]
-    return [Choice(model.name.lower(), scope, tuple(found)) for scope, found in ranking.items()]
+    return [
+        Choice(model.name.lower(), scope, tuple(found), tuple(_sorted(left_out[scope].values())))
+        for scope, found in ranking.items()
+    ]
 
 
-def _ranked(scored: Sequence[Scored]) -> list[Scored]:
-    """Least mean first, of those that fill as much as the first, but for a percent."""
-    whole = [one for one in scored if one.fill_rate >= scored[0].fill_rate - _LESS]
-    return sorted(whole, key=lambda one: one.mean_bps)
+def _ranked(scored: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
+    """Least mean first: those that fill as much as the naive one, which is the first; and those
+    that do not, and are cheaper than all that do."""
+    floor = fill_floor(scored[0].fill_rate)
+    whole = _sorted([one for one in scored if one.fill_rate >= floor])
+    return whole, [
+        one for one in scored if one.fill_rate < floor and one.mean_bps < whole[0].mean_bps
+    ]
+
+
+def _sorted(scored: Iterable[Scored]) -> list[Scored]:
+    return sorted(scored, key=lambda one: one.mean_bps)
+
+
+def _key(one: Scored) -> tuple[str, float]:
+    return one.policy, one.half_life_s
 
 
 def _cost(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.evaluate.fill_floor import fill_floor
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
 from paceline.evaluate.per_order import SIMULATED
@@ -20,9 +21,6 @@ from paceline.page.cells import listed, plain, plural, signed
 
 WHOLE = 0.99
 """Mean fill rate from which an order counts as executed."""
-
-_ALIKE = 0.01
-"""Most that fill rates may differ for costs to compare."""
 
 
 class Verdict(NamedTuple):
@@ -46,7 +44,7 @@ class Verdict(NamedTuple):
     def compares(self, model: str) -> bool:
         """Whether all policies filled their orders alike, so that their costs compare."""
         rates = self.fill_rates(model)
-        return min(rates) >= WHOLE and max(rates) - min(rates) <= _ALIKE
+        return min(rates) >= max(WHOLE, fill_floor(*rates))
 
     def fill_rates(self, model: str) -> list[float]:
         """Mean fill rate of each policy under `model`, in the order of the summary."""
@@ -122,7 +120,7 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
 
 def _incomparable(result: Outcomes, verdict: Verdict, model: str) -> str:
     rates = dict(zip(result.policies, verdict.fill_rates(model), strict=True))
-    if max(rates.values()) - min(rates.values()) > _ALIKE:
+    if min(rates.values()) < fill_floor(*rates.values()):
         # The lowest and the highest say it; a list of ten would not be read.
         low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
         return (

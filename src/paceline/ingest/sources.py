@@ -92,7 +92,10 @@ def read(file: RawFile) -> bytes:
             data = file.path.read_bytes()
     except (OSError, zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, EOFError,
             NotImplementedError) as error:  # fmt: skip
-        raise IngestError(f"path: {file.name} cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise IngestError(
+            f"path: {file.name} cannot be read ({reason}); give a readable file, or fetch it again"
+        ) from None
     if data[:2] == _GZIP:
         return _gunzip(data, file)
     if data[:4] == _ZSTD:
