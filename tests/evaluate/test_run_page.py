@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from paceline.config import from_dict
-from paceline.env.simulated_pool import DAY
 from paceline.evaluate import run_page
 from paceline.evaluate.run_files import RunFiles
 from paceline.evaluate.run_page import headline
@@ -19,7 +18,7 @@ from paceline.learn.recipe import Recipe
 from paceline.page.writing import write_page
 
 DATA = {"AAA-2024-03-04": "a", "AAA-2024-03-05": "b", "BBB-2024-03-05": "c", "replay": "d",
-        f"AAA-{DAY}": "e", "seeds": "1..1"}  # fmt: skip
+        "market 0: AAA thin": "e", "seeds": "1..1"}  # fmt: skip
 TEACHERS = {"ac/touch": {"score": -11.0, "mean_bps": 10.95}, "random": {"score": -30.0}}
 
 TEACHER = {"std_error": 0.2, "mean_bps": 20.0, "cvar95_bps": 40.0, "fill_rate": 0.99,
@@ -73,7 +72,7 @@ def test_days_are_counted_and_what_was_kept_is_named(tmp_path: Path) -> None:
     assert "what validation kept is behavior cloning of stage clone." in page
     assert (
         "AAA 2024-03-04 to 2024-03-05 (2 days), BBB 2024-03-05 to 2024-03-05 (1 day) and AAA "
-        "(simulated); their hashes"
+        "thin (simulated); their hashes"
     ) in page
     assert "Dashed: teachers without exploration." in page
     runs = [run_of(1), run_of(2, "online"), run_of(3)]

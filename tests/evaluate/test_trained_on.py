@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paceline.env.simulated_pool import DAY, SimulatedPool
+from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import CheckpointError, ConfigError
 from paceline.evaluate.compare import check_unseen
 from paceline.evaluate.compare_settings import CompareSettings
@@ -15,20 +15,14 @@ from paceline.evaluate.contestants import contestant
 from paceline.evaluate.trained_on import trained_on
 
 RECORDED = {"YHOO-2003-02-14": "a", "IBM-2003-02-14": "b", "YHOO-2003-02-28": "c"}
-MARKETS = {f"YHOO-{DAY}": "d", "replay": "e"}
+MARKETS = {"market 0: YHOO thin": "d", "market 1: YHOO news": "d", "replay": "e"}
 
 
-def pool_of(*tapes: tuple[str, str, str]) -> Any:
-    """Stands for a pool of recorded days: symbol, day and hash."""
+def pool_of(*days: str) -> Any:
+    """Stands for a pool of recorded days."""
     return SimpleNamespace(
-        tapes=[
-            SimpleNamespace(
-                name=f"{symbol}-{day}", session=SimpleNamespace(day=day),
-                manifest=SimpleNamespace(tape_id=tape_id),
-            )
-            for symbol, day, tape_id in tapes
-        ]
-    )  # fmt: skip
+        tapes=[SimpleNamespace(session=SimpleNamespace(day=day)) for day in days]
+    )
 
 
 def check(data: dict[str, str], pool: Any, seeds: range = range(1)) -> None:
@@ -39,8 +33,8 @@ def test_entries_are_told_apart() -> None:
     seen = trained_on({**RECORDED, **MARKETS, "seeds": "1..3"})
     assert seen.days == {"IBM": ["2003-02-14"], "YHOO": ["2003-02-14", "2003-02-28"]}
     assert seen.n_days == 3
-    assert seen.markets == ["YHOO"]
-    assert list(seen.seeds) == [1, 2, 3]
+    assert seen.markets == ["YHOO thin", "YHOO news"]
+    assert seen.seeds == (range(1, 4),)
     assert trained_on({}).n_days == 0
     with pytest.raises(CheckpointError, match=r"data\.seeds: 'all' is no FROM\.\.TO"):
         trained_on({"seeds": "all"})
@@ -49,7 +43,7 @@ def test_entries_are_told_apart() -> None:
 @pytest.mark.parametrize("day", ["2003-02-14", "2003-02-20", "2003-02-28"])
 def test_days_that_are_not_later_are_refused(day: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check({**RECORDED, **MARKETS}, pool_of(("IBM", "2003-03-03", "x"), ("INTC", day, "y")))
+        check({**RECORDED, **MARKETS}, pool_of("2003-03-03", day))
     assert str(error.value) == (
         "policies: out/run was trained or validated on days up to 2003-02-28, and "
         f"{day} is compared; compare on days after 2003-02-28"
@@ -57,15 +51,8 @@ def test_days_that_are_not_later_are_refused(day: str) -> None:
 
 
 def test_later_days_and_policies_of_simulated_markets_pass() -> None:
-    check({**RECORDED, **MARKETS}, pool_of(("YHOO", "2003-03-03", "x")))
-    check({**MARKETS, "seeds": "1..3"}, pool_of(("YHOO", "2003-02-14", "x")), range(1, 2))
-
-
-def test_a_recorded_day_of_the_date_of_simulated_markets_is_known_by_its_hash() -> None:
-    data = {"AAPL-2024-01-10": "a", f"AAPL-{DAY}": "b"}
-    check(data, pool_of(("AAPL", "2024-01-16", "c")))
-    with pytest.raises(ConfigError, match=f"on days up to {DAY}, and {DAY} is compared"):
-        check(data, pool_of(("AAPL", "2024-01-16", "c"), ("AAPL", DAY, "b")))
+    check({**RECORDED, **MARKETS}, pool_of("2003-03-03"))
+    check({**MARKETS, "seeds": "1..3"}, pool_of("2003-02-14"), range(1, 2))
 
 
 class Answers(SimulatedPool):
@@ -76,15 +63,17 @@ class Answers(SimulatedPool):
 
 
 def test_seeds_of_markets_that_it_has_seen_are_refused() -> None:
-    data = {**MARKETS, "seeds": "2..4"}
+    data = {**MARKETS, "seeds": "2..4", "seeds of validation": "90..90"}
+    with pytest.raises(ConfigError, match="seeds 90 to 90, and seed 90 is compared"):
+        check(data, Answers(), range(80, 99))
     for free in (range(2), range(5, 7)):
         check(data, Answers(), free)
     check(MARKETS, Answers(), range(9))  # older ones do not say
     with pytest.raises(ConfigError) as error:
         check(data, Answers(), range(4, 6))
     assert str(error.value) == (
-        "policies: out/run was trained on markets of seeds 2 to 4, and seed 4 is compared; compare "
-        "with a --seed above 4"
+        "policies: out/run was trained or validated on markets of seeds 2 to 4, and seed 4 is "
+        "compared; give a --seed above 4"
     )
 
 

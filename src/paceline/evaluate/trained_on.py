@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from paceline.env.days import AnyPool
-from paceline.env.simulated_pool import DAY, SimulatedPool
+from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import CheckpointError, ConfigError
+from paceline.learn.source import SEEDS
+from paceline.market.days import day_in
 
-_TAPE = re.compile(r"(.+)-(\d{4}-\d\d-\d\d)")
+_MARKET = re.compile(r"market \d+: (.+)")
 _SEEDS = re.compile(r"(\d+)\.\.(\d+)")
 
 
@@ -25,11 +27,9 @@ class TrainedOn(NamedTuple):
     days: dict[str, list[str]]
     """Symbol -> its recorded days, of training and of validation, in order."""
     markets: list[str]
-    """Names of simulated markets."""
-    seeds: range
+    """Simulated markets: symbol and regime of each."""
+    seeds: tuple[range, ...]
     """Of the orders in simulated markets; empty where that is not known."""
-    hashes: dict[str, str]
-    """Name of each day and market -> its hash."""
 
     @property
     def n_days(self) -> int:
@@ -40,17 +40,16 @@ class TrainedOn(NamedTuple):
         """Raises `ConfigError` unless all days of `pool` are after those that the policy `name` has
         seen; of simulated markets, unless none of `seeds` is one that it has seen."""
         if isinstance(pool, SimulatedPool):
-            known = [seed for seed in seeds if seed in self.seeds]
-            if known:
-                raise ConfigError(
-                    f"policies: {name} was trained on markets of seeds {self.seeds[0]} to "
-                    f"{self.seeds[-1]}, and seed {known[0]} is compared; compare with a --seed "
-                    f"above {self.seeds[-1]}"
-                )
+            for known in self.seeds:
+                again = [seed for seed in seeds if seed in known]
+                if again:
+                    raise ConfigError(
+                        f"policies: {name} was trained or validated on markets of seeds {known[0]} "
+                        f"to {known[-1]}, and seed {again[0]} is compared; give a --seed above "
+                        f"{known[-1]}"
+                    )
             return
-        # Such a tape of the day of simulated markets is known by its hash.
-        again = [t.session.day for t in pool.tapes if self.hashes.get(t.name) == t.manifest.tape_id]
-        seen = [*(day for days in self.days.values() for day in days), *again]
+        seen = [day for days in self.days.values() for day in days]
         first = min(tape.session.day for tape in pool.tapes)
         if seen and first <= max(seen):
             raise ConfigError(
@@ -60,25 +59,17 @@ class TrainedOn(NamedTuple):
 
 
 def trained_on(data: Mapping[str, str]) -> TrainedOn:
-    """The entries of a manifest's `data`. Raises `CheckpointError` for seeds that are none.
-
-    A simulated market is called by its symbol and the one day that all of them have. A recorded day
-    of that date is taken for one, and told by its hash only."""
+    """The entries of a manifest's `data`. Raises `CheckpointError` for seeds that are none."""
     days: dict[str, list[str]] = {}
-    markets, hashes = list[str](), dict[str, str]()
     for name in sorted(data):
-        found = _TAPE.fullmatch(name)
-        if found is None:
-            continue
-        hashes[name] = data[name]
-        if found[2] == DAY:
-            markets.append(found[1])
-        else:
-            days.setdefault(found[1], []).append(found[2])
-    seeds = range(0)
-    if (text := data.get("seeds")) is not None:
-        ends = _SEEDS.fullmatch(text)
-        if ends is None:
-            raise CheckpointError(f"data.seeds: {text!r} is no FROM..TO; train again")
-        seeds = range(int(ends[1]), int(ends[2]) + 1)
-    return TrainedOn(days, markets, seeds, hashes)
+        if (day := day_in(name)) is not None:
+            days.setdefault(name.removesuffix(f"-{day}"), []).append(day)
+    markets = [found[1] for name in data if (found := _MARKET.fullmatch(name))]
+    return TrainedOn(days, markets, tuple(_range(data[name]) for name in SEEDS if name in data))
+
+
+def _range(text: str) -> range:
+    ends = _SEEDS.fullmatch(text)
+    if ends is None:
+        raise CheckpointError(f"data.{SEEDS[0]}: {text!r} is no FROM..TO; train again")
+    return range(int(ends[1]), int(ends[2]) + 1)
