@@ -19,7 +19,8 @@ from benchmarks.figure import AT_MOST, announce
 
 BAR_MINUTES = 10.0
 TUNE_SEED, TEST_SEED = 900, 901
-ORDERS = 2000
+ORDERS = 8000
+JOBS = os.cpu_count() or 1
 
 
 def main() -> bool:
@@ -45,10 +46,10 @@ def main() -> bool:
 
     say("tuning the schedule")
     settings = CompareSettings(orders=1024, seed=TUNE_SEED)
-    tuned = tune(pool(settings), settings)
+    tuned = tune(pool(settings), settings, jobs=JOBS)
     say(f"working {ORDERS} orders")
     settings = CompareSettings(orders=ORDERS, seed=TEST_SEED)
-    told = against(worked(pool(settings), [trained.folder], tuned, settings, out), SIMULATED)
+    told = against(worked(pool(settings), [trained.folder], tuned, settings, out, JOBS), SIMULATED)
     return announce(
         "train_demo", minutes, "minutes", BAR_MINUTES, AT_MOST,
         provided=told.clear == 1 and told.violations == 0 and told.fills,
