@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 MARKET = "yhoo-2003"
 _EXPLANATION = (
     "In this simulated market what takes moves the price nearly in proportion to its size, and "
-    "the price hardly comes back, less than in recorded ones (docs/assumptions.md). The schedule "
-    "crosses what a slice leaves, and pays for that; the policy rests nearly all and waits. It is "
-    "no promise for another market, and it pays with its worst orders: see CVaR95."
+    "prices revert about as much as recorded ones do, which pays who rests (docs/experiments.md). "
+    "The schedule crosses what a slice leaves, and pays for that; the policy rests nearly all, "
+    "follows the touch and waits. It is no promise for another market, and its worst orders are "
+    "to be looked at: see CVaR95."
 )
 """Why a large gain in a market that answers is no fault."""
 _JUDGED, _TUNED = 1000, 1001
