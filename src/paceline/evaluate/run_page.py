@@ -87,6 +87,8 @@ def compare_command(runs: Sequence[RunFiles]) -> str:
     data = recipe.data
     words = ["paceline", "compare"]
     words += ["--tape", *data.tapes] if data.tapes else ["--market", ",".join(data.markets)]
+    if data.regimes and not data.tapes:
+        words += ["--regimes", ",".join(data.regimes)]
     words += ["--policies", ",".join(["ac", *(str(run.folder) for run in runs), "twap", "vwap"])]
     if data.tapes:
         words += ["--tune-days", str(data.train), "--days", "FROM..TO"]
