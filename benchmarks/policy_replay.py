@@ -5,7 +5,7 @@
 YHOO and IBM, 2003: the recipe `recorded`, five seeds, learns on days to 02-14 and is stopped by
 those to 02-28; the tactic is tuned on 01-27 to 02-28, for each name and fill model; both work the
 same parent orders on 03-03 to 03-14, whose liquidity is then unknown to all. The value is the lower
-saving of two fill models, mean over seeds, over both names and sides. Training takes about ten
+saving of two fill models, mean over seeds, over both names and sides. Training takes about three
 minutes a seed on a core; what is in `out/bench/policy_replay` already is not done again.
 """
 
