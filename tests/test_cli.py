@@ -286,7 +286,7 @@ def test_a_damaged_tape_is_one_line(run, tmp_path, file, harm):
 def test_a_folder_that_cannot_be_written_is_known_before_the_work(run, tmp_path, monkeypatch):
     (tmp_path / "out").write_text("a file")
     monkeypatch.setattr("paceline.evaluate.backtest.backtest", None)
-    assert f"{tmp_path}/out: File exists" in refuses(run, *BACKTEST, *SMALL)
+    assert f"out: {tmp_path}/out is a file; give a folder" in refuses(run, *BACKTEST, *SMALL)
 
 
 # --- how it ends ------------------------------------------------------------------------------
