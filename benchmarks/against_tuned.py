@@ -3,6 +3,7 @@ share."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from paceline.evaluate.comparison import Comparison
 from paceline.evaluate.contestants import TrainedChooser, contestant
 from paceline.evaluate.fill_floor import NAIVE
 from paceline.evaluate.tuning import Tuned
+
+JOBS = os.cpu_count() or 1
 
 
 class Against(NamedTuple):
@@ -58,14 +61,13 @@ def worked(
     tuned: Tuned,
     settings: CompareSettings,
     store: Path,
-    jobs: int = 1,
 ) -> Comparison:
     """Work the same orders by the tuned schedule, the naive one and each of `runs`."""
     who = [
         tuned.schedule(), contestant(NAIVE, settings.slices),
         *(TrainedChooser(str(run)) for run in runs),
     ]  # fmt: skip
-    return compare(pool, who, settings, store=store, jobs=jobs)
+    return compare(pool, who, settings, store=store, jobs=JOBS)
 
 
 def against(found: Comparison, model: str) -> Against:

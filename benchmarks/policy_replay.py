@@ -71,8 +71,7 @@ def main() -> bool:
         tuned = tuned_on(tapes, settings)
         say(f"working {ORDERS} orders under {model} fills")
         pool = Pool(within(tapes, TEST, "days"), episode_settings(settings), taught_by=tapes)
-        found = worked(pool, runs, tuned, settings, OUT / "worked", os.cpu_count() or 1)
-        told[model] = against(found, model)
+        told[model] = against(worked(pool, runs, tuned, settings, OUT / "worked"), model)
     value = min(one.saving for one in told.values())
     return announce(
         "policy_replay",

@@ -11,11 +11,10 @@ not done again. docs/experiments.md says why the gain is as large as it is.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from benchmarks.against_tuned import against, say, worked
+from benchmarks.against_tuned import JOBS, against, say, worked
 from benchmarks.figure import announce
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.evaluate.compare_settings import CompareSettings
@@ -30,7 +29,6 @@ OUT = Path("out/bench/policy_simulator")
 SEEDS, ORDERS = 2, 8000
 TUNE_SEED, TEST_SEED = 900, 901
 BAR, MOST_P95_BPS = 0.05, 2.0
-JOBS = os.cpu_count() or 1
 
 
 def main() -> bool:
@@ -49,7 +47,7 @@ def main() -> bool:
         tune(pool(settings), settings, jobs=JOBS).save(path)
     settings = CompareSettings(orders=ORDERS, seed=TEST_SEED)
     say(f"working {ORDERS} orders")
-    found = worked(pool(settings), runs, Tuned.load(path), settings, OUT / "worked", JOBS)
+    found = worked(pool(settings), runs, Tuned.load(path), settings, OUT / "worked")
     told = against(found, SIMULATED)
     return announce(
         "policy_simulator",

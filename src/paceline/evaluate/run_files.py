@@ -15,9 +15,7 @@ from paceline.decision.store import FeatureSet
 from paceline.errors import InputError
 from paceline.learn.checkpoint import Manifest, read_manifest
 from paceline.learn.lines import read_lines
-from paceline.learn.recipe import Recipe
-
-STAGES = ("clone", "offline", "simulated", "online")
+from paceline.learn.recipe import STAGES, Recipe
 
 
 class RunFiles(NamedTuple):

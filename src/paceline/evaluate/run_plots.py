@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from paceline.evaluate.run_files import STAGES, RunFiles, teachers_over
+from paceline.evaluate.run_files import RunFiles, teachers_over
+from paceline.learn.recipe import STAGES
 from paceline.page.cells import plain
 from paceline.page.ink import INK, MUTED, PAPER, Figure, dash, hue, sheet, svg
 

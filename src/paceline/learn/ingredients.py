@@ -30,8 +30,8 @@ from paceline.learn.checkpoint import Checkpoint, read_checkpoint
 from paceline.learn.learner import Learner
 from paceline.learn.learners import LEARNERS, conservative_of
 from paceline.learn.limits import PolicyLimits, limits_of
-from paceline.learn.recipe import Online, Recipe
-from paceline.learn.settings import Learning
+from paceline.learn.recipe import STAGES, WORKING, Online, Recipe
+from paceline.learn.settings import Learning, Run
 from paceline.learn.source import (
     Source,
     in_markets,
@@ -43,9 +43,6 @@ from paceline.learn.source import (
 from paceline.learn.trained_teacher import best_in
 from paceline.market.days import day_in, tapes_at
 
-STAGES = ("clone", "offline", "simulated", "online")
-WORKING = ("simulated", "online")
-"""Stages that work orders themselves, and may stop early."""
 AT_ONCE = 512
 """Parent orders logged, or worked in validation, side by side; some MB each."""
 
@@ -179,10 +176,9 @@ def _check_known(where: str, given: dict[str, Any], kinds: set[type[Learner]]) -
 
 def _check_device(device: str) -> None:
     """Raises `ConfigError` for a device that is none, or not here."""
+    Run(device=device)
     if device == "cpu":
         return
-    if not device.startswith("cuda"):
-        raise ConfigError(f"device: {device!r} is none; give cpu, cuda or cuda:<number>")
     number = device.partition(":")[2] or "0"
     if not number.isdigit() or int(number) >= torch.cuda.device_count():
         raise ConfigError(

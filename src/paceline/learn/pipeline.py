@@ -37,8 +37,6 @@ from paceline.learn.checkpoint import Origin
 from paceline.learn.collecting import Collector
 from paceline.learn.ingredients import (
     AT_ONCE,
-    STAGES,
-    WORKING,
     Ingredients,
     begin_with,
     check_same,
@@ -49,7 +47,7 @@ from paceline.learn.learner import Learner
 from paceline.learn.lines import add_line, read_lines
 from paceline.learn.live import Live
 from paceline.learn.logbook import logged_days, transitions, worked
-from paceline.learn.recipe import Lesson, Online, Recipe, Stage
+from paceline.learn.recipe import STAGES, WORKING, Lesson, Online, Recipe, Stage
 from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay, rare_by
 from paceline.learn.settings import Collecting, Replay, Run
 from paceline.learn.trained_teacher import teachers_of
@@ -206,7 +204,8 @@ class Pipeline:
         run = self._run_settings(online.updates, collecting=collecting, replay=online.replay)
         learner = self._learner(name, run, weights)
         env = self._new_env(pool, online.envs)
-        rows = self._rows()
+        needed = online.keep_logs or online.replay.rare_capacity
+        rows = self._rows() if needed else []
         is_rare = rare_by(online.replay, [part.features for part in rows])
         buffer = new_replay(online.replay, N_FEATURES, len(self.grid), is_rare)
         for part in rows if online.keep_logs else ():

@@ -26,6 +26,11 @@ Kind = Literal[
     "bcq",
 ]  # fmt: skip
 
+STAGES = ("clone", "offline", "simulated", "online")
+"""In the order in which they come."""
+WORKING = ("simulated", "online")
+"""Stages that work orders themselves, and may stop early."""
+
 _BP = 1e-4
 _STEPS: dict[int, tuple[Price, ...]] = {
     -2: ("behind_2",), -1: ("behind_1",), 0: ("touch", "take"), 1: ("inside", "take_1"),
