@@ -1,34 +1,87 @@
 """The one way paceline compiles a kernel: Numba, cached on disk, safe against stale caches.
 
-Numba keys its cache on the file of the outermost function only. A kernel that was inlined from
-another module would therefore survive an edit of that module. The cache folder is named after the
-size and time of *every* source file of the package, so any edit starts a fresh one.
+Numba keys its cache on the time of the file that holds the outermost function. A kernel that was
+inlined from another module would therefore survive an edit of that module. Here a kernel is kept
+under the content of its own module and of every module of paceline that this one imports, directly
+or through others: an edit recompiles what it can change and nothing else, and checkouts with the
+same content share their kernels.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PACKAGE = Path(__file__).parent
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(paceline[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)"
+    r"|import[ \t]+(paceline[\w.]*))",
+    re.MULTILINE,
+)
+
 
 def source_digest() -> str:
     """A name for the source as it is: it changes with the size or time of any file."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256(str(package).encode())
-    for source in sorted(package.rglob("*.py")):
+    digest = hashlib.sha256(str(_PACKAGE).encode())
+    for source in sorted(_PACKAGE.rglob("*.py")):
         stat = source.stat()
-        digest.update(f"{source.relative_to(package)}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+        digest.update(f"{source.relative_to(_PACKAGE)}:{stat.st_size}:{stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def content_digest(source: Path) -> str:
+    """A name for the content of a module and of all modules of paceline that it imports, directly
+    or through others, whether or not they run."""
+    found, ahead = {source}, [source]
+    while ahead:
+        for other in _read(ahead.pop())[1]:
+            if other not in found:
+                found.add(other)
+                ahead.append(other)
+    digest = hashlib.sha256()
+    for name, at in sorted((_name_of(at), at) for at in found):
+        digest.update(f"{name}:{_read(at)[0]}".encode())
+    return digest.hexdigest()[:24]
+
+
+@cache
+def _read(source: Path) -> tuple[str, tuple[Path, ...]]:
+    """The digest of one file, and the modules of paceline that it names in its imports."""
+    content = source.read_bytes()
+    imports = tuple(dict.fromkeys(_imported(content.decode())))
+    return hashlib.sha256(content).hexdigest(), imports
+
+
+def _imported(text: str) -> Iterator[Path]:
+    for module, names, plain in _IMPORT.findall(text):
+        inside = _PACKAGE.joinpath(*(module or plain).split(".")[1:])
+        for name in re.findall(r"\w+", names):  # a comment or an `as` adds names that lead nowhere
+            yield from _module_at(inside / name)
+        yield from _module_at(inside)
+
+
+def _module_at(path: Path) -> Iterator[Path]:
+    for source in (path.with_suffix(".py"), path / "__init__.py"):
+        if source.is_file():
+            yield source
+            return
+
+
+def _name_of(source: Path) -> str:
+    return str(source.relative_to(_PACKAGE)) if source.is_relative_to(_PACKAGE) else source.name
 
 
 def _cache_folder() -> str:
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return str(Path(root) / "paceline" / "kernels" / source_digest())
+    return str(Path(root) / "paceline" / "kernels")
 
 
 # An explicit choice of the user's wins; Numba reads the variable when it is first imported.
@@ -36,6 +89,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
 
 import numba.extending  # noqa: E402  (must follow the variable above)
 import numpy  # noqa: E402
+from numba.core import caching, types  # noqa: E402
 from numba.core.registry import CPUDispatcher  # noqa: E402
 
 if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
@@ -136,7 +190,56 @@ def _without_door(compiled: F) -> F:
     return compiled
 
 
+class _ByContent(caching._CacheLocator):
+    """A folder for each module, named after its content; see the top of this module."""
+
+    def __init__(self, function: Callable[..., Any], source: str) -> None:
+        self._line = function.__code__.co_firstlineno
+        self._digest = content_digest(Path(source).resolve())
+        self._folder = (
+            Path(cast(Any, numba.config).CACHE_DIR) / f"{function.__module__}-{self._digest}"
+        )
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return self._digest
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], source: str) -> _ByContent | None:
+        return cls(function, source) if Path(source).is_file() else None  # or typed in by hand
+
+
+class _Compiled(caching.CompileResultCacheImpl):
+    _locator_classes = [_ByContent, *caching.CompileResultCacheImpl._locator_classes]  # noqa: RUF012
+
+
+class _KernelCache(caching.FunctionCache):
+    _impl_class = _Compiled
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        # Compiled code knows a field by its place. Numba's key has the types of a named tuple's
+        # fields and not their names, and a kernel need not import what it is given.
+        fields = tuple(kind.fields for kind in _named_tuples(signature))
+        key: tuple[Any, ...] = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
+        return (*key, fields)
+
+
+def _named_tuples(kinds: Any) -> Iterator[Any]:
+    for kind in kinds:
+        if isinstance(kind, types.BaseNamedTuple):
+            yield kind
+        if isinstance(kind, types.BaseTuple):
+            yield from _named_tuples(kind)
+
+
 def _compile(function: F, **options: Any) -> F:
     decorate: Any = numba.njit  # its type hints leave out the wrapper options
-    compiled = decorate(cache=True, **_KERNEL, **options)(function)
+    compiled = decorate(**_KERNEL, **options)(function)
+    if isinstance(compiled, CPUDispatcher):  # a plain function when the JIT is off
+        cast(Any, compiled)._cache = _KernelCache(compiled.py_func)  # type: ignore[no-untyped-call]
     return cast(F, compiled)
