@@ -109,7 +109,7 @@ def test_a_member_is_read_as_it_was_sealed(tmp_path: Path) -> None:
     with opened(tmp_path, KIND) as here:
         assert here.content("a.bin") == b"abc"
         assert here.mapped("a.bin")[:] == b"abc"
-    for damaged, says in ((b"abd", "is not what was written"), (b"ab", "has 2 bytes, 3 were")):
+    for damaged, says in ((b"abd", "is damaged or was edited"), (b"ab", "has 2 bytes, 3 were")):
         (tmp_path / "a.bin").write_bytes(damaged)
         with opened(tmp_path, KIND) as here:
             for read in (here.content, here.mapped):

@@ -114,7 +114,7 @@ def content_as(sealed: Sealed, kind: Kind, type: type[T], where: str | Path) -> 
     """The content of `sealed` as a struct. Raises `kind.error` where it does not fit."""
     try:
         return msgspec.convert(sealed.content, type)
-    except (msgspec.ValidationError, InputError, OverflowError) as error:
+    except (msgspec.ValidationError, InputError, ArithmeticError) as error:
         raise kind.error(f"{where}: is damaged ({error}); {kind.remedy}") from None
 
 

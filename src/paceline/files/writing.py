@@ -131,6 +131,13 @@ def recover(path: str | Path) -> None:
                 os.rename(old, target)
 
 
+def recover_in(folder: str | Path) -> None:
+    """`recover` for all that is replaced in `folder`."""
+    folder = Path(folder)
+    for name in drafts.names_in(folder):
+        recover(folder / name)
+
+
 def sync_tree(folder: Path) -> None:
     """Put a folder and all that is in it on the disk."""
     for path, _, names in os.walk(folder, topdown=False):

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from paceline.errors import ConfigError
+from paceline.files.writing import recover_in
 from paceline.market.tape import Tape
 
 _NAME = re.compile(r".+-(\d{4}-\d\d-\d\d)\Z")
@@ -40,6 +41,7 @@ def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
     """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
     folders: list[Path] = []
     for path in map(Path, paths):
+        recover_in(path)
         inside = sorted(path.glob("*.tape")) if path.is_dir() else []
         folders += inside if inside and not (path / "manifest.json").exists() else [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
