@@ -131,6 +131,16 @@ def recover(path: str | Path) -> None:
                 os.rename(old, target)
 
 
+def discard(path: str | Path) -> None:
+    """Remove a file or a folder at once: nobody meets half of it. What cannot be removed stays."""
+    path = Path(path)
+    gone = drafts.beside(path)
+    with suppress(OSError):
+        os.rename(path, gone)
+        step()
+    drafts.remove(gone)
+
+
 def recover_in(folder: str | Path) -> None:
     """`recover` for all that is replaced in `folder`."""
     folder = Path(folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.errors import IngestError, PacelineError, TapeError
+from paceline.files.alone import alone
 
 if TYPE_CHECKING:
     from paceline.ingest.day import Recording
@@ -88,11 +89,13 @@ def ingest(
             _refuse_second(folder, result)
             paths = dict.fromkeys(file.path for file in recording.files)
             sources = [fingerprint(source) for source in paths]
-            if not force and _is_current(folder, sources, made_by):
-                result.kept.append(folder)
-            else:
-                tape = to_tape(recording.read(), limits or Limits(), sources, made_by)
-                result.made.append(tape.save(folder))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with alone(folder):  # refused now, and not when the work is done
+                if not force and _is_current(folder, sources, made_by):
+                    result.kept.append(folder)
+                else:
+                    tape = to_tape(recording.read(), limits or Limits(), sources, made_by)
+                    result.made.append(tape.save(folder))
             result.append(folder)
         except PacelineError as error:
             result.failed.append(Failure(recording.files[0].name, error))
