@@ -179,7 +179,7 @@ def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     for path, says in (
         (tmp_path / "gone", "is not there; give the folder of a thing"),
         (tmp_path / "file", "is a file; give the folder of a thing"),
-        (tmp_path, "holds no thing .manifest.json is missing.; give the folder of one"),
+        (tmp_path, "holds no thing; give the folder of one"),
     ):
         with pytest.raises(TapeError, match=says), opened(path, KIND):
             pass

@@ -35,19 +35,31 @@ def alone_in(folder: str | Path) -> Iterator[None]:
 
     Raises `BusyError` at once if one does, and `OSError` if the folder cannot be made."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / LOCK, folder, wait=False):
+    with _made(folder), _locked(folder / LOCK, folder, wait=False):
         yield
 
 
 @contextmanager
 def alone(path: str | Path, *, wait: bool = False) -> Iterator[None]:
-    """While it lasts, no other process replaces `path`; its parent folder must be there.
+    """While it lasts, no other process replaces `path`. Its parent folder is made.
 
     Raises `BusyError` at once if one does, unless it is to `wait`."""
     path = Path(path)
-    with _locked(path.with_name(f".{path.name}{LOCK}"), path, wait):
+    with _made(path.parent), _locked(path.with_name(f".{path.name}{LOCK}"), path, wait):
         yield
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """A folder that is there, and is gone again if it was made for nothing."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

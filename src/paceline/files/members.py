@@ -159,8 +159,7 @@ def opened(folder: str | Path, kind: Kind, budget: int = BUDGET) -> Iterator[Sea
         try:
             text = read_plain(MANIFEST, dir_fd=handle)
         except FileNotFoundError:
-            raise kind.error(f"{folder}: holds no {kind.name} ({MANIFEST} is missing); "
-                             f"give the folder of one") from None  # fmt: skip
+            raise kind.error(f"{folder}: holds no {kind.name}; give the folder of one") from None
         except OSError as error:
             raise kind.error(f"{where}: cannot be read ({error.strerror}); {kind.remedy}") from None
         except ValueError as error:

@@ -70,7 +70,6 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     A folder that is there already is replaced whole. Raises `BusyError` if another process is
     replacing it, and `OSError` if something cannot be written; what was there is still there."""
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target):
         recover(target)
         step()

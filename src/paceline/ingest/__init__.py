@@ -89,7 +89,6 @@ def ingest(
             _refuse_second(folder, result)
             paths = dict.fromkeys(file.path for file in recording.files)
             sources = [fingerprint(source) for source in paths]
-            folder.parent.mkdir(parents=True, exist_ok=True)
             with alone(folder):  # refused now, and not when the work is done
                 if not force and _is_current(folder, sources, made_by):
                     result.kept.append(folder)
