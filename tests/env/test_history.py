@@ -13,10 +13,12 @@ from paceline.engine.queue import cancel_positions, fit_exponent
 from paceline.env.history import History, bars_of, cancel_exponent, trades_of
 from paceline.errors import InputError
 from paceline.market import events as ev
+from paceline.market.session import Session
 from paceline.market.settled import settled_ts
+from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
-from .market_days import DAYS, LENGTH_S, random_day, random_rows, tape_of
+from .market_days import DAYS, LENGTH_S, OPEN_S, ZONE, random_day, random_rows, tape_of
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +62,17 @@ def test_without_earlier_days_it_says_so(days):
 
 def test_a_short_session_teaches_nothing(days):
     short = tape_of(random_rows(44), DAYS[1], short_session=True)
-    assert History([days[0], short, days[2]]).before(days[2]).days == (DAYS[0],)
-    assert same(
-        History([days[0], short, days[2]]).before(days[2]), History(days[::2]).before(days[2])
+    lesson, without = (
+        History(tapes).before(days[2]) for tapes in ([days[0], short, days[2]], days[:3:2])
     )
+    assert lesson.days == (DAYS[0],)
+    assert lesson.notes[0].startswith("TINY-2024-03-05: is not a whole day, so other days learn")
+    assert same(lesson._replace(notes=lesson.notes[1:]), without)
 
 
 def test_an_earlier_day_recorded_at_other_hours_says_nothing_of_the_curve(days):
     """A capture of the night before: no volume in the hours of today."""
-    rows = random_rows(12)
-    night = tape_of(rows._replace(ts=rows.ts - 100_000), DAYS[0])
+    night = at_night(random_rows(12), DAYS[0])
     lesson = History([night, days[-1]]).before(days[-1])
     assert lesson.curve.days == ()
     assert np.all(np.diff(lesson.curve.traded) > 0)
@@ -77,6 +80,20 @@ def test_an_earlier_day_recorded_at_other_hours_says_nothing_of_the_curve(days):
     both = History([night, days[1], days[-1]]).before(days[-1])
     assert both.curve.traded.tolist() == History(days[1:4:2]).before(days[-1]).curve.traded.tolist()
     assert any("1 of 2 earlier days" in note for note in both.notes)
+
+
+def at_night(rows, day):
+    """A whole session of the same length, ten hours earlier."""
+    tape = tape_of(rows, day)
+    earlier = 36_000 * NS_PER_S
+    session = Session.of(day, ZONE, OPEN_S - 36_000, OPEN_S - 36_000 + LENGTH_S)
+    moved = tape.events._replace(ts=tape.events.ts - earlier)
+    return Tape(
+        msgspec.structs.replace(tape.manifest, session=session),
+        moved,
+        tape.level_ticks,
+        tape.images,
+    )
 
 
 def test_what_cannot_be_fitted_is_missing_and_named():

@@ -251,6 +251,6 @@ def _sizes(
                 f"qty_volume: {qty_volume} of nothing, for on earlier days nothing traded in the "
                 "horizon of an order; give qty or qty_adv, or a longer horizon"
             )
-        expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.adv_lots
+        expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.session_lots
         lots = float(qty_volume or 0.0) * expected
     return np.asarray(np.maximum(np.rint(lots), 1), dtype=np.int64)

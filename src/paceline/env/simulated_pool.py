@@ -163,7 +163,7 @@ class SimulatedPool:
         """Lots that usually have traded by the edges of the volume curve (ns since the epoch)."""
         curve, session = self.lessons[k].curve, self.tapes[k].session
         edges = np.asarray(curve.edges_ns) + midnight_ns(session.day, session.zone)
-        return edges, np.asarray(curve.traded) * self.lessons[k].adv_lots
+        return edges, np.asarray(curve.traded) * self.lessons[k].session_lots
 
     def _usual_lots(self, episodes: NDArray[np.void]) -> NDArray[np.float64]:
         """Lots that usually trade in the horizon of each."""
