@@ -98,7 +98,8 @@ def new_state() -> State:
     state.context["order_step"] = 1
     for name in (
         "adv_lots", "session_lots", "touch_lots", "volume_left", "horizon_lots",
-        "participation_cap", "room_lots", "child_max", "most_cancels", "most_messages", "regimes", "news", "sentiment", "is_volatile",
+        "participation_cap", "room_lots", "child_max", "most_cancels",
+        "most_messages", "regimes", "news", "sentiment", "is_volatile",
     ):  # fmt: skip
         state.context[name] = np.nan
     return state
