@@ -28,7 +28,6 @@ from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.grids import converted, factors
-from paceline.market.session import midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.market.whole_days import Days, whole_days
@@ -219,7 +218,7 @@ def _usual_lots(taught: Sequence[Tape], today: Tape) -> tuple[float, float]:
     hours: list[float] = []
     for tape in taught:
         by = factors(tape.instrument, today.instrument).lots
-        shift = _midnight(tape) - _midnight(today)
+        shift = tape.session.midnight_ns - today.session.midnight_ns
         for found, session, later in ((whole, tape.session, 0), (hours, today.session, shift)):
             lots = _lots_between(tape, session.open_ns + later, session.close_ns + later)
             found.append(float(converted(lots, by)))
@@ -235,10 +234,6 @@ def _lots_between(tape: Tape, first_ts: int, last_ts: int) -> int:
     return int(done[tape.index_at(last_ts)] - done[start])
 
 
-def _midnight(tape: Tape) -> int:
-    return midnight_ns(tape.session.day, tape.session.zone)
-
-
 def _prints(tape: Tape) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(tape.events.kind, (EXECUTE, HIDDEN, TRADE)))
 
@@ -252,7 +247,7 @@ def _at(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.flo
 def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
     """The volume curve of `earlier` days in the session of `tape`, and how many of them have no
     volume in it (a recording may hold a part of a day)."""
-    midnight = _midnight(tape)
+    midnight = tape.session.midnight_ns
     open_, close = tape.session.open_ns - midnight, tape.session.close_ns - midnight
     bins = max(round((close - open_) / (_CURVE_BIN_S * NS_PER_S)), 1)
     edges = np.linspace(open_, close, bins + 1).astype(np.int64)
@@ -273,7 +268,7 @@ def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
 
 def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Lots traded inside the session by each edge (ns since local midnight)."""
-    midnight = _midnight(tape)
+    midnight = tape.session.midnight_ns
     done = np.searchsorted(tape.events.ts, edges_ns + midnight, side="right") - 1
     volume = _at(tape.events.volume.astype(np.float64), done)
     volume = np.nan_to_num(volume, nan=0.0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paceline.market.events import HALT, QUOTE, RESUME
+from paceline.market.halts import halts_of
 from paceline.market.session import Session
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
@@ -41,9 +41,10 @@ def whole_days(earlier: Sequence[Tape], today: Session) -> Days:
     The usual session is the upper median of the announced lengths of all of them and `today`, or
     that of `today` where it is longer: days that are all shorter say nothing of a longer one.
     """
-    lengths = sorted([today.length_s, *(tape.session.length_s for tape in earlier)])
-    usual_s = max(lengths[len(lengths) // 2], today.length_s)
-    whole, notes = [], []
+    lengths = sorted([today.trading_s, *(tape.session.trading_s for tape in earlier)])
+    usual_s = max(lengths[len(lengths) // 2], today.trading_s)
+    whole: list[Tape] = []
+    notes: list[str] = []
     for tape in earlier:
         shown_s = recorded_s(tape)
         if shown_s >= WHOLE * usual_s and not tape.manifest.quality.short_session:
@@ -57,25 +58,29 @@ def whole_days(earlier: Sequence[Tape], today: Session) -> Days:
 
 
 def recorded_s(tape: Tape) -> float:
-    """Seconds of the session that were recorded: from the first event to the last, less holes."""
+    """Seconds of the session's trading that were recorded: from the first event to the last, less
+    breaks and holes. A halt counts as recorded."""
     ts, session = tape.events.ts, tape.session
-    first, last = max(int(ts[0]), session.open_ns), min(int(ts[-1]), session.close_ns)
-    return max((last - first) / NS_PER_S - _holes_s(tape), 0.0)
+    shown = sum(
+        max(min(end, int(ts[-1])) - max(start, int(ts[0])), 0) for start, end in session.phases
+    )
+    return max(shown / NS_PER_S - _holes_s(tape), 0.0)
 
 
 def _holes_s(tape: Tape) -> float:
     """Seconds in which nothing was recorded though the market was open and lively."""
-    rows, session = tape.events, tape.session
-    inside = np.flatnonzero((rows.ts >= session.open_ns) & (rows.ts <= session.close_ns))
+    ts, session = tape.events.ts, tape.session
+    inside = ts[(ts >= session.open_ns) & (ts <= session.close_ns)]
     if len(inside) < 2:
         return 0.0
-    ts = rows.ts[inside]
-    changes = np.where(np.isin(rows.kind[inside], (HALT, QUOTE, RESUME)), np.arange(len(ts)), 0)
-    state = rows.kind[inside][np.maximum.accumulate(changes)]
-    silence = np.diff(ts) / NS_PER_S
-    hole = (silence > _HOLE_S) & (silence > _HOLE_TIMES * silence.mean())
-    hole &= (state[:-1] != HALT) & (state[:-1] != QUOTE)
-    return float(silence[hole].sum())
+    silence = np.diff(inside)
+    at = np.flatnonzero((silence > _HOLE_S * NS_PER_S) & (silence > _HOLE_TIMES * silence.mean()))
+    holes = silence[at]
+    for start, end in halts_of(tape).tolist():  # breaks, too: silence is right there
+        holes = holes - np.maximum(
+            np.minimum(inside[at + 1], end) - np.maximum(inside[at], start), 0
+        )
+    return float(holes[holes > _HOLE_S * NS_PER_S].sum()) / NS_PER_S
 
 
 def _hours(seconds: float) -> str:
