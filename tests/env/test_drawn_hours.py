@@ -109,9 +109,10 @@ def test_a_pool_draws_in_continuous_trading_too():
 def test_an_order_that_is_given_may_not_start_in_a_break():
     tape = day_of(breaks=[BREAK])
     at = tape.session.midnight_ns + 11 * HOUR * NS_PER_S
+    limits = {"participation": 1.0, "price_band_bps": 500, "child_max": 9}
     order = ParentOrder.from_dict(
         {"order_id": "x", "symbol": "TINY", "side": "buy", "qty": 5, "arrival_px": 1.01,
-         "start_ts": at, "end_ts": at + 2 * HOUR * NS_PER_S, "constraints": {"participation": 1.0, "price_band_bps": 500, "child_max": 9}}
+         "start_ts": at, "end_ts": at + 2 * HOUR * NS_PER_S, "constraints": limits}
     )  # fmt: skip
     with pytest.raises(ConfigError, match=r"lies in the break of TINY-2024-03-04 from 10:30:00"):
         given_parents(tape, [order], 1)
