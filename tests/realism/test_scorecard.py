@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from env.market_days import on_finer_grid
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.regimes import Regime
 from paceline.engine.simulator import simulate_day
@@ -72,6 +73,17 @@ def test_a_market_against_its_own_days_is_as_far_as_they_are(own: Scorecard):
         if not np.isnan(fact.recorded.value + fact.simulated.value):
             doubt = np.hypot(fact.recorded.std_error, fact.simulated.std_error)
             assert abs(fact.recorded.value - fact.simulated.value) < 6 * doubt, fact.name
+
+
+def test_a_day_on_finer_ticks_and_lots_is_the_same_day(days: list[Tape]):
+    """All distances and facts are those of days on one grid; sizes are in the finer lots."""
+    mixed = [days[0], on_finer_grid(days[1], 10, 4), days[2]]
+    simulated = [on_finer_grid(day, 1, 4) for day in days[1:]]
+    usual = compare_days([on_finer_grid(day, 1, 4) for day in days[:3]], simulated)
+    found = compare_days(mixed, simulated)
+    assert found.facts == usual.facts
+    assert found.statistics == usual.statistics
+    assert found.answers == usual.answers
 
 
 def test_what_is_made_differently_is_found(days: list[Tape]):

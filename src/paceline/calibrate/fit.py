@@ -61,6 +61,7 @@ from paceline.engine.flow_settings import (
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
 from paceline.engine.market_settings import MarketSettings
 from paceline.errors import InputError
+from paceline.market.grids import on_one_grid
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
@@ -124,6 +125,7 @@ def fit(
     books of one level.
     """
     _check(tapes)
+    tapes = on_one_grid(tapes)
     step = grid_step(tapes)
     lots = np.concatenate([limit_lots(tape, settled_ns(tape)) for tape in tapes])
     round_lot = largest_unit(lots, _ROUND_LOTS, _ROUND_SHARE)

@@ -50,13 +50,15 @@ def converted(values: npt.ArrayLike, factor: Fraction) -> npt.NDArray[np.float64
 
 def on_one_grid(tapes: Sequence[Tape]) -> list[Tape]:
     """`tapes`, each with the same prices and sizes, in the largest tick and lot that all of them
-    are whole numbers of. Tapes that share a grid are returned as they are.
+    are whole numbers of, and with the largest of their order ticks. Tapes that share a grid are
+    returned as they are.
 
     Raises `InputError` where a size would take more than 2^31 - 1 such lots.
     """
     tick = _common(tape.instrument.book_tick for tape in tapes)
     lot = _common(tape.instrument.lot for tape in tapes)
-    return [_on(tape, tick, lot) for tape in tapes]
+    order_tick = max(tape.instrument.order_tick for tape in tapes)
+    return [_on(tape, tick, order_tick, lot) for tape in tapes]
 
 
 def _common(steps: Iterable[Decimal]) -> Decimal:
@@ -67,11 +69,11 @@ def _common(steps: Iterable[Decimal]) -> Decimal:
     return Decimal(above) / Decimal(below)
 
 
-def _on(tape: Tape, tick: Decimal, lot: Decimal) -> Tape:
+def _on(tape: Tape, tick: Decimal, order_tick: Decimal, lot: Decimal) -> Tape:
     old = tape.instrument
-    if old.book_tick == tick and old.lot == lot:
+    if (old.book_tick, old.order_tick, old.lot) == (tick, order_tick, lot):
         return tape
-    new = msgspec.structs.replace(old, book_tick=tick, lot=lot)
+    new = msgspec.structs.replace(old, book_tick=tick, order_tick=order_tick, lot=lot)
     up = factors(old, new)
     ticks, lots = int(up.ticks), int(up.lots)
     if max(int(tape.events.qty.max()), int(tape.images.lots.max(initial=0))) * lots > _MOST_LOTS:
