@@ -54,7 +54,7 @@ def in_currency(lesson: Lesson, tape: Tape) -> list[float]:
     ]
 
 
-GRID = st.tuples(st.sampled_from([1, 2, 5, 10, 1000]), st.sampled_from([1, 3, 100]))
+GRID = st.tuples(st.sampled_from([1, 2, 5, 10, 1000]), st.sampled_from([1, 4, 100]))
 
 
 @flows.examples(15)
@@ -103,7 +103,7 @@ def test_a_lesson_on_a_coarser_lot_has_fractions_of_it():
 
 @pytest.mark.parametrize(
     ("teachers", "traded"),
-    [([(10, 1)] * 3, 1), ([(1, 100)] * 3, 1), ([(1, 1), (10, 3), (2, 100)], 1), ([(1, 1)] * 3, 10)],
+    [([(10, 1)] * 3, 1), ([(1, 100)] * 3, 1), ([(1, 1), (10, 4), (2, 100)], 1), ([(1, 1)] * 3, 10)],
     ids=["fine ticks", "fine lots", "mixed", "traded on a fine tick"],
 )
 def test_what_is_seen_and_what_it_costs_are_the_same(teachers, traded):

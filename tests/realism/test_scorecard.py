@@ -81,9 +81,23 @@ def test_a_day_on_finer_ticks_and_lots_is_the_same_day(days: list[Tape]):
     simulated = [on_finer_grid(day, 1, 4) for day in days[1:]]
     usual = compare_days([on_finer_grid(day, 1, 4) for day in days[:3]], simulated)
     found = compare_days(mixed, simulated)
-    assert found.facts == usual.facts
-    assert found.statistics == usual.statistics
-    assert found.answers == usual.answers
+    for part in ("facts", "answers"):
+        one, other = (numbers(msgspec.to_builtins(getattr(card, part))) for card in (found, usual))
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+    for one, other in zip(found.statistics, usual.statistics, strict=True):
+        # A return on the edge of a bin may fall on either side of it: log of 10 a by 10 b.
+        assert one.l1.ratio == pytest.approx(other.l1.ratio, rel=0.02)
+        assert one.wasserstein.ratio == pytest.approx(other.wasserstein.ratio, rel=1e-6)
+        assert one.recorded_quantiles == pytest.approx(other.recorded_quantiles)
+
+
+def numbers(tree) -> list[float]:
+    """All numbers in a tree of lists and dictionaries."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        return [one for part in tree for one in numbers(part)]
+    return [float(tree)] if isinstance(tree, int | float) else []
 
 
 def test_what_is_made_differently_is_found(days: list[Tape]):
