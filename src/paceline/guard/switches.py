@@ -1,0 +1,216 @@
+"""What the file of a kill switch holds: everything that was ever thrown and released, in order.
+
+The first line tells how many entries there are and the link of the last. Each further line is an
+entry after its link, a digest of the entry and of the link before it. No byte can change, and no
+line can be left out, doubled or moved, without a link that does not fit.
+
+An entry must also make sense: a release names the throws that it ends, all of its scope and name,
+by two different people, and no earlier than they were thrown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from hashlib import blake2b
+from typing import Annotated, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from paceline.errors import InputError
+from paceline.guard import snapshot
+from paceline.orders.identity import canonical, key
+
+
+class Mode(IntEnum):
+    """What a thrown switch does; the larger is the stricter."""
+
+    RUNNING = snapshot.RUNNING
+    REDUCE_ONLY = snapshot.REDUCE_ONLY
+    """Only orders that reduce the position may go, and cancels."""
+    HALT = snapshot.HALT
+    """No order may go; cancels may."""
+    CANCEL_ALL = snapshot.CANCEL_ALL
+    """No order may go, and what works is to be cancelled."""
+
+
+class Scope(StrEnum):
+    """What a switch stops."""
+
+    ORDER = "order"
+    """One parent order."""
+    SYMBOL = "symbol"
+    POLICY = "policy"
+    DESK = "desk"
+    ALL = "all"
+    """Everything; its name is empty."""
+
+
+Words = Annotated[str, Meta(min_length=1, pattern=r"\S")]
+Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Thrown(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind",
+    tag="thrown",
+):  # fmt: skip
+    """A switch, and who threw it."""
+
+    scope: Scope
+    name: str
+    """In canonical form."""
+    mode: Mode
+    who: Words
+    known: bool = False
+    """Whether `who` gave the secret of a known person. Anybody can throw."""
+    why: Words
+    ts: Time
+    """ns since the epoch."""
+
+
+class Released(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind",
+    tag="released",
+):  # fmt: skip
+    """What was released, by whom, and which throws that ended."""
+
+    scope: Scope
+    name: str
+    who: Words
+    confirmed_by: Words
+    why: Words
+    ts: Time
+    thrown: Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=1)]
+    """Their places in the history, from 0."""
+
+
+Entry = Thrown | Released
+T = TypeVar("T", Thrown, Released)
+_MAGIC = b"paceline kill switch 2"
+_FIRST = blake2b(_MAGIC, digest_size=16).hexdigest().encode()
+_DECODER = msgspec.json.Decoder(Thrown | Released)
+
+
+class DamagedError(ValueError):
+    """What is read is not what was written, or makes no sense."""
+
+
+class History(NamedTuple):
+    """Entries, and for each the link that holds it and all before it."""
+
+    entries: tuple[Entry, ...] = ()
+    links: tuple[bytes, ...] = ()
+
+    def goes_on_from(self, other: History) -> bool:
+        """Whether it begins with all of `other`."""
+        n = len(other.links)
+        return n == 0 or (len(self.links) >= n and self.links[n - 1] == other.links[n - 1])
+
+    def then(self, *entries: Entry) -> History:
+        """With more entries."""
+        links = list(self.links)
+        for entry in entries:
+            links.append(_link(links[-1] if links else _FIRST, msgspec.json.encode(entry)))
+        return History((*self.entries, *entries), tuple(links))
+
+    def holding(self) -> Mapping[int, Thrown]:
+        """What is thrown and not released, by its place. Raises `DamagedError` where a release
+        makes no sense."""
+        held: dict[int, Thrown] = {}
+        for place, entry in enumerate(self.entries):
+            if isinstance(entry, Thrown):
+                held[place] = entry
+                continue
+            ended = tuple(
+                at for at, thrown in held.items() if same(thrown, entry.scope, entry.name)
+            )
+            if entry.thrown != ended:
+                raise DamagedError(f"entry {place + 1} releases what is not thrown")
+            if key(entry.who) == key(entry.confirmed_by):
+                raise DamagedError(f"entry {place + 1} is released by one person")
+            if entry.ts < max(held[at].ts for at in ended):
+                raise DamagedError(f"entry {place + 1} is released before it was thrown")
+            for at in ended:
+                del held[at]
+        return held
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        last = self.links[-1] if self.links else _FIRST
+        lines = [b"%s %d %s\n" % (_MAGIC, len(self.links), last)]
+        for link, entry in zip(self.links, self.entries, strict=True):
+            lines.append(b"%s %s\n" % (link, msgspec.json.encode(entry)))
+        return b"".join(lines)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> History:
+        """What `to_bytes` wrote; `DamagedError` for anything else."""
+        if raw.lstrip().startswith(b"{"):
+            raise DamagedError(
+                "was written before these files were sealed; create it anew and throw again what "
+                "is to be thrown"
+            )
+        head, *lines = raw.split(b"\n")
+        links, entries, last = [], [], _FIRST
+        for place, line in enumerate(lines[:-1]):
+            link, _, body = line.partition(b" ")
+            last = _link(last, body)
+            if link != last:
+                raise DamagedError(f"entry {place + 1} was changed after it was written")
+            try:
+                entries.append(_DECODER.decode(body))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise DamagedError(f"entry {place + 1} cannot be understood ({error})") from None
+            links.append(last)
+        if head != b"%s %d %s" % (_MAGIC, len(links), last) or lines[-1:] != [b""]:
+            raise DamagedError("was cut off or changed after it was written")
+        history = cls(tuple(entries), tuple(links))
+        for place, entry in enumerate(entries):
+            if (entry.scope == Scope.ALL) != (entry.name == ""):
+                raise DamagedError(f"entry {place + 1} names nothing")
+        history.holding()
+        return history
+
+
+def same(thrown: Thrown, scope: Scope, name: str) -> bool:
+    """Whether a switch is the one of this scope and name."""
+    return thrown.scope == scope and key(thrown.name) == key(name)
+
+
+def entry_of(kind: type[T], **given: object) -> T:
+    """One entry with its names in canonical form, checked as the file would be; `InputError` for
+    the first field that is wrong."""
+    for field in ("name", "who", "confirmed_by"):
+        if field in given and not (field == "name" and given["name"] == ""):
+            given[field] = canonical(given[field], f"kill.{field}", InputError)
+    try:
+        found = msgspec.convert(given, kind)
+        msgspec.json.encode(found)
+    except UnicodeEncodeError:
+        raise InputError(
+            f"kill.why: {given['why']!a} has half of a surrogate pair; remove it"
+        ) from None
+    except msgspec.ValidationError as error:
+        # It ends with the field: "... - at `$.scope`".
+        what, _, field = str(error).rstrip("`").rpartition(" - at `$.")
+        remedy = _REMEDIES.get(field, "say who and why")
+        raise InputError(f"kill.{field}: {given.get(field)!a} ({what}); {remedy}") from None
+    if (given["scope"] == Scope.ALL) != (given["name"] == ""):
+        raise InputError(
+            f"kill.name: {given['name']!a} does not fit scope {given['scope']}; name what is to "
+            "stop, and leave it empty for all"
+        )
+    return found
+
+
+_REMEDIES = {
+    "scope": f"give one of {', '.join(Scope)}",
+    "mode": f"give one of {', '.join(mode.name for mode in Mode if mode != Mode.RUNNING)}",
+    "ts": "give whole ns since the epoch",
+}
+"""Of fields that say neither who nor why."""
+
+
+def _link(before: bytes, body: bytes) -> bytes:
+    return blake2b(before + b" " + body, digest_size=16).hexdigest().encode()
