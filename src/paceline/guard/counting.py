@@ -345,7 +345,7 @@ def filled(counters: Counters, parent: int, child: int, lots: int, ts: int) -> b
 def _count_size(rolling: np.void, ts: int, size: int) -> None:
     """`count`, until a sum of all buckets could be too large a number: then no count is known."""
     count(rolling, ts, size)
-    if rolling["counts"].max() > MOST_HELD // BUCKETS:
+    if rolling["counts"][rolling["last"] % BUCKETS] > MOST_HELD // BUCKETS:
         rolling["bucket_ns"] = 0
 
 

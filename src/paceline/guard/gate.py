@@ -44,10 +44,14 @@ from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE, SUBMIT
 from paceline.guard.snapshot import SNAPSHOT_RECORD
 from paceline.guard.words import explain
 from paceline.orders.identity import canonical, checked, key
+from paceline.orders.instrument import Instrument
+from paceline.orders.order import ParentOrder
 from paceline.orders.payload import number
 from paceline.units import INT64_MAX
 
-__all__ = ["SEEN", "Decision", "Gate", "LetGo", "Mandate", "Request"]
+__all__ = [
+    "SEEN", "Decision", "Gate", "Instrument", "LetGo", "Mandate", "ParentOrder", "Request",
+]  # fmt: skip
 
 
 class Gate:
@@ -156,6 +160,8 @@ class Gate:
         exact = number(shares, "position")
         with self._lock:
             name = key(canonical(symbol, "symbol"))
+            if name not in self._ledger.symbols:
+                raise OrderError(f"symbol: {symbol!a} has no parent order; add one")
             self._ledger.plan_position(name, exact)
             event = held(name, exact)
             self._record(event)
@@ -172,7 +178,9 @@ class Gate:
                 return _refused(bit.MALFORMED, f"parent_id {request.parent_id!a} is not known")
             decision = self._check(request, row, now_ts)
             if not decision.allowed:
-                self._note(Refused(row), sync=False)
+                event = Refused(row)
+                self._note(event, sync=False)
+                self._ledger.apply(event)
             return decision
 
     def protect(self, child_id: str, now_ts: int) -> Decision:

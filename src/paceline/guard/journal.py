@@ -17,11 +17,11 @@ import os
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from paceline.errors import InputError
+from paceline.files.writing import sync_folder, write_file
 from paceline.guard.events import AnyEvent, Event
 
 MAGIC = b"paceline gate journal 1\n"
@@ -43,16 +43,20 @@ class Journal:
         there, damaged, or held by another gate.
         """
         self._path, self._sync = Path(path), sync
+        self._file = self._lock = -1
         self._lock = self._held()
         try:
-            raw = self._path.read_bytes()
-            self._digest, self._end, self._events = _read(raw, self._path)
-            self._file = _opened(self._path, self._end)
+            self._digest, end, self._events = _read(self._path.read_bytes(), self._path)
+            self._file = _opened(self._path, end)
         except OSError as error:
+            self.close()
             raise InputError(
                 f"{self._path}: {error.strerror}; restore it, or create a new one and compare with "
                 "the venue"
             ) from None
+        except InputError:
+            self.close()
+            raise
         self.records = len(self._events)
         """Events in the file."""
 
@@ -65,7 +69,7 @@ class Journal:
                 file.write(MAGIC)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(Path(path).parent)
+            sync_folder(Path(path).parent)
         except FileExistsError:
             raise InputError(
                 f"{path}: is there already; open it, or remove it on purpose"
@@ -85,12 +89,12 @@ class Journal:
         """Write an event, and wait until it is durable unless `sync` is off. Raises `OSError` when
         that fails; what was written of it is then not to be relied on."""
         record, digest = _record(event, self._digest)
-        done = os.write(self._file.fileno(), record)
+        done = os.write(self._file, record)
         if done != len(record):
             raise OSError(28, "No space left on device")
         if sync and self._sync:
-            os.fdatasync(self._file.fileno())
-        self._digest, self._end = digest, self._end + len(record)
+            os.fdatasync(self._file)
+        self._digest = digest
         self.records += 1
 
     def rewrite(self, events: Sequence[Event]) -> None:
@@ -100,31 +104,27 @@ class Journal:
         for event in events:
             record, digest = _record(event, digest)
             parts.append(record)
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        try:
-            with open(new, "wb") as file:
-                file.write(b"".join(parts))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, self._path)
-        finally:
-            new.unlink(missing_ok=True)
-        _sync_folder(self._path.parent)
-        self._file.close()
-        self._digest, self._end = digest, sum(map(len, parts))
-        self._file = _opened(self._path, self._end)
+        write_file(self._path, b"".join(parts))
+        os.close(self._file)
+        self._digest, self._file = digest, _opened(self._path, sum(map(len, parts)))
         self.records = len(events)
 
     def close(self) -> None:
         """Let another gate open it."""
-        self._file.close()
-        self._lock.close()
+        for handle in (self._file, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._file = self._lock = -1
 
-    def _held(self) -> BinaryIO:
-        """The lock of the journal, held until it is closed."""
-        path = self._path.with_name(self._path.name + ".lock")
+    def __del__(self) -> None:
+        self.close()
+
+    def _held(self) -> int:
+        """The lock of the journal, held until it is closed, against other gates of this thread as
+        well."""
+        path = self._path.with_name(f".{self._path.name}.paceline-lock")
         try:
-            lock = open(path, "wb")  # noqa: SIM115 (closed with the journal)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise InputError(
                 f"{path}: {error.strerror}; give a folder that can be written to"
@@ -132,7 +132,7 @@ class Journal:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            lock.close()
+            os.close(lock)
             raise InputError(
                 f"{self._path}: is in use by another gate; stop that one first"
             ) from None
@@ -151,11 +151,11 @@ def _record(event: Event, digest: bytes) -> tuple[bytes, bytes]:
     return head + body + own, own
 
 
-def _opened(path: Path, end: int) -> BinaryIO:
+def _opened(path: Path, end: int) -> int:
     """The file, to append after `end` bytes; what is beyond was never finished."""
-    file = open(path, "r+b", buffering=0)  # noqa: SIM115 (closed with the journal)
-    file.truncate(end)
-    file.seek(end)
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    os.ftruncate(file, end)
+    os.lseek(file, end, os.SEEK_SET)
     return file
 
 
@@ -197,11 +197,3 @@ def _damaged(path: Path, at: int) -> InputError:
         f"{path}: the record at byte {at} was changed after it was written; restore the file, or "
         "create a new one and compare with the venue"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

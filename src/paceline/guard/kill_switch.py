@@ -12,12 +12,19 @@ What this process knew before stays thrown besides.
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from paceline.errors import InputError
+from paceline.errors import BusyError, InputError
+from paceline.files.alone import alone
+from paceline.files.sealing import read_plain
+from paceline.files.writing import write_file
 from paceline.guard.people import People, Right, Signed
-from paceline.guard.sealed import alone, replace, stamp_of
 from paceline.guard.switches import (
     DamagedError,
     Entry,
@@ -30,6 +37,9 @@ from paceline.guard.switches import (
     same,
 )  # fmt: skip
 from paceline.orders.identity import canonical, key
+
+PATIENCE_S = 10.0
+"""How long a throw waits for another process that writes to the file."""
 
 __all__ = ["KillSwitch", "Mode", "Released", "Scope", "Thrown"]
 
@@ -57,10 +67,10 @@ class KillSwitch:
         none can be written."""
         switch = cls(path, people)
         try:
-            with alone(switch._path):
+            with switch._alone():
                 if switch._path.exists():
                     raise InputError(f"{path}: is there already; open it, or remove it on purpose")
-                replace(switch._path, History().to_bytes())
+                write_file(switch._path, History().to_bytes())
         except OSError as error:
             raise InputError(
                 f"{path}: {error.strerror}; give a file in a folder that can be written to"
@@ -122,7 +132,7 @@ class KillSwitch:
             self._unwritten = (*self._unwritten, new)
             self._index()
         try:
-            with alone(self._path), self._lock:
+            with self._alone(), self._lock:
                 self._look()
                 self._write(self._started())
         except OSError as error:
@@ -145,10 +155,10 @@ class KillSwitch:
         given = {"scope": scope, "name": name, "who": released_by, "confirmed_by": confirmed}
         entry_of(Released, **given, why=why, ts=ts, thrown=(0,))
         try:
-            with alone(self._path), self._lock:
+            with self._alone(), self._lock:
                 self._look()
                 if self._trouble:
-                    raise InputError(f"{self._path}: {self._trouble}; restore the file first")
+                    raise InputError(f"{self._trouble}; restore the file first")
                 history = self._started()
                 ended = {
                     at: thrown
@@ -190,7 +200,7 @@ class KillSwitch:
     def _stop(self) -> Thrown:
         return Thrown(
             scope=Scope.ALL, name="", mode=self._trouble_mode, who="kill switch",
-            why=f"{self._path.name} {self._trouble}", ts=0,
+            why=self._trouble, ts=0,
         )  # fmt: skip
 
     def _index(self) -> None:
@@ -203,19 +213,23 @@ class KillSwitch:
     def _look(self) -> None:
         """Read the file if it changed. What was known before trouble stays thrown."""
         try:
-            stamp = stamp_of(self._path)
+            found = os.stat(self._path)
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp == self._stamp:
                 return
-            history = History.from_bytes(self._path.read_bytes())
+            history = History.from_bytes(read_plain(self._path), self._path.name)
         except OSError as error:
-            self._stop_for(f"cannot be read: {error.strerror}", Mode.HALT)
+            self._stop_for(f"{self._path.name}: cannot be read: {error.strerror}", Mode.HALT)
         except DamagedError as error:
             self._stop_for(str(error), Mode.CANCEL_ALL)
+        except ValueError as error:  # no plain file, or too large
+            self._stop_for(f"{self._path.name}: {error}", Mode.CANCEL_ALL)
         else:
             if not history.goes_on_from(self._history):
+                seen, now = len(self._history.entries), len(history.entries)
                 self._stop_for(
-                    f"lacks what was seen in it: {len(self._history.entries)} entries before, "
-                    f"{len(history.entries)} now",
+                    f"{self._path.name}: lacks what was seen in it ({seen} entries before, {now} "
+                    "now)",
                     Mode.HALT,
                 )
                 return
@@ -233,12 +247,33 @@ class KillSwitch:
         stop = (self._stop(),) if self._trouble else ()
         return self._history.then(*stop, *self._unwritten)
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While it lasts, no other process writes. Raises `OSError` when it cannot be had: the rest
+        of a throw must not wait for a process that hangs."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                lock = alone(self._path)
+                lock.__enter__()
+                break
+            except BusyError:
+                if time.monotonic() > until:
+                    raise OSError(errno.EBUSY, "Another process does not let go of it") from None
+                time.sleep(0.002)
+            except InputError:
+                raise OSError(errno.ENOENT, "It cannot be written to") from None
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
     def _write(self, history: History) -> None:
         """Replace the file, after what was found damaged was put aside."""
         if self._trouble and self._path.is_file():
             aside = self._path.with_name(self._path.name + ".damaged")
             if not aside.exists():
-                replace(aside, self._path.read_bytes())
-        replace(self._path, history.to_bytes())
+                write_file(aside, self._path.read_bytes())
+        write_file(self._path, history.to_bytes())
         self._unwritten, self._history = (), history
         self._look()

@@ -226,16 +226,14 @@ class Ledger:
         parents["tick_units"][on_it] *= prices
         self.grids[at] = grid
 
-    def plan_position(self, symbol: str, shares: int | float) -> Grid:
-        """The grid on which a position can be counted; nothing changes."""
-        if symbol not in self.symbols:
-            raise OrderError(f"symbol: {symbol!a} has no parent order; add one")
+    def plan_position(self, symbol: str, shares: int | float) -> None:
+        """Check that a position in a symbol (by key) can be counted; nothing changes. Raises
+        `OrderError`."""
         exact = as_decimal(shares, "position")
         grid = self.grids[self.symbols[symbol]].with_size(exact)
         self._factors(symbol, grid)
         if abs(Fraction(exact)) > MOST_HELD * grid.size:
             raise OrderError(f"position: {shares} shares are too many; give what is held")
-        return grid
 
     def hold(self, symbol: str, shares: str) -> None:
         """The account holds so many shares of a symbol (by key)."""

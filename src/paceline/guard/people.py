@@ -20,12 +20,14 @@ import msgspec
 from msgspec import Meta
 
 from paceline.errors import InputError
-from paceline.guard.sealed import alone, replace, stamp_of
+from paceline.files.alone import alone
+from paceline.files.sealing import Kind, read_sealed, seal
+from paceline.files.writing import new_file
 from paceline.orders.identity import canonical, checked, key
 
 SHORTEST = 8
 """Characters of a secret."""
-_HEAD = b"paceline people 1 "
+KIND = Kind("people", 1, "restore the file; until then nobody is known")
 
 
 class Right(StrEnum):
@@ -80,7 +82,7 @@ class People:
         or none can be written."""
         people = cls(path)
         try:
-            with alone(people._path):
+            with alone(people._path, wait=True):
                 if people._path.exists():
                     raise InputError(f"{path}: is there already; open it, or remove it on purpose")
                 people._write(())
@@ -156,33 +158,18 @@ class People:
 
     def _change(self, change: Callable[[tuple[Person, ...]], tuple[Person, ...]]) -> None:
         try:
-            with alone(self._path):
+            with alone(self._path, wait=True):
                 self._write(change(self._read()))
         except OSError as error:
             raise InputError(f"{self._path}: {error.strerror}; nothing was changed") from None
 
     def _write(self, people: tuple[Person, ...]) -> None:
-        body = msgspec.json.format(msgspec.json.encode(people)) + b"\n"
-        replace(self._path, _HEAD + _seal(body) + b"\n" + body, mode=0o600)
+        with new_file(self._path) as draft:
+            os.chmod(draft, 0o600)
+            draft.write_bytes(seal(KIND, people))
 
     def _read(self) -> tuple[Person, ...]:
-        remedy = "restore the file; until then nobody is known"
-        try:
-            stamp_of(self._path)
-            raw = self._path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{self._path}: {error.strerror}; {remedy}") from None
-        head, _, body = raw.partition(b"\n")
-        if head != _HEAD + _seal(body):
-            raise InputError(f"{self._path}: was changed after it was written; {remedy}")
-        try:
-            return msgspec.json.decode(body, type=tuple[Person, ...])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(f"{self._path}: cannot be understood ({error}); {remedy}") from None
-
-
-def _seal(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode()
+        return read_sealed(self._path, KIND, tuple[Person, ...])
 
 
 def _key_of(secret: str, salt: bytes) -> bytes:

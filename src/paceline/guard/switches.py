@@ -1,8 +1,8 @@
 """What the file of a kill switch holds: everything that was ever thrown and released, in order.
 
-The first line tells how many entries there are and the link of the last. Each further line is an
-entry after its link, a digest of the entry and of the link before it. No byte can change, and no
-line can be left out, doubled or moved, without a link that does not fit.
+The file is sealed, so no byte of it can change unnoticed. Entries are linked: the link of one is a
+digest of the entry and of the link before it. A process that has seen an entry knows by its link
+whether a file still has all that came before.
 
 An entry must also make sense: a release names the throws that it ends, all of its scope and name,
 by two different people, and no earlier than they were thrown.
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from paceline.errors import InputError
+from paceline.files.sealing import Kind, content_as, seal, unseal
 from paceline.guard import snapshot
 from paceline.orders.identity import canonical, key
 
@@ -87,9 +88,8 @@ class Released(
 
 Entry = Thrown | Released
 T = TypeVar("T", Thrown, Released)
-_MAGIC = b"paceline kill switch 2"
-_FIRST = blake2b(_MAGIC, digest_size=16).hexdigest().encode()
-_DECODER = msgspec.json.Decoder(Thrown | Released)
+KIND = Kind("kill switch", 2, "restore it")
+_FIRST = blake2b(b"paceline kill switch 2", digest_size=16).hexdigest().encode()
 
 
 class DamagedError(ValueError):
@@ -137,40 +137,38 @@ class History(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The file."""
-        last = self.links[-1] if self.links else _FIRST
-        lines = [b"%s %d %s\n" % (_MAGIC, len(self.links), last)]
-        for link, entry in zip(self.links, self.entries, strict=True):
-            lines.append(b"%s %s\n" % (link, msgspec.json.encode(entry)))
-        return b"".join(lines)
+        return seal(KIND, _File(entries=self.entries, link=self.last.decode()))
+
+    @property
+    def last(self) -> bytes:
+        """The link of the last entry."""
+        return self.links[-1] if self.links else _FIRST
 
     @classmethod
-    def from_bytes(cls, raw: bytes) -> History:
-        """What `to_bytes` wrote; `DamagedError` for anything else."""
-        if raw.lstrip().startswith(b"{"):
-            raise DamagedError(
-                "was written before these files were sealed; create it anew and throw again what "
-                "is to be thrown"
-            )
-        head, *lines = raw.split(b"\n")
-        links, entries, last = [], [], _FIRST
-        for place, line in enumerate(lines[:-1]):
-            link, _, body = line.partition(b" ")
-            last = _link(last, body)
-            if link != last:
-                raise DamagedError(f"entry {place + 1} was changed after it was written")
-            try:
-                entries.append(_DECODER.decode(body))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise DamagedError(f"entry {place + 1} cannot be understood ({error})") from None
-            links.append(last)
-        if head != b"%s %d %s" % (_MAGIC, len(links), last) or lines[-1:] != [b""]:
-            raise DamagedError("was cut off or changed after it was written")
-        history = cls(tuple(entries), tuple(links))
-        for place, entry in enumerate(entries):
+    def from_bytes(cls, raw: bytes, name: str) -> History:
+        """What `to_bytes` wrote; `DamagedError` for anything else. `name`: the file, for words."""
+        try:
+            found = content_as(unseal(raw, KIND, name), KIND, _File, name)
+        except InputError as error:
+            raise DamagedError(str(error).rpartition(";")[0]) from None
+        history = cls().then(*found.entries)
+        if history.last.decode() != found.link:
+            raise DamagedError(f"{name}: its entries are not those that were written")
+        for place, entry in enumerate(history.entries):
             if (entry.scope == Scope.ALL) != (entry.name == ""):
-                raise DamagedError(f"entry {place + 1} names nothing")
-        history.holding()
+                raise DamagedError(f"{name}: entry {place + 1} names nothing")
+        try:
+            history.holding()
+        except DamagedError as error:
+            raise DamagedError(f"{name}: {error}") from None
         return history
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of the file."""
+
+    entries: tuple[Entry, ...]
+    link: str
 
 
 def same(thrown: Thrown, scope: Scope, name: str) -> bool:
