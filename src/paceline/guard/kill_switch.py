@@ -26,7 +26,6 @@ from paceline.files.sealing import read_plain
 from paceline.files.writing import write_file
 from paceline.guard.people import People, Right, Signed
 from paceline.guard.switches import (
-    DamagedError,
     Entry,
     History,
     Mode,
@@ -220,7 +219,7 @@ class KillSwitch:
             history = History.from_bytes(read_plain(self._path), self._path.name)
         except OSError as error:
             self._stop_for(f"{self._path.name}: cannot be read: {error.strerror}", Mode.HALT)
-        except DamagedError as error:
+        except InputError as error:
             self._stop_for(str(error), Mode.CANCEL_ALL)
         except ValueError as error:  # no plain file, or too large
             self._stop_for(f"{self._path.name}: {error}", Mode.CANCEL_ALL)

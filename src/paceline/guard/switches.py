@@ -92,10 +92,6 @@ KIND = Kind("kill switch", 2, "restore it")
 _FIRST = blake2b(b"paceline kill switch 2", digest_size=16).hexdigest().encode()
 
 
-class DamagedError(ValueError):
-    """What is read is not what was written, or makes no sense."""
-
-
 class History(NamedTuple):
     """Entries, and for each the link that holds it and all before it."""
 
@@ -115,7 +111,7 @@ class History(NamedTuple):
         return History((*self.entries, *entries), tuple(links))
 
     def holding(self) -> Mapping[int, Thrown]:
-        """What is thrown and not released, by its place. Raises `DamagedError` where a release
+        """What is thrown and not released, by its place. Raises `InputError` where a release
         makes no sense."""
         held: dict[int, Thrown] = {}
         for place, entry in enumerate(self.entries):
@@ -126,11 +122,11 @@ class History(NamedTuple):
                 at for at, thrown in held.items() if same(thrown, entry.scope, entry.name)
             )
             if entry.thrown != ended:
-                raise DamagedError(f"entry {place + 1} releases what is not thrown")
+                raise InputError(f"entry {place + 1} releases what is not thrown")
             if key(entry.who) == key(entry.confirmed_by):
-                raise DamagedError(f"entry {place + 1} is released by one person")
+                raise InputError(f"entry {place + 1} is released by one person")
             if entry.ts < max(held[at].ts for at in ended):
-                raise DamagedError(f"entry {place + 1} is released before it was thrown")
+                raise InputError(f"entry {place + 1} is released before it was thrown")
             for at in ended:
                 del held[at]
         return held
@@ -146,21 +142,21 @@ class History(NamedTuple):
 
     @classmethod
     def from_bytes(cls, raw: bytes, name: str) -> History:
-        """What `to_bytes` wrote; `DamagedError` for anything else. `name`: the file, for words."""
+        """What `to_bytes` wrote; `InputError` for anything else. `name`: the file, for words."""
         try:
             found = content_as(unseal(raw, KIND, name), KIND, _File, name)
         except InputError as error:
-            raise DamagedError(str(error).rpartition(";")[0]) from None
+            raise InputError(str(error).rpartition(";")[0]) from None
         history = cls().then(*found.entries)
         if history.last.decode() != found.link:
-            raise DamagedError(f"{name}: its entries are not those that were written")
+            raise InputError(f"{name}: its entries are not those that were written")
         for place, entry in enumerate(history.entries):
             if (entry.scope == Scope.ALL) != (entry.name == ""):
-                raise DamagedError(f"{name}: entry {place + 1} names nothing")
+                raise InputError(f"{name}: entry {place + 1} names nothing")
         try:
             history.holding()
-        except DamagedError as error:
-            raise DamagedError(f"{name}: {error}") from None
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
         return history
 
 
