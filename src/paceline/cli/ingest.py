@@ -45,9 +45,16 @@ def add(verbs: Any) -> None:
         "book-tick": "smallest price step of the book",
         "order-tick": "smallest price step of our orders",
         "lot": "smallest size step",
+        "currency": "currency of prices, e.g. EUR or USDT",
         "venue": "venue code",
     }.items():
         parser.add_argument(f"--{name}", help=help)
+    parser.add_argument(
+        "--round-sizes",
+        action="store_true",
+        default=None,
+        help="round sizes to whole lots (with --lot), for coins of many decimals",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -57,7 +64,8 @@ def run(args: argparse.Namespace) -> None:
     options = {
         name: getattr(args, name)
         for name in (
-            "symbol", "day", "zone", "session", "book_tick", "order_tick", "lot", "venue",
+            "symbol", "day", "zone", "session", "book_tick", "order_tick", "lot", "round_sizes",
+            "currency", "venue",
         )
     }  # fmt: skip
     failed = False

@@ -1,8 +1,8 @@
 """Columns of a table as numbers, exactly, and marked where there is none.
 
-Numbers written as text are read as they stand, up to 18 decimals. Floats hold no decimals: 101.37 in
-single precision is 101.37000274658203. They are read as the decimals that were meant, and what was
-done is told (`Numbers.note`).
+Numbers written as text are read as they stand, up to 18 decimals. Floats hold no decimals: 101.37
+in single precision is 101.37000274658203. They are read as the decimals that were meant, and what
+was done is told (`Numbers.note`).
 """
 
 from __future__ import annotations
@@ -49,14 +49,29 @@ class Numbers(NamedTuple):
 def texts(column: Any) -> list[str]:
     """A column as text; nulls are empty."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if pa.types.is_floating(column.type):
         return [_positional(value) for value in column.to_pylist()]
+    told: list[str] = _as_text(column).to_pylist()
+    return told
+
+
+def _as_text(column: Any) -> Any:
+    """A column that holds no floats as a chunked array of text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     try:
-        return [str(value) for value in pc.fill_null(column.cast(pa.string()), "").to_pylist()]
+        if pa.types.is_decimal(column.type):
+            raise pa.ArrowInvalid  # it would write small numbers with an exponent
+        return pc.fill_null(column.cast(pa.string()), "")
     except pa.ArrowException:
-        return ["" if value is None else str(value) for value in column.to_pylist()]
+        told = ["" if value is None else _told(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(told, pa.string())])
+
+
+def _told(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def scaled(column: Any, decimals: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -79,7 +94,7 @@ def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def numbers_of(column: Any) -> Numbers:
-    """Numbers of any column type with all their decimals; floats as the decimals that were meant."""
+    """Numbers of any column type with all decimals; floats as the decimals that were meant."""
     words, at = _distinct(column)
     note = ""
     if floats := _floats(words, column):
@@ -101,8 +116,7 @@ def _distinct(column: Any) -> tuple[list[str], NDArray[np.int64]]:
         held = column.to_numpy().astype(np.float64)
         value, at = np.unique(held, return_inverse=True)
         return [_positional(v) for v in value.tolist()], at
-    plain = pa.chunked_array([pa.array(texts(column), pa.string())]).combine_chunks()
-    coded = plain.dictionary_encode()
+    coded = _as_text(column).combine_chunks().dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
 
 
@@ -129,8 +143,8 @@ def _size(word: str) -> tuple[int, int]:
 def _decimals(sizes: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
     """The decimals at which the fewest rows are lost; of those the fewest decimals.
 
-    `sizes` `[k, 2]` are digits before and behind the point of the distinct numbers, `rows` `[k]` how
-    often each occurs.
+    `sizes` `[k, 2]` are digits before and behind the point of the distinct numbers, `rows` `[k]`
+    how often each occurs.
     """
     whole, part = sizes[:, 0], np.minimum(sizes[:, 1], _DIGITS + 1)
     held = int(part.max(initial=0))
@@ -152,14 +166,14 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     numbers = [k for k, word in enumerate(words) if sum(_size(word.strip()))]
     printed = any(sum(size := _size(words[k].strip())) > _SURE_DIGITS and size[1] for k in numbers)
     typed = pa.types.is_floating(column.type) and column.type != pa.float64()
-    if not (typed or printed):
+    if not numbers or not (typed or printed):
         return None
     value = np.array([float(words[k]) for k in numbers])
     rounded = [_unscientific(f"{v:.{_SURE_DIGITS}g}") for v in value]
     with np.errstate(over="ignore"):
         single = value.astype(np.float32)
     grid, chosen, note = _grid(rounded), rounded, _DOUBLE
-    sure = Decimal(10) ** (int(np.ceil(np.log10(np.abs(value).max()))) - _SURE_DIGITS)
+    sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
     believed = grid >= _CLEARLY * sure
     if typed or np.array_equal(single.astype(np.float64), value):
         shortest = [np.format_float_positional(v, trim="-") for v in single]
@@ -183,4 +197,6 @@ def _grid(words: list[str]) -> Decimal:
     """The coarsest usual step that decimals lie on."""
     numbers = [Decimal(word) for word in words]
     decimals = max(max(0, -int(number.normalize().as_tuple().exponent)) for number in numbers)
-    return common_step([int(number.scaleb(decimals)) for number in numbers], Decimal(1).scaleb(-decimals))
+    return common_step(
+        [int(number.scaleb(decimals)) for number in numbers], Decimal(1).scaleb(-decimals)
+    )

@@ -1,7 +1,7 @@
 """The grids that prices and sizes lie on: found from the numbers themselves, or as given.
 
-A book's grid has to hold every price, so one price off the usual step makes it finer. Our own orders
-need not: their tick is the step that nearly all prices lie on, and the few others are named.
+A book's grid has to hold every price, so one price off the usual step makes it finer. Our own
+orders need not: their tick is the step that nearly all prices lie on, and the few others are named.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def common_step(values: NDArray[np.int64] | list[int], unit: Decimal) -> Decimal
 
     `unit` itself where no usual step fits; 1 when `values` is empty.
     """
-    common = math.gcd(*values) if isinstance(values, list) else int(np.gcd.reduce(values, initial=0))
+    common = (
+        math.gcd(*values) if isinstance(values, list) else int(np.gcd.reduce(values, initial=0))
+    )
     for step in _usual(few=True):
         multiple = step / unit
         if multiple == multiple.to_integral_value() and common % int(multiple) == 0:

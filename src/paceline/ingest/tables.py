@@ -129,7 +129,9 @@ def _lines(data: bytes) -> _Lines:
     raw = np.frombuffer(data, np.uint8)
     end = np.append(np.flatnonzero(raw == ord("\n")), len(raw))
     start = np.append(0, end[:-1] + 1)
-    has_return = (end > start) & (raw[np.maximum(end - 1, 0)] == ord("\r")) if len(raw) else start < 0
+    has_return = (
+        (end > start) & (raw[np.maximum(end - 1, 0)] == ord("\r")) if len(raw) else start < 0
+    )
     number = np.arange(1, len(start) + 1)
     end = end - has_return
     full = end > start
@@ -141,8 +143,8 @@ def _refuse_long(file: RawFile, lines: _Lines) -> None:
     at = int(np.argmax(length))
     if length[at] > _LONGEST_LINE:
         raise IngestError(
-            f"file: line {lines.number[at]} of {file.name} has {length[at]:,} characters, more than "
-            "a row can have; is it a table of one event a line?"
+            f"file: line {lines.number[at]} of {file.name} has {length[at]:,} characters, more "
+            "than a row can have; is it a table of one event a line?"
         )
 
 
@@ -196,8 +198,8 @@ def _parsed(
     if len(ragged) > max(1, _MOST_RAGGED * n) or len(table) == 0:
         shown = data[lines.start[first] : lines.end[first]][:_TEXT].decode("utf-8", "replace")
         raise IngestError(
-            f"file: {len(ragged):,} of {n:,} rows of {file.name} have not the {len(names)} fields of "
-            f"its heading, first line {lines.number[first]}: {shown!r}; mend them"
+            f"file: {len(ragged):,} of {n:,} rows of {file.name} have not the {len(names)} "
+            f"fields of its heading, first line {lines.number[first]}: {shown!r}; mend them"
         )
     at = np.cumsum(~is_ragged) - 1
     empty = pa.table({name: [""] for name in wanted}, schema=table.schema)
@@ -245,8 +247,7 @@ def _wanted(file: RawFile, names: list[str], layout: Layout) -> list[str]:
     for field, column in layout.columns.items():
         if column not in names:
             raise IngestError(
-                f"mapping.{field}: {file.name} has no column {column!r}; "
-                f"{_there_is(column, names)}"
+                f"mapping.{field}: {file.name} has no column {column!r}; {_there_is(column, names)}"
             )
         if names.count(column) > 1:
             raise IngestError(

@@ -48,7 +48,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     count: int
     first_row: int | None = None
-    """Row of the raw file (from 0) of the first example."""
+    """Place in the raw file of the first example, counted from 1: a line as an editor shows it, or
+    a record."""
     first_ts: int | None = None
     """Its time, ns since the epoch."""
     note: str = ""
@@ -64,6 +65,9 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     short_session: bool = False
     """The recording ends well before the announced close."""
     findings: dict[str, Finding] = {}
+    inferred: dict[str, str] = {}
+    """What was found from the numbers themselves, and why: a sentence for each of book_tick,
+    order_tick and lot. An entry that ends in "!" asks for a look."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
