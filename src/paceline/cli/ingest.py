@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paceline.cli.parser import add_verb
 from paceline.errors import ConfigError
 from paceline.progress import progress_bar
+
+if TYPE_CHECKING:
+    from paceline.market.tape import Manifest
 
 
 def add(verbs: Any) -> None:
@@ -41,7 +46,8 @@ def add(verbs: Any) -> None:
         "symbol": "ticker, or which instrument of several",
         "day": "trading date, YYYY-MM-DD",
         "zone": "time zone of the venue, e.g. America/New_York",
-        "session": "continuous trading in that zone, e.g. 09:30-16:00",
+        "session": "continuous trading in that zone: 09:30-16:00; 09:30-11:30,13:00-15:00 with "
+        "a break; 18:00-17:00 from the evening before",
         "book-tick": "smallest price step of the book",
         "order-tick": "smallest price step of our orders",
         "lot": "smallest size step",
@@ -81,6 +87,8 @@ def run(args: argparse.Namespace) -> None:
                 **options,
             )
         print(f"{path}: {len(done.made)} made, {len(done.kept)} up to date, in {args.out}")
+        for line in _told(done.manifests):
+            print(f"  {line}")
         for failure in done.failed:
             failed = True
             print(f"  {failure.name}: {failure.error}", file=sys.stderr)
@@ -88,3 +96,39 @@ def run(args: argparse.Namespace) -> None:
             print(f"  not read (no format claims them): {', '.join(done.ignored[:5])}")
     if failed:
         raise ConfigError("path: some days became no tape (see above); the others are ready")
+
+
+def _told(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """What was found in the days that became tapes: their grids, what to look at, what is aside."""
+    alike: dict[tuple[str, ...], list[Manifest]] = {}
+    for one in manifests:
+        traded = one.instrument
+        grid = (
+            f"book tick {traded.book_tick:f}, order tick {traded.order_tick:f}, "
+            f"lot {traded.lot:f}, in {traded.currency}"
+        )
+        alike.setdefault((traded.symbol, grid), []).append(one)
+    for (symbol, grid), days in alike.items():
+        first, last = days[0].session.day, days[-1].session.day
+        yield f"{symbol} {first if len(days) == 1 else f'{len(days)} days, {first} to {last}'}: {grid}"
+    for one in manifests:
+        for name, found in one.quality.inferred.items():
+            if found.doubtful or len(manifests) == 1:
+                step = getattr(one.instrument, name)
+                at = f"{one.instrument.symbol} {one.session.day} " if len(manifests) > 1 else ""
+                look = "look: " if found.doubtful else ""
+                yield f"{look}{at}{name.replace('_', ' ')} {step:f}: {found.why}"
+    aside = sum(one.quality.rows_quarantined for one in manifests)
+    if aside:
+        found = Counter[str]()
+        for one in manifests:
+            found.update({name: one.quality.findings[name].count for name in _left_out(one)})
+        told = ", ".join(f"{name} {count:,}" for name, count in found.most_common() if count)
+        rows = sum(one.quality.rows_read for one in manifests)
+        yield f"set aside: {aside:,} of {rows:,} rows ({told}), each in quarantine.parquet of its tape"
+
+
+def _left_out(one: Manifest) -> list[str]:
+    from paceline.ingest.quality import LEFT_OUT
+
+    return [name for name in one.quality.findings if name in LEFT_OUT]

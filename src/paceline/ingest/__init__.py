@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from paceline.ingest.mapping import ColumnMapping
     from paceline.ingest.quality import Limits
     from paceline.ingest.sources import RawFile
-    from paceline.market.tape import Source, Tape
+    from paceline.market.tape import Manifest, Source, Tape
 
 __all__ = ["FORMATS", "Failure", "Ingested", "ingest", "load"]
 
@@ -49,6 +49,8 @@ class Ingested(list[Path]):
         super().__init__()
         self.made: list[Path] = []
         self.kept: list[Path] = []
+        self.manifests: list[Manifest] = []
+        """Of the tapes in `made`, in their order."""
         self.failed: list[Failure] = []
         self.ignored: list[str] = []
 
@@ -98,6 +100,7 @@ def ingest(
                 day = _in_currency(recording.read(), options.get("currency"))
                 tape = to_tape(day, limits or Limits(), sources, made_by)
                 result.made.append(tape.save(folder))
+                result.manifests.append(tape.manifest)
             result.append(folder)
         except PacelineError as error:
             result.failed.append(Failure(recording.files[0].name, error))

@@ -127,7 +127,7 @@ def _plain(words: Iterable[str]) -> list[str]:
 
 def _positional(value: float | None) -> str:
     """The shortest decimal that gives a double; empty for none."""
-    if value is None or value != value or abs(value) >= 1e18:
+    if value is None or value != value or abs(value) >= 2**63:
         return ""
     return np.format_float_positional(value, trim="-")
 

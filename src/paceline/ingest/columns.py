@@ -121,7 +121,7 @@ def recordings(files: list[RawFile], options: Options, mapping: ColumnMapping) -
 
 def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterator[Recording]:
     found = _read_file(file, options.day, mapping)
-    zone = options.zone or mapping.zone
+    zone, begins_s = options.zone or mapping.zone, options.begins_s
     symbols = sorted(set(found.symbol.tolist()))
     if options.symbol is not None and mapping.symbol_column is not None:
         if options.symbol not in symbols:
@@ -135,7 +135,10 @@ def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterato
             yield unreadable(file, wrong)
             continue
         ts = found.ts[(found.symbol == symbol) & (found.ts != UNKNOWN_TS)]
-        days = [day_named(options.day, zone)] if options.day else days_of(ts, zone)
+        if options.day:
+            days = [day_named(options.day, zone, begins_s)]
+        else:
+            days = days_of(ts, zone, begins_s)
         if not days:
             error = IngestError(f"file: {file.name} has no row of {symbol!r} with a time")
             yield unreadable(file, error)
@@ -229,7 +232,7 @@ def _read_day(
     _refuse_negative(
         found.sheet, price, of_orders & (size.value > 0), f"{symbol} {day.name}", given
     )
-    prices = prices_of(price, fault, priced, of_orders, given)
+    prices = prices_of(price, fault, priced, of_orders, given, found.sheet.where)
     sizes = sizes_of(size, fault, sized, op == events.LEVEL, given)
     ticks = np.where(priced, prices.ticks, ANY_PRICE)
     lots = np.where((fault == OK) & (sized | (op == events.DELETE)), sizes.lots, 0)

@@ -21,7 +21,7 @@ in the table.
 
 The other findings describe the day and touch no row: `repeated_row`, `crossed_book` and
 `locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`,
-`halt`, `short_session`, `negative_depth` and what a format adds.
+`halt`, `outside_session`, `short_session`, `negative_depth` and what a format adds.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ CHECKS: dict[int, Check] = {
     ),
 }
 """By code. Codes from `KEPT_FROM` on, and SEQUENCE_GAP, keep the row."""
+
+LEFT_OUT = {check.name for check in CHECKS.values() if not check.kept}
+"""Names of the checks whose rows are not in the tape."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ odd ones are named. What was found is told with its reason, and what is given go
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from paceline.ingest.cells import Numbers
 from paceline.ingest.grid import common_step, in_steps, order_grid
 from paceline.ingest.quality import BAD_SIZE, OFF_TICK, OK, SIZE_TOO_LARGE
 from paceline.ingest.resolve import ANY_PRICE
-from paceline.market.tape import Finding
+from paceline.market.tape import Finding, Inferred
 
 _MOST_LOTS = np.iinfo(np.int32).max
 
@@ -61,7 +62,7 @@ class Prices(NamedTuple):
     order_tick: Decimal
     ticks: NDArray[np.int64]  # [r] ANY_PRICE where a row tells none
     findings: dict[str, Finding]
-    inferred: dict[str, str]
+    inferred: dict[str, Inferred]
 
 
 class Sizes(NamedTuple):
@@ -69,7 +70,7 @@ class Sizes(NamedTuple):
 
     lot: Decimal
     lots: NDArray[np.int64]  # [r]
-    inferred: dict[str, str]
+    inferred: dict[str, Inferred]
 
 
 def prices_of(
@@ -78,41 +79,43 @@ def prices_of(
     priced: NDArray[np.bool_],
     of_orders: NDArray[np.bool_],
     given: Given,
+    where: Callable[[int], str],
 ) -> Prices:
     """Prices in ticks; `fault` `[r]` is marked where one lies off a book tick that was given.
 
     `priced` `[r]` are rows with a price, `of_orders` those of them that put an order or a level
-    into the book. Raises `IngestError` for a tick that is too fine.
+    into the book; `where` tells a row of the file. Raises `IngestError` for a tick that is too
+    fine.
     """
     value, told = column.value, ~column.bad
     good = priced & told & (fault == OK)
     distinct = np.unique(value[good])
-    book_tick, why = given.book_tick, "as given"
+    book_tick, why, doubtful = given.book_tick, "as given", False
     if book_tick is None:
         book_tick = common_step(distinct, column.unit)
-        why = (
-            f"found: all {int(good.sum()):,} prices lie on it, {len(distinct):,} distinct"
-            f"{_of_floats(column, 'prices')}"
-        )
+        why = f"found, all {int(good.sum()):,} prices lie on it, {len(distinct):,} distinct ones"
+        why, doubtful = why + _of_floats(column, "prices"), column.numbers.note != ""
         if given.order_tick is not None and book_tick % given.order_tick == 0:
             book_tick, why = given.order_tick, "the order tick as given, on which all prices lie"
         if len(distinct) and book_tick * _FINE < int(np.median(distinct)) * column.unit:
-            why += "; it is less than a millionth of the price, so give --book-tick if you know it!"
+            why += "; it is less than a millionth of the price: give --book-tick if you know it"
+            doubtful = True
     ticks, off = _in_steps(column, book_tick, "book_tick")
     fault[good & off] = OFF_TICK
-    findings, inferred = {}, {"book_tick": f"{book_tick:f}, {why}"}
-    order_tick, why = given.order_tick, "as given"
+    findings, inferred = {}, {"book_tick": Inferred(why=why, doubtful=doubtful)}
+    order_tick, why, doubtful = given.order_tick, "as given", False
     if order_tick is None:
         at = np.flatnonzero(good & ~off & (of_orders if (of_orders & good).any() else True))
         order_tick, odd = order_grid(ticks[at], book_tick)
-        why = f"found: {len(at) - int(odd.sum()):,} of {len(at):,} prices of orders lie on it"
+        on, doubtful = len(at) - int(odd.sum()), bool(odd.any())
+        why = f"found, {on:,} of {len(at):,} prices of orders lie on it"
         if odd.any():
             first = int(column.rows[at[np.argmax(odd)]])
             findings["off_order_tick"] = Finding(
                 count=int(odd.sum()), first_row=first, note=f"prices off {order_tick:f}"
             )
-            why += f", {int(odd.sum()):,} do not!"
-    inferred["order_tick"] = f"{order_tick:f}, {why}"
+            why += f"; {int(odd.sum()):,} do not, first {where(first)}"
+    inferred["order_tick"] = Inferred(why=why, doubtful=doubtful)
     return Prices(book_tick, order_tick, np.where(told, ticks, ANY_PRICE), findings, inferred)
 
 
@@ -132,13 +135,14 @@ def sizes_of(
     good = sized & ~column.bad & (fault == OK)
     if given.round_sizes and given.lot is None:
         raise IngestError("round_sizes: needs the lot to round to; give --lot, such as 0.001")
-    lot, why = given.lot, "as given"
+    lot, why, doubtful = given.lot, "as given", False
     if lot is None:
         lot = common_step(np.unique(value[good]), column.unit)
-        why = f"found: all {int(good.sum()):,} sizes lie on it{_of_floats(column, 'sizes')}"
+        why = f"found, all {int(good.sum()):,} sizes lie on it{_of_floats(column, 'sizes')}"
+        doubtful = column.numbers.note != ""
         hundreds = value[good & (value != 0)]
         if len(hundreds) and lot == 1 and not (hundreds % int(100 / column.unit)).any():
-            why += "; all are multiples of 100, so give --lot 100 if smaller orders are refused"
+            why += "; all are multiples of 100: give --lot 100 if the venue takes no others"
     lots, off = _in_steps(column, lot, "lot")
     large = np.abs(value.astype(np.float64)) * float(column.unit / lot) >= _MOST_LOTS + 0.5
     if given.round_sizes:
@@ -152,7 +156,7 @@ def sizes_of(
         (good & (value == 0) & ~may_be_zero, BAD_SIZE),
     ):
         fault[bad & (fault == OK)] = code
-    return Sizes(lot, np.where(large, 0, lots), {"lot": f"{lot:f}, {why}"})
+    return Sizes(lot, np.where(large, 0, lots), {"lot": Inferred(why=why, doubtful=doubtful)})
 
 
 def _in_steps(
@@ -168,4 +172,4 @@ def _in_steps(
 
 
 def _of_floats(column: Column, what: str) -> str:
-    return f"; {what} are {column.numbers.note}!" if column.numbers.note else ""
+    return f"; {what} are {column.numbers.note}" if column.numbers.note else ""

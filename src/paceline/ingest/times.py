@@ -16,7 +16,7 @@ from paceline.errors import IngestError
 from paceline.ingest.cells import scaled, texts
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.tables import Sheet
-from paceline.market.session import day_of, midnight_ns
+from paceline.market.session import at_wall_clocks, day_of
 from paceline.units import NS_PER_S
 
 _DIGITS = {"ns": 0, "us": 3, "ms": 6, "s": 9}
@@ -73,7 +73,8 @@ def times_of(sheet: Sheet, name: str, day: str | None, clock: Clock) -> NDArray[
         bad |= since == UNKNOWN_TS
         if not bad.all() and clock.time_since == "midnight" and day is not None:
             _refuse_implausible_day(since[~bad], unit, sheet.name)
-            ts = np.where(bad, UNKNOWN_TS, midnight_ns(day, clock.zone) + since)
+            bad |= np.abs(since) > 2 * _DAY_NS
+            ts = np.where(bad, UNKNOWN_TS, at_wall_clocks(np.where(bad, 0, since), day, clock.zone))
         else:
             if not bad.all():
                 _refuse_other_age(since[~bad], unit, sheet.name)
@@ -208,9 +209,10 @@ def _offset_s(offset: Any) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
     digits = pc.replace_substring_regex(offset, r"[^0-9]", "")
-    hhmm: NDArray[np.int64] = pc.utf8_rpad(digits, 4, "0").cast(pa.int64()).to_numpy()
-    west: NDArray[np.bool_] = pc.starts_with(offset, "-").to_numpy(zero_copy_only=False)
-    return np.where(west, np.int64(-1), np.int64(1)) * (hhmm // 100 * 3600 + hhmm % 100 * 60)
+    hhmm = pc.utf8_rpad(digits, 4, "0").cast(pa.int64()).to_numpy()
+    west = pc.starts_with(offset, "-").to_numpy(zero_copy_only=False)
+    east: NDArray[np.int64] = hhmm // 100 * 3600 + hhmm % 100 * 60
+    return np.where(west, -east, east)
 
 
 def _days(

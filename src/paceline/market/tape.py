@@ -55,6 +55,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: str = ""
 
 
+class Inferred(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a tick or lot is what it is: given, or found from the numbers."""
+
+    why: str
+    doubtful: bool = False
+    """Whether a person should look at it."""
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ingest found. A tape without an entry was not checked for it."""
 
@@ -65,9 +73,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     short_session: bool = False
     """The recording ends well before the announced close."""
     findings: dict[str, Finding] = {}
-    inferred: dict[str, str] = {}
-    """What was found from the numbers themselves, and why: a sentence for each of book_tick,
-    order_tick and lot. An entry that ends in "!" asks for a look."""
+    inferred: dict[str, Inferred] = {}
+    """Why book_tick, order_tick and lot of the instrument are what they are."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
