@@ -109,15 +109,17 @@ def _told(manifests: Sequence[Manifest]) -> Iterator[str]:
         )
         alike.setdefault((traded.symbol, grid), []).append(one)
     for (symbol, grid), days in alike.items():
-        first, last = days[0].session.day, days[-1].session.day
-        yield f"{symbol} {first if len(days) == 1 else f'{len(days)} days, {first} to {last}'}: {grid}"
+        when = days[0].session.day
+        if len(days) > 1:
+            when = f"{len(days)} days, {when} to {days[-1].session.day}"
+        yield f"{symbol} {when}: {grid}"
     for one in manifests:
-        for name, found in one.quality.inferred.items():
-            if found.doubtful or len(manifests) == 1:
+        for name, why in one.quality.inferred.items():
+            if why.doubtful or len(manifests) == 1:
                 step = getattr(one.instrument, name)
                 at = f"{one.instrument.symbol} {one.session.day} " if len(manifests) > 1 else ""
-                look = "look: " if found.doubtful else ""
-                yield f"{look}{at}{name.replace('_', ' ')} {step:f}: {found.why}"
+                look = "look: " if why.doubtful else ""
+                yield f"{look}{at}{name.replace('_', ' ')} {step:f}: {why.why}"
     aside = sum(one.quality.rows_quarantined for one in manifests)
     if aside:
         found = Counter[str]()
@@ -125,7 +127,9 @@ def _told(manifests: Sequence[Manifest]) -> Iterator[str]:
             found.update({name: one.quality.findings[name].count for name in _left_out(one)})
         told = ", ".join(f"{name} {count:,}" for name, count in found.most_common() if count)
         rows = sum(one.quality.rows_read for one in manifests)
-        yield f"set aside: {aside:,} of {rows:,} rows ({told}), each in quarantine.parquet of its tape"
+        yield (
+            f"set aside: {aside:,} of {rows:,} rows ({told}), told in quarantine.parquet of the tape"
+        )
 
 
 def _left_out(one: Manifest) -> list[str]:
