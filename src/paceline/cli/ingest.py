@@ -128,7 +128,7 @@ def _told(manifests: Sequence[Manifest]) -> Iterator[str]:
         told = ", ".join(f"{name} {count:,}" for name, count in found.most_common() if count)
         rows = sum(one.quality.rows_read for one in manifests)
         yield (
-            f"set aside: {aside:,} of {rows:,} rows ({told}), told in quarantine.parquet of the tape"
+            f"set aside: {aside:,} of {rows:,} rows ({told}), told in the tape's quarantine.parquet"
         )
 
 

@@ -42,13 +42,14 @@ def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
     for path in map(Path, paths):
         if not path.exists():
             raise TapeError(
-                f"tape: {path} is not there; give a tape or a folder of tapes that `paceline ingest` "
-                "wrote"
+                f"tape: {path} is not there; give a tape or a folder of tapes that `paceline "
+                "ingest` wrote"
             )
         inside = sorted(path.glob("*.tape")) if path.is_dir() else []
         if path.is_dir() and not inside and not (path / "manifest.json").exists():
             raise TapeError(
-                f"tape: {path} is no tape and holds none; give a folder that `paceline ingest` wrote"
+                f"tape: {path} is no tape and holds none; give a folder that `paceline ingest` "
+                "wrote"
             )
         folders += inside if inside and not (path / "manifest.json").exists() else [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
