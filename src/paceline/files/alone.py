@@ -45,8 +45,13 @@ def alone(path: str | Path, *, wait: bool = False) -> Iterator[None]:
 
     Raises `BusyError` at once if one does, unless it is to `wait`."""
     path = Path(path)
-    with _made(path.parent), _locked(path.with_name(f".{path.name}{LOCK}"), path, wait):
+    with _made(path.parent), _locked(lock_beside(path), path, wait):
         yield
+
+
+def lock_beside(path: Path) -> Path:
+    """The lock file of what is replaced whole."""
+    return path.with_name(f".{path.name}{LOCK}")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from paceline.errors import BusyError, InputError
 from paceline.files import drafts
-from paceline.files.alone import alone
+from paceline.files.alone import alone, lock_beside
 from paceline.files.points import step
 
 _HERE, _EXCHANGE = -100, 2
@@ -119,8 +119,7 @@ def recover(path: str | Path) -> None:
     can be written."""
     target = Path(os.path.realpath(path))
     drafts.clear(target.parent, target.name)
-    olds = drafts.olds(target)
-    if not olds:
+    if not drafts.olds(target) and not lock_beside(target).exists():
         return
     with suppress(BusyError, InputError, OSError), alone(target):
         for old in drafts.olds(target):

@@ -313,6 +313,8 @@ class Pipeline:
         """How teachers do in validation, without exploration: what is to be beaten."""
         path = self.folder / "teachers.json"
         told = read_teachers(path)
+        if not path.exists():
+            write_file(path, seal(TEACHERS, told))
         names, seed = self.recipe.teaching.teachers, self.recipe.seed
         for k, name in enumerate(names):
             if name in told:
