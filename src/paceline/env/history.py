@@ -173,7 +173,7 @@ def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
 
     at = _prints(tape)
     bar = (tape.events.ts[at] - start) // step
-    inside = (bar >= 0) & (bar < n)
+    inside = (bar >= 0) & (bar < n) & (tape.events.side[at] != 0)  # whose taker is known
     at, bar = at[inside], bar[inside]
     lots = tape.events.qty[at].astype(np.float64)
     # A trade that hit a bid was started by a seller.

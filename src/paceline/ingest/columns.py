@@ -72,7 +72,7 @@ from paceline.market.events import NO_SLOT, Rows
 from paceline.market.session import Session
 from paceline.orders.instrument import Instrument
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another tape."""
 
 _TITLE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz|\.zst)?$")
@@ -250,6 +250,7 @@ def _read_day(
         session=_session(made, day.name, options.zone or mapping.zone, options),
         findings={},
         number=rows,
+        masks_hidden=mapping.order is not None,
     )
 
 

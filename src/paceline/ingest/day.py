@@ -10,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError, PacelineError
+from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
 from paceline.ingest.breaks import with_breaks
+from paceline.ingest.doubtful import Touch, believed_sides, far_prints, touch_before
 from paceline.ingest.quality import (
+    AS_ANNOUNCED,
+    AUCTION_EXECUTION,
     CHECKS,
+    FAR_PRINT,
     KEPT_FROM,
     OFF_TICK,
     OK,
@@ -92,6 +97,7 @@ class RawDay(NamedTuple):
     session: Session
     findings: dict[str, Finding]  # what else the format found
     number: NDArray[np.int64] | None = None  # [r] raw row in its file; None: the file has no others
+    masks_hidden: bool = False  # whether hidden executions may name a side that is not theirs
 
     def row(self, at: int) -> int:
         """The number in its file of the raw row at `at`."""
@@ -110,20 +116,63 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
     _refuse_if_of_another_day(day)
-    rows, origin = with_breaks(day.rows, day.origin, day.session)
-    day = day._replace(rows=rows, origin=origin)
-    tape = Tape.compile(
-        day.rows,
-        day.instrument,
-        day.session,
-        sources=sources,
-        quarantine=quarantine_table(day, bad),
-        made_by=made_by,
-    )
+    day, tape = _compiled(day, limits, sources, made_by)
+    bad = np.flatnonzero(day.fault != OK)
+    tape.quarantine = quarantine_table(day, bad)
     tape.manifest = msgspec.structs.replace(
         tape.manifest, quality=_quality(day, tape, bad, limits, name)
     )
     return tape
+
+
+def _compiled(
+    day: RawDay, limits: Limits, sources: list[Source], made_by: str
+) -> tuple[RawDay, Tape]:
+    """The day with its breaks, its auctions set aside, and only such prints as can be believed; and
+    its tape, still without a quality report."""
+    rows, origin = with_breaks(day.rows, day.origin, day.session)
+    day = _noted(day, auctions_aside(rows, origin), AUCTION_EXECUTION)
+    tape = _tape(day, sources, made_by)
+    touch = touch_before(tape)
+    far = far_prints(tape, touch, limits)
+    day, doubted = _with_believed_sides(day, tape, touch)
+    if len(far):
+        group = np.full(len(day.rows.ts), -1, np.int64)
+        group[far] = np.arange(len(far))
+        day = _noted(day, executions_aside(day.rows, day.origin, group), FAR_PRINT)
+    return day, _tape(day, sources, made_by) if doubted or len(far) else tape
+
+
+def _tape(day: RawDay, sources: list[Source], made_by: str) -> Tape:
+    return Tape.compile(day.rows, day.instrument, day.session, sources=sources, made_by=made_by)
+
+
+def _noted(day: RawDay, aside: SetAside, code: int) -> RawDay:
+    """The day with some executions set aside, and the verdict on the raw rows that made them."""
+    fault = day.fault.copy()
+    fault[aside.raw[fault[aside.raw] == OK]] = code
+    return day._replace(rows=aside.rows, origin=aside.origin, fault=fault)
+
+
+def _with_believed_sides(day: RawDay, tape: Tape, touch: Touch) -> tuple[RawDay, bool]:
+    """The day without the sides of hidden executions that are masked, and whether any were."""
+    if not day.masks_hidden:
+        return day, False
+    rows = day.rows
+    # An unknown order was shown once: its side is no mask.
+    hidden = np.flatnonzero(
+        (rows.kind == HIDDEN) & (day.fault[day.origin] != UNKNOWN_EXECUTED) & (rows.side != 0)
+    )
+    sides = believed_sides(tape, touch, hidden)
+    found = Finding(count=0)
+    if sides is not None:
+        told = int(np.count_nonzero(sides))
+        note = f"sides not believed; the touch tells those of {told:,}, the others are unknown"
+        found = finding(day, hidden, note=note)
+        side = rows.side.copy()
+        side[hidden] = sides
+        day = day._replace(rows=rows._replace(side=side))
+    return day._replace(findings=day.findings | {"hidden_side_masked": found}), sides is not None
 
 
 def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
@@ -177,6 +226,7 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     n = len(day.fault)
     if n == 0:
         raise IngestError(f"file: {name} is empty; give a file with messages")
+    bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
     if len(bad) <= limits.max_bad_share * n:
         return
     codes, counts = np.unique(day.fault[bad], return_counts=True)
@@ -213,7 +263,8 @@ def _row_findings(day: RawDay) -> dict[str, Finding]:
     """One finding for each check on rows, those that found nothing included."""
     counts = np.bincount(day.fault, minlength=max(CHECKS) + 1)
     findings = {}
-    for code in sorted({*day.checked, *np.flatnonzero(counts).tolist()} - {OK}):
+    checked = {*day.checked, AUCTION_EXECUTION, FAR_PRINT, *np.flatnonzero(counts).tolist()}
+    for code in sorted(checked - {OK}):
         findings[CHECKS[code].name] = finding(day, np.flatnonzero(day.fault == code), by_row=True)
     return findings
 
@@ -238,7 +289,9 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     events = tape.events
     last_of_instant = np.append(np.diff(events.ts) > 0, True)
     two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
-    calling = _calling(events.kind)
+    # A far print is set aside as an auction trade, and was none: nothing gathered for it.
+    far = (events.kind == CROSS) & (day.fault[day.origin] == FAR_PRINT)
+    calling = _calling(np.where(far, np.uint8(TRADE), events.kind))
     crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
     locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask) & ~calling)
     whole = two_sided & (events.bid < events.ask) & ~calling
