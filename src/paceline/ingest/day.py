@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError, PacelineError
 from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
 from paceline.ingest.breaks import with_breaks
+from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
 from paceline.ingest.doubtful import Touch, believed_sides, far_prints, touch_before
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
@@ -23,6 +24,7 @@ from paceline.ingest.quality import (
     OK,
     SEQUENCE_GAP,
     UNKNOWN_EXECUTED,
+    UNKNOWN_KIND,
     UNKNOWN_ORDER,
     Limits,
 )
@@ -135,12 +137,12 @@ def _compiled(
     tape = _tape(day, sources, made_by)
     touch = touch_before(tape)
     far = far_prints(tape, touch, limits)
-    day, doubted = _with_believed_sides(day, tape, touch)
+    day, masked = _with_believed_sides(day, tape, touch)
     if len(far):
         group = np.full(len(day.rows.ts), -1, np.int64)
         group[far] = np.arange(len(far))
         day = _noted(day, executions_aside(day.rows, day.origin, group), FAR_PRINT)
-    return day, _tape(day, sources, made_by) if doubted or len(far) else tape
+    return day, _tape(day, sources, made_by) if masked or len(far) else tape
 
 
 def _tape(day: RawDay, sources: list[Source], made_by: str) -> Tape:
@@ -240,8 +242,33 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     )
 
 
+def _refuse_if_crossed(day: RawDay, tape: Tape, limits: Limits, warmup_end: int, name: str) -> None:
+    """A book that is crossed for good is refused, with the row where it began and the cause."""
+    calling = _calls(day, tape.events.kind)
+    found = crossed_in(tape.events, len(tape.level_ticks), calling)
+    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
+        return
+    raw = int(day.origin[found.at[0]])
+    unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
+    where = f"row {day.row(int(unknown[0]))}" if len(unknown) else ""
+    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
+    raise IngestError(
+        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
+        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at row "
+        f"{day.row(raw)}: {day.text(raw)[:_SHOWN]!r}; {cause}"
+    )
+
+
+def _calls(day: RawDay, kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Events in which orders gather for an auction, or trading is stopped."""
+    # A far print is set aside as an auction trade, and was none: nothing gathered for it.
+    far = (kind == CROSS) & (day.fault[day.origin] == FAR_PRINT)
+    return _calling(np.where(far, np.uint8(TRADE), kind)) | _halted(kind)
+
+
 def _quality(day: RawDay, tape: Tape, bad: NDArray[np.int64], limits: Limits, name: str) -> Quality:
     book, warmup_end = _book_findings(day, tape, limits)
+    _refuse_if_crossed(day, tape, limits, warmup_end, name)
     after = max(1, int(np.count_nonzero(day.rows.ts > warmup_end)))
     if book["crossed_book"].count > limits.max_crossed_share * after:
         raise IngestError(
@@ -289,15 +316,13 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     events = tape.events
     last_of_instant = np.append(np.diff(events.ts) > 0, True)
     two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
-    # A far print is set aside as an auction trade, and was none: nothing gathered for it.
-    far = (events.kind == CROSS) & (day.fault[day.origin] == FAR_PRINT)
-    calling = _calling(np.where(far, np.uint8(TRADE), events.kind))
+    calling = _calls(day, events.kind)
     crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
     locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask) & ~calling)
     whole = two_sided & (events.bid < events.ask) & ~calling
     broken = np.flatnonzero(last_of_instant & ~whole)
     warmup_end = _warmup_end(events.ts, broken, round(limits.settle_s * NS_PER_S))
-    called = (calling | _halted(events.kind))[crossed]
+    called = calling[crossed]
     late = ~called & (events.ts[crossed] > warmup_end)
     note = "after the warm-up"
     return {
