@@ -122,4 +122,4 @@ def _is_masked(side: NDArray[np.int8], told: NDArray[np.int8], above: NDArray[np
         return True
     off = (np.nan_to_num(above) != 0) & (side != 0)
     expected = np.count_nonzero(off & (np.sign(above) == -side))
-    return int(np.count_nonzero(off)) >= _MORE and expected <= 0.6 * np.count_nonzero(off)
+    return bool(np.count_nonzero(off) >= _MORE and expected <= 0.6 * np.count_nonzero(off))
