@@ -140,7 +140,7 @@ def test_a_contradiction_is_counted(write: Write) -> None:
         (6, depth(3, 5, 8, 4, "100.1:2", "")),
     ]), limits=ANYTHING)  # fmt: skip
     found = tape.manifest.quality.findings["ticker_contradicted"]
-    assert (found.count, found.first_row) == (1, 1)
+    assert (found.count, found.first_row) == (1, 2)
 
 
 def test_a_gap_clears_the_book(write: Write) -> None:
@@ -153,7 +153,7 @@ def test_a_gap_clears_the_book(write: Write) -> None:
     assert book.side(-1) == [(1002, 5)]
     (aside,) = tape.quarantine.to_pylist()
     assert (aside["row"], aside["finding"], aside["kept_as"]) == (
-        1,
+        2,
         "sequence_gap",
         "after a clear",
     )
@@ -272,13 +272,13 @@ def test_each_day_accounts_for_its_own_lines(write: Write, tmp_path: Path) -> No
     def found(name: str) -> list[tuple[int, int | None]]:
         return [(q.findings[name].count, q.findings[name].first_row) for q in qualities]
 
-    assert found("stale") == [(1, 1), (1, 5)]
-    assert found("ticker_contradicted") == [(0, None), (1, 4)]
+    assert found("stale") == [(1, 2), (1, 6)]
+    assert found("ticker_contradicted") == [(0, None), (1, 5)]
     assert found("other_stream") == [(0, None), (1, None)]
     assert found("carried_over") == [(0, None), (2, None)]
     assert found("over_midnight") == [(0, None), (0, None)]
     asides = [pq.read_table(tape.path / "quarantine.parquet") for tape in (first, second)]
-    assert [aside["row"].to_pylist() for aside in asides] == [[1], [5]]
+    assert [aside["row"].to_pylist() for aside in asides] == [[2], [6]]
     assert '"u": 8' in asides[1]["text"].to_pylist()[0]
 
 
@@ -472,10 +472,10 @@ def test_transfers_are_no_trades_of_the_market(write: Write, x: str) -> None:
     assert [row[1] for row in told(tape)].count("trade") == 2
     assert int(tape.events.volume[-1]) == 3
     found = tape.manifest.quality.findings
-    assert (found["no_market_trade"].count, found["no_market_trade"].first_row) == (1, 4)
+    assert (found["no_market_trade"].count, found["no_market_trade"].first_row) == (1, 5)
     assert found["bad_price"].count == 0
     quarantine = tape.quarantine.to_pylist()
-    assert [(row["row"], row["reason"]) for row in quarantine] == [(4, "is no trade of the market")]
+    assert [(row["row"], row["reason"]) for row in quarantine] == [(5, "is no trade of the market")]
 
 
 def test_transfers_speak_against_no_capture(write: Write) -> None:
@@ -516,12 +516,12 @@ def test_no_field_of_a_line_loses_the_capture(
 
 
 @pytest.mark.parametrize(("text", "row"), [
-    ('{"e":"trade","E":1e400,"T":1,"s":"BTCUSDT","p":"1","q":"1","m":true}', 4),
+    ('{"e":"trade","E":1e400,"T":1,"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),
     ('{"e":"depthUpdate","T":1717767000020,"s":"BTCUSDT","U":8,"u":' + "9" * 25
-     + ',"pu":7,"b":[],"a":[]}', 4),
-    ('{"e":"trade","T":' + "9" * 6000 + ',"s":"BTCUSDT","p":"1","q":"1","m":true}', 4),
-    ('{"e":"trade","T":17177670000,"s":"BTCUSDT","p":"1","q":"1","m":true}', 4),  # of 1970 in ms
-    ("[" * 100_000, 4), ('{"data":' * 100_000, 4), ("\x00\xff", 4), ("", 4),
+     + ',"pu":7,"b":[],"a":[]}', 5),
+    ('{"e":"trade","T":' + "9" * 6000 + ',"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),
+    ('{"e":"trade","T":17177670000,"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),  # of 1970 in ms
+    ("[" * 100_000, 5), ('{"data":' * 100_000, 5), ("\x00\xff", 5), ("", 5),
 ])  # fmt: skip
 def test_an_unreadable_line_is_named(tmp_path: Path, text: str, row: int) -> None:
     path = tmp_path / "capture.txt"

@@ -4,8 +4,8 @@
 book, or one that took several levels; then the touch is there within a second, before or after. A
 print that is farther from all touches of that time than `limits.far_print_share` of the mid and
 than `limits.far_print_spreads` spreads is an error, a trade of another kind, or a late report. It
-becomes a CROSS row: it fills nothing and is no continuous volume. Prints are questioned where the
-mid is known (`market.spread`).
+becomes a CROSS row, or a cancel if it was of a visible order: it fills nothing and is no continuous
+volume. Prints are questioned where the mid is known (`market.spread`) and the book is not crossed.
 
 **Masked sides.** Since 2014 exchanges name the same side for all executions of hidden orders. Sides
 are not believed when, of a day's hidden executions,
@@ -39,8 +39,8 @@ _MORE = 100
 
 
 class Touch(NamedTuple):
-    """Best prices just before each event of a tape, ticks `[n_events]`; NaN where there is none, or
-    where the mid is not known."""
+    """Best prices just before each event of a tape, ticks `[n_events]`; NaN where there is none,
+    where the mid is not known, and where the book is crossed."""
 
     bid: NDArray[np.float64]
     ask: NDArray[np.float64]
@@ -48,12 +48,15 @@ class Touch(NamedTuple):
 
 def touch_before(tape: Tape) -> Touch:
     """What an event met."""
-    known = np.isfinite(tape.mid_ticks())
-    bid, ask = (
-        np.concatenate([[np.nan], np.where(known, ticks, np.nan)[:-1]])
-        for ticks in (tape.bid_ticks(), tape.ask_ticks())
-    )
-    return Touch(bid, ask)
+    touch = _known(tape)
+    return Touch(*(np.concatenate([[np.nan], ticks[:-1]]) for ticks in touch))
+
+
+def _known(tape: Tape) -> Touch:
+    """The same after each event."""
+    bid, ask = tape.bid_ticks(), tape.ask_ticks()
+    known = np.isfinite(tape.mid_ticks()) & (bid <= ask)
+    return Touch(np.where(known, bid, np.nan), np.where(known, ask, np.nan))
 
 
 def far_prints(tape: Tape, touch: Touch, limits: Limits) -> NDArray[np.int64]:
@@ -66,9 +69,7 @@ def far_prints(tape: Tape, touch: Touch, limits: Limits) -> NDArray[np.int64]:
     # Of the touches within a second the nearest counts.
     first = np.searchsorted(events.ts, events.ts[at] - _AROUND_NS, side="left")
     after = np.searchsorted(events.ts, events.ts[at] + _AROUND_NS, side="right")
-    bid, ask = tape.bid_ticks(), tape.ask_ticks()
-    crossed = ~(ask >= bid) | np.isnan(tape.mid_ticks())
-    bid[crossed] = ask[crossed] = np.nan
+    bid, ask = _known(tape)
     lowest = np.array([_least(bid[i:j]) for i, j in zip(first, after, strict=True)])
     highest = -np.array([_least(-ask[i:j]) for i, j in zip(first, after, strict=True)])
     lowest, highest = np.fmin(lowest, touch.bid[at]), np.fmax(highest, touch.ask[at])
