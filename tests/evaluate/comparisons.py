@@ -33,9 +33,9 @@ def comparison(
     tuned: bool = True,
     **more: Any,
 ) -> Comparison:
-    """`N` orders on `days` days of a name, of two names in turn. Each policy costs what `costs` says on average (under
-    each fill model if need be), the market's moves, which all share, and noise of its own. Taking
-    is nine tenths of it, timing the rest and what is shared."""
+    """`N` orders on `days` days of a name, two names a day. Each policy costs what `costs` says on
+    average (under each fill model if need be), the market's moves, which all share, and noise of
+    its own. Taking is nine tenths of it, timing the rest and what is shared."""
     rng = np.random.default_rng(1)
     shared, which = rng.normal(0.0, 20.0, N), np.arange(N) % days
     shared -= shared.mean()

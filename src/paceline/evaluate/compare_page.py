@@ -22,7 +22,7 @@ from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.fill_floor import LESS
 from paceline.evaluate.headings import FILLS, POLICY, shown_settings
 from paceline.evaluate.notes import merged
-from paceline.evaluate.paired import PairedDifference
+from paceline.evaluate.paired import PairedDifference, basis
 from paceline.evaluate.report import summary_table
 from paceline.evaluate.verdict import judge
 from paceline.page.cells import (
@@ -320,6 +320,7 @@ def _contents(found: Comparison, title: str | None) -> dict[str, Any]:
         "answer": verdict,
         "limits_kept": limits_kept(found),
         "baseline": found.baseline,
+        "basis": basis(found.sureness(found.rivals[0], found.central).mean),
         "not_drawn": sorted(set(found.policies) - set(drawn.policies)),
         "answers": found.answers,
         "hues": {policy: i % HUES for i, policy in enumerate(found.policies)},

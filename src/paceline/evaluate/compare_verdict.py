@@ -145,8 +145,8 @@ def _picked(found: Comparison, leader: str) -> list[str]:
     holds = ", and holds 0" if pair.low_bps <= 0.0 <= pair.high_bps else ""
     return [
         f"It is the cheapest of {n} rivals, so chance helped it: the interval of its difference "
-        f"that allows for that (Bonferroni, {plain(100 - 5 / n, 1 if n < 50 else 2)} % each) is {_range(pair)} bps"
-        f"{holds}."
+        f"that allows for that (Bonferroni, {plain(100 - 5 / n, 1 if n < 50 else 2)} % each) is "
+        f"{_range(pair)} bps{holds}."
     ]
 
 

@@ -73,7 +73,10 @@ def basis(pair: PairedDifference) -> str:
     """What the interval of `pair` rests on, and what it speaks of, in a sentence or two."""
     if np.isnan(pair.low_bps):
         return f"There is no interval, for there {_are(pair.groups)} {pair.missing}."
-    how = f"Student's t with {plain(pair.df, 0)} degrees of freedom over {plural(pair.groups, pair.unit)}"
+    how = (
+        f"Student's t with {plain(pair.df, 0)} degrees of freedom over "
+        f"{plural(pair.groups, pair.unit)}"
+    )
     if pair.unit != "day":
         return (
             f"Intervals and p-values are {how}. Each order was worked in a {pair.unit} of its own, "

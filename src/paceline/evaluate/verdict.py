@@ -1,8 +1,8 @@
 """What a backtest says, in a sentence and with its doubt: which policy cost least, and how surely.
 
 Policies are compared on the same parent orders, so that the market's moves, which are most of the
-noise, cancel. Those that filled alike are ranked (`evaluate.fill_floor`), and those that filled less
-are named and left out: what was left counts at the mid of the end, a price at which it did not
+noise, cancel. Those that filled alike are ranked (`evaluate.fill_floor`), and those that filled
+less are named and left out: what was left counts at the mid of the end, a price at which it did not
 trade.
 """
 
