@@ -105,8 +105,8 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
     best = ranking[central][0]
     row = verdict.row(best, central)
     cost = f"{plain(row['is_mean_bps'])} bps"
+    average = " on average" if row["orders"] > 1 else ""
     if len(result.policies) == 1:
-        average = " on average" if row["orders"] > 1 else ""
         headline = f"{best} cost {cost} of arrival notional{average}{_filled(row)}."
         return headline, [_alone(result, row), *_other_models(result, verdict)]
     rates, apart = verdict.fill_rates(central), verdict.left_out(central)
@@ -115,7 +115,7 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
         return headline, _all_costs(result, verdict)
     if len(ranking[central]) < 2:
         return _incomparable(best, max(rates), apart), _all_costs(result, verdict)
-    headline = f"{best} cost least: {cost} of arrival notional on average{_filled(row)}."
+    headline = f"{best} cost least: {cost} of arrival notional{average}{_filled(row)}."
     runner_up = ranking[central][1]
     details = [
         _against(compare(result, best, runner_up, central), runner_up, central),
