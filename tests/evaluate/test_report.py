@@ -371,9 +371,9 @@ def test_settings_left_out_show_what_was_fitted(
 ) -> None:
     days = [place.lesson.recovery for place in result.places]
     assert all(days), "the fixture's days have touches that come back"
-    values = sorted(significant(back.half_life_s) for back in days if back)
+    values = [significant(x) for x in sorted(back.half_life_s for back in days if back)]
     row = next(r for r in Page(page).tables["settings"] if r[0] == "recovery_half_life_s")
-    assert row[1] == f"fitted: {values[0]}–{values[1]} s over 2 days"
+    assert row[1] == f"fitted: {values[0]}–{values[-1]} s over 3 days"
     one = backtest(tapes, ["twap"], BacktestSettings(orders=2, qty=8.0, horizon_s=60.0),
                    trade=tapes[1:], jobs=1)  # fmt: skip
     parsed = Page(write_report(one, tmp_path / "r.html", examples=0).read_text())
