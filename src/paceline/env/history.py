@@ -28,6 +28,7 @@ from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.grids import converted, factors
+from paceline.market.session import Session
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.market.whole_days import Days, whole_days
@@ -263,7 +264,17 @@ def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
         date.fromisoformat(tape.session.day),
         uniform_without_days=True,
     )
+    if not known and tape.session.breaks:  # even over the hours of trading
+        traded = _trading_by(tape.session, edges)
+        curve = VolumeCurve(edges, traded / traded[-1], ())
     return curve, len(earlier) - len(known)
+
+
+def _trading_by(session: Session, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Nanoseconds of announced trading by each edge (ns since local midnight)."""
+    at = edges_ns + session.midnight_ns
+    spans = [np.clip(at, start, end) - start for start, end in session.phases]
+    return np.sum(spans, axis=0, dtype=np.float64)
 
 
 def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
