@@ -23,10 +23,11 @@ from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
+from paceline.market.events import ADD, BID
 from paceline.market.session import midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
-from tests.env.market_days import DAYS, changed, random_day, random_rows, tape_of
+from tests.env.market_days import DAYS, LENGTH_S, changed, random_day, random_rows, tape_of
 
 from .orders import no_delay, same_logs
 
@@ -209,7 +210,9 @@ def test_the_limits_of_orders_are_told(days):
 def test_where_nothing_traded_before_vwap_is_even_and_says_so(days):
     """The earlier day traded in its first minutes alone."""
     rows = random_rows(12)
-    quiet = tape_of(type(rows)(*(column[rows.ts < 1300] for column in rows)), DAYS[0])
+    first = type(rows)(*(column[rows.ts < 1300] for column in rows))
+    late = (1000 + LENGTH_S, ADD, BID, 100, 1, rows.slot.max() + 1)  # the day goes on, untraded
+    quiet = tape_of(type(rows)(*map(np.append, first, late)), DAYS[0])
     result = backtest([quiet, days[-1]], ["vwap", "twap"], settings(orders=12), jobs=1,
                       trade=days[-1:])  # fmt: skip
     [place] = result.places
