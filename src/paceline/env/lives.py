@@ -40,9 +40,9 @@ from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, shares_of_window
 from paceline.guard.bounds import band_up_to, costliest_in_band
-from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.participation import PPM, room_lots
+from paceline.guard.rolling import ROLLING_RECORD, begin_counting
 from paceline.guard.snapshot import blank_snapshots
 from paceline.jit import chosen, inlined, kernel
 from paceline.market.book import Book, new_book
