@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from paceline.errors import BusyError, InputError
 
 LOCK = ".paceline-lock"
 """Name of the lock file in a folder; after `.NAME` beside what is replaced whole."""
+
+_TRIES, _PAUSE_S = 10, 0.02
 
 _held: dict[str, list[int]] = {}
 """Lock file -> the thread that holds it, and how often."""
@@ -96,6 +99,7 @@ def _locked(file: Path, what: Path, wait: bool) -> Iterator[None]:
 
 def _take(file: Path, what: Path, wait: bool) -> int:
     """The open, locked lock file."""
+    tries = 0
     while True:
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -114,6 +118,10 @@ def _take(file: Path, what: Path, wait: bool) -> int:
             pass
         except BlockingIOError:
             os.close(handle)
+            tries += 1
+            if tries < _TRIES:  # one who reads may be clearing up for a moment
+                time.sleep(_PAUSE_S)
+                continue
             raise BusyError(
                 f"{what}: another process is writing there; wait until it has ended, or give "
                 "another path"

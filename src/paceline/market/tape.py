@@ -32,6 +32,7 @@ from paceline.market.checks import check_content
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
 from paceline.market.events import ADD, SEED, Events, Rows
 from paceline.market.session import Session, midnight_ns
+from paceline.market.spread import absurd
 from paceline.orders.instrument import Instrument
 
 TAPE = Kind("tape", 2, "ingest the day again", TapeError)
@@ -250,9 +251,10 @@ class Tape:
         return new_book(self.level_ticks, self.manifest.n_slots)
 
     def mid_ticks(self) -> NDArray[np.float64]:
-        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty."""
+        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty, or the
+        spread absurd (`market.spread`)."""
         bid, ask = self.bid_ticks(), self.ask_ticks()
-        return (bid + ask) / 2
+        return np.where(absurd(bid, ask), np.nan, (bid + ask) / 2)
 
     def bid_ticks(self) -> NDArray[np.float64]:
         """Best bid after every event in ticks `[n_events]`; NaN while there is none."""
