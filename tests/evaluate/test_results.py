@@ -15,9 +15,11 @@ from env.test_parents import order
 from paceline.evaluate.backtest import backtest
 from paceline.evaluate.notes import merged
 from paceline.evaluate.settings import BacktestSettings
+from paceline.files.results import result_in
 from paceline.market import events as ev
 from paceline.units import NS_PER_S
 from tests.env.market_days import DAYS, random_day, tape_of
+from tests.files.killing import killed_at_each_step
 
 POLICIES = ("ac/mid", "twap/cross", "pov/inside")
 PARTS = ("delay_bps", "trading_bps", "opportunity_bps", "fees_bps")
@@ -328,3 +330,16 @@ def test_queues_without_orders_say_what_they_rest_on(days):
         assert not any(DAYS[0] in note and "queue" in note for note in after)
     both = BacktestSettings(**settings, fill_model="optimistic")
     assert not any("queue" in note for note in backtest(days, ["twap"], both, jobs=1).notes)
+
+
+def test_a_save_that_is_killed_at_any_step_is_made_good_by_the_next(result, tmp_path):
+    def files(folder):
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    whole, out = files(result.save(tmp_path / "whole")), tmp_path / "out"
+    for _ in killed_at_each_step(lambda: result.save(out)):
+        result.save(out)  # the same command again
+        assert files(out) == whole
+        with result_in(out, "backtest") as draft:  # another result than the one that is killed
+            (draft / "parents.parquet").write_bytes(b"of another run")
+            (draft / "stress.parquet").write_bytes(b"of another run")
