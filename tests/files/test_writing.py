@@ -103,12 +103,12 @@ def test_files_of_two_results_never_lie_side_by_side(tmp_path: Path) -> None:
     (out / "mine.txt").write_text("mine")
     partial = 0
     for _ in killed_at_each_step(a_result(out, "new", "orders", "parents", "report.html")):
-        shown = {n: t for n, t in tree(out).items() if not n.startswith((".", "manifest"))}
+        shown = {n: t for n, t in tree(out).items() if not n.startswith((".", "result"))}
         assert shown.pop("mine.txt") == "mine"
         assert len(set(shown.values())) <= 1  # all of one run
         partial += len(shown) < 3
         recover_result(out)
-        whole = {n: t for n, t in tree(out).items() if n not in ("manifest.json", "mine.txt")}
+        whole = {n: t for n, t in tree(out).items() if n not in ("result.json", "mine.txt")}
         whole.pop(".paceline-lock", None)
         assert whole in (
             {"orders": "old", "parents": "old", "stress/parents": "old"},
@@ -117,7 +117,7 @@ def test_files_of_two_results_never_lie_side_by_side(tmp_path: Path) -> None:
         a_result(out, "old", "orders", "parents", "stress/parents")()
     assert partial > 0  # and it was finished
     assert sorted(path.name for path in out.iterdir()) == [
-        "manifest.json", "mine.txt", "orders", "parents", "report.html",
+        "mine.txt", "orders", "parents", "report.html", "result.json",
     ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_the_same_command_after_a_kill_gives_the_right_result(tmp_path: Path) ->
     for at in killed_at_each_step(new):
         new()
         found = tree(out)
-        found.pop("manifest.json")
+        found.pop("result.json")
         assert found == {"orders": "new", "report.html": "new"}, at
         a_result(out, "old", "orders", "other")()
 
@@ -243,3 +243,10 @@ def test_a_folder_where_a_file_of_the_result_goes_is_refused_before_anything_mov
     with pytest.raises(InputError, match=r"report\.html: is a folder; move it"):
         a_result(tmp_path, "new", "orders", "report.html")()
     assert (tmp_path / "orders").read_text() == "old"
+
+
+def test_a_file_that_cannot_be_written_is_named_and_not_its_draft(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250)  # its draft has a longer name, too long for the filesystem
+    with pytest.raises(OSError, match="name too long") as caught, new_file(path):
+        pass
+    assert caught.value.filename == str(path)

@@ -58,11 +58,15 @@ def draft_of(path: Path, *, folder: bool = False) -> Iterator[Draft]:
 def _new(path: Path, folder: bool) -> Draft:
     while True:
         name = beside(path)
-        if folder:
-            os.mkdir(name)
-            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
-        else:
-            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        try:
+            if folder:
+                os.mkdir(name)
+                handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+            else:
+                handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            error.filename = str(path)  # what was asked for, in messages
+            raise
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             # One who clears up may have been faster than the lock.

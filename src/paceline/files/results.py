@@ -25,8 +25,11 @@ from paceline.files import drafts
 from paceline.files.alone import LOCK, alone_in
 from paceline.files.members import members_of
 from paceline.files.points import step
-from paceline.files.sealing import MANIFEST, Kind, read_plain, read_sealed, seal, unseal
+from paceline.files.sealing import Kind, read_plain, read_sealed, seal, unseal
 from paceline.files.writing import sync_folder, sync_tree, write_file
+
+RESULT = "result.json"
+"""The sealed manifest of a result. A set of decisions in the folder has a `manifest.json`."""
 
 _COMMIT = ".paceline-commit"
 _NOTE = Kind("move of a result", 1, "remove it, and give the command again")
@@ -54,14 +57,14 @@ def result_in(folder: str | Path, what: str) -> Iterator[Path]:
             yield draft.path
             step()
             new = members_of(draft.path)
-            for name in (*new, MANIFEST):
+            for name in (*new, RESULT):
                 if (folder / name).is_dir():
                     raise InputError(f"{folder / name}: is a folder; move it, or give another one")
             kind = Kind(f"result of {what}", _VERSION, "give the command again")
-            (draft.path / MANIFEST).write_bytes(seal(kind, {"what": what}, new))
+            (draft.path / RESULT).write_bytes(seal(kind, {"what": what}, new))
             sync_tree(draft.path)
             step()
-            move = _Move(draft.path.name, [*sorted(new), MANIFEST], _members_of_result(folder))
+            move = _Move(draft.path.name, [*sorted(new), RESULT], _members_of_result(folder))
             write_file(folder / _COMMIT, seal(_NOTE, move))
             _finish(folder, move)
 
@@ -118,14 +121,14 @@ def _finish(folder: Path, move: _Move) -> None:
 def _members_of_result(folder: Path) -> list[str]:
     """The files of the result that is in `folder`, of whichever command."""
     try:
-        text = read_plain(folder / MANIFEST)
+        text = read_plain(folder / RESULT)
         name = msgspec.json.decode(text)["format"].removeprefix("paceline ")
         if not name.startswith("result of "):
             return []
-        found = unseal(text, Kind(name, _VERSION, ""), folder / MANIFEST)
+        found = unseal(text, Kind(name, _VERSION, ""), folder / RESULT)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-    return [*found.members, MANIFEST]
+    return [*found.members, RESULT]
 
 
 def _plain(name: str) -> bool:

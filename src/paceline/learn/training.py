@@ -29,6 +29,7 @@ import torch
 
 from paceline.decision.schema import schema_hash
 from paceline.errors import CheckpointError, InputError, LearningError
+from paceline.files import drafts
 from paceline.files.writing import discard, new_file
 from paceline.learn.checkpoint import (
     CHECKPOINT,
@@ -105,6 +106,7 @@ class Training:
         checkpoint cannot be written, and `KeyboardInterrupt` on Ctrl-C, after a checkpoint; a
         deterministic run that collects has regular ones only."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        drafts.clear(self.folder)
         with mode_of(self.run), asked_to_stop() as asked:
             while self.learner.updates < self.run.updates:
                 self._update()

@@ -54,6 +54,6 @@ def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
                 f"tape: {path} is no tape and holds none; give a folder that `paceline ingest` "
                 "wrote"
             )
-        folders += inside if inside and not (path / "manifest.json").exists() else [path]
+        folders += inside or [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
     return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))
