@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from paceline.market.events import ADD, DELETE
 from paceline.market.session import Session
 from paceline.market.settled import settled_ts
 from paceline.market.spread import absurd, is_absurd
-from paceline.market.tape import Tape
+from paceline.market.tape import Quality, Tape
 from paceline.market.watch import MOVES, SQUARES, UNKNOWN, begin, look_back, new_watch, note_rows
 from paceline.orders.instrument import Instrument
 
@@ -87,6 +88,14 @@ def test_settled_when_the_spread_has_stayed_narrow(
     asks: list[tuple[int, int]], settled_s: int
 ) -> None:
     assert settled_ts(flickering(*asks)) == settled_s * S
+
+
+def test_what_stayed_narrow_before_the_warm_up_ended_counts() -> None:
+    tape = flickering((0, 15_000), (100, 10_002))
+    for warm_s, settled_s in ((50, 160), (130, 160), (160, 160), (500, 500)):
+        quality = Quality(warmup_end_ts=warm_s * S)
+        tape.manifest = msgspec.structs.replace(tape.manifest, quality=quality)
+        assert settled_ts(tape) == settled_s * S
 
 
 @given(st.integers(200, 8_000), st.integers(10_001, 20_000))

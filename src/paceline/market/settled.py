@@ -35,11 +35,11 @@ def settled_ts(tape: Tape) -> int:
     last = np.flatnonzero(np.append(np.diff(ts) > 0, True))  # what stands when an instant is over
     narrow, ts = narrow[last], ts[last]
     change = np.flatnonzero(np.diff(narrow, prepend=False))
-    begins = np.maximum(ts[change[::2]], start)
-    ends = ts[change[1::2]]
+    begins, ends = ts[change[::2]], ts[change[1::2]]
     if len(ends) < len(begins):
-        ends = np.append(ends, max(int(ts[-1]), start))
+        ends = np.append(ends, ts[-1])
     if len(change) and change[0] == 0 and ends[0] > start:
         return start
-    stayed = np.flatnonzero(ends - begins >= stay)
-    return int(begins[stayed[0]]) + stay if len(stayed) else start
+    since = np.maximum(begins + stay, start)
+    stayed = np.flatnonzero(ends >= since)
+    return int(since[stayed[0]]) if len(stayed) else start
