@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> None:
     recipe = load_recipe(args.recipe, _given(data), **_given(more))
     folder = args.out or Path("out") / recipe.name
 
+    from paceline.evaluate.notes import merged
     from paceline.evaluate.run_files import read_run
     from paceline.evaluate.run_page import headline, write_run
     from paceline.learn.pipeline import train
@@ -95,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
         )
         for name, teacher in one.teachers.items():
             print(f"  {name}: {_told(teacher)}")
+    for note in merged(note for one in found for note in one.notes):
+        print(note)
     print(f"report: {page}")
 
 

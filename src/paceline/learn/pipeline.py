@@ -70,6 +70,8 @@ class Trained(NamedTuple):
     """How the best policy did in validation."""
     teachers: dict[str, dict[str, float]]
     """How those it learnt from did."""
+    notes: tuple[str, ...] = ()
+    """What earlier days could not teach the days of training and validation."""
 
 
 class Pipeline:
@@ -115,7 +117,9 @@ class Pipeline:
         if recipe.online is not None:
             self._work("online", recipe.online, self.source.train, weights)
         best = self._summary(teachers)
-        return Trained(self.folder, best, teachers)
+        pools = (self.source.train, self.source.validation)
+        notes = tuple(note for one in pools for lesson in one.lessons for note in lesson.notes)
+        return Trained(self.folder, best, teachers, notes)
 
     # --- logs -----------------------------------------------------------------------------------
 
