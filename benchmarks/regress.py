@@ -202,18 +202,18 @@ def is_shallow() -> bool:
     return _git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
 
-def lay_out(commit: str, folder: Path) -> None:
+def lay_out(commit: str, folder: Path, root: Path = ROOT) -> None:
     """Write the package as it was at `commit` into a folder."""
-    packed = _git("archive", "--format=tar", commit, "src")
+    packed = _git("archive", "--format=tar", commit, "src", root=root)
     if packed.returncode:
         raise SystemExit(f"regress: git archive {commit}: {packed.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
 
-def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
+def _git(*words: str, root: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=False)
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)
     except FileNotFoundError:
         raise SystemExit("regress: there is no git; install it to compare commits") from None
 

@@ -1,8 +1,11 @@
-"""Figures carry the commit that they were measured at, and those older than their code are marked."""
+"""Figures carry the commit that they were measured at; those older than their code are marked. And
+the comparison with an earlier commit says what it lacks."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,13 +76,18 @@ def write_table(project: Path, commit: str) -> None:
     )
 
 
+def marks(project: Path) -> list[bool]:
+    return [row.marked for row in figures.figures((project / figures.PAGE).read_text())]
+
+
 def test_a_change_far_below_marks_and_its_undoing_takes_the_mark_away(project: Path) -> None:
     assert figures.wrong_marks(project) == {}
     book = project / "src" / "paceline" / "book.py"
     book.write_text("Book = 2\n")
     wrong = figures.wrong_marks(project)
     assert sorted(wrong) == [2, 3]
-    assert "src/paceline/book.py" in wrong[2] and figures.RENEW in wrong[2]
+    assert "src/paceline/book.py" in wrong[2]
+    assert figures.RENEW in wrong[2]
     assert figures.put_right(project) == 2
     assert figures.wrong_marks(project) == {}
     assert [row.marked for row in figures.figures((project / figures.PAGE).read_text())] == [
@@ -105,3 +113,44 @@ def test_a_row_without_a_commit_and_a_commit_that_is_not_there_are_named(project
     write_table(project, "0123456789")
     with pytest.raises(LookupError, match="0123456789"):
         figures.wrong_marks(project)
+
+
+def run_regress(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(folder / "src"), str(folder)])
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.regress", *words],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_a_base_that_is_not_there_is_one_line_with_the_remedy() -> None:
+    done = run_regress(ROOT, "no-such-commit")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        "regress: base: 'no-such-commit' is no commit of this repository; fetch it "
+        "(git fetch --unshallow, or git fetch origin COMMIT) or name another one"
+    )
+
+
+@pytest.mark.skipif(not has_history(), reason="needs the history of the repository")
+def test_a_shallow_clone_without_the_base_is_not_compared(tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{ROOT}", "clone")
+    clone = tmp_path / "clone"
+    base = "1" * 40
+    (clone / "benchmarks" / "BASE").write_text(f"# a comment\n{base}\n")
+    done = run_regress(clone, "--short")
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"regress: {base} (benchmarks/BASE) is not in this shallow clone; not compared\n"
+    )
+    assert run_regress(clone).returncode == 2  # asked for by a person, it is an error
+
+
+def test_the_package_of_a_commit_is_laid_out_as_it_was(project: Path, tmp_path: Path) -> None:
+    commit = git(project, "rev-parse", "HEAD")
+    (project / "src" / "paceline" / "book.py").write_text("Book = 2\n")
+    regress.lay_out(commit, tmp_path / "there", project)
+    assert (tmp_path / "there" / "src" / "paceline" / "book.py").read_text() == "Book = 1\n"
+    assert not (tmp_path / "there" / "benchmarks").exists()
