@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "paceline"
 
-GROUND = {"units", "errors", "config", "jit", "processor"}
+GROUND = {"units", "errors", "config", "jit", "processor", "files"}
 MAY_IMPORT = {
     "errors": set(),
     "jit": set(),
     "processor": {"jit"},
     "units": {"errors"},
     "config": {"errors"},
+    "files": {"errors"},
     "orders": GROUND,
     "market": GROUND | {"orders"},
     "ingest": GROUND | {"orders", "market"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "guard": GROUND | {"orders", "market"},
     "schedule": GROUND | {"orders", "cost", "guard"},
     "engine": GROUND | {"orders", "market", "cost"},
-    "page": set(),
+    "page": {"files"},
     "calibrate": GROUND | {"orders", "market", "cost", "engine", "realism", "page"},
     "decision": GROUND | {"orders", "market", "cost", "schedule", "guard"},
     "env": GROUND | {"orders", "market", "cost", "schedule", "engine", "guard", "decision"},

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import Clusters, clustered
 from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
-from paceline.market.session import midnight_ns
 from paceline.page.cells import Cell, Column, Table, number, percent, plain
 from paceline.page.ink import INK, MUTED, PAPER, Figure, dash, hue, sheet, svg
 from paceline.units import NS_PER_S
@@ -40,8 +40,8 @@ class Split(NamedTuple):
     buckets: list[Bucket]
 
 
-def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
-    """Fills, benchmarks and what the price did afterwards, for each policy and fill model."""
+def quality_table(verdict: Verdict) -> Table:
+    """How child orders were filled, for each policy and fill model."""
     columns = [
         POLICY,
         FILLS,
@@ -52,13 +52,23 @@ def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
         Column("moved", "", "times a child order was replaced: pegged anew, or made to cross"),
         Column("partial", "%", "child orders that ended filled in part"),
         Column("to fill", "s", "from sending a child order to its first fill"),
+    ]
+    return Table("quality", columns, [_quality_row(row) for row in verdict.summary])
+
+
+def price_table(verdict: Verdict) -> Table:
+    """Prices against benchmarks, and what the price did after a fill, for each policy and fill
+    model."""
+    columns = [
+        POLICY,
+        FILLS,
         Column("vs VWAP", "bps", "average price less the market's VWAP over the horizon"),
         Column("vs PWP", "bps", "less the participation-weighted price"),
         Column("vs AC", "bps", "less the time-average mids along the Almgren-Chriss path"),
         *[Column("adverse", f"{m} min, bps", _ADVERSE) for m in MINUTES],
         *[Column("reversion", f"{m} min, bps", _REVERSION) for m in MINUTES],
     ]
-    return Table("quality", columns, [_quality_row(row) for row in verdict.summary])
+    return Table("prices", columns, [_price_row(row) for row in verdict.summary])
 
 
 def _quality_row(row: dict[str, Any]) -> list[Cell]:
@@ -72,6 +82,13 @@ def _quality_row(row: dict[str, Any]) -> list[Cell]:
         number(row["replaces"], 1),
         percent(row["partial_share"], missing="no child order was sent"),
         number(row["time_to_fill_s"], 1, _NO_FILL),
+    ]
+
+
+def _price_row(row: dict[str, Any]) -> list[Cell]:
+    return [
+        Cell(row["policy"], kind="named"),
+        Cell(row["fill_model"], kind="model"),
         number(row["vs_vwap_bps"], missing=f"{_NO_FILL}, or the market did not trade"),
         number(row["vs_pwp_bps"], missing=f"{_NO_FILL}, or the market never traded enough"),
         number(row["vs_ac_bps"], missing=f"{_NO_FILL}, or there is no trajectory"),
@@ -149,12 +166,12 @@ def _by_time(result: BacktestResult) -> list[Bucket]:
     """Four equally long parts of the session, in the venue's clock."""
     start = np.concatenate(
         [
-            place.parents["start_ts"] - midnight_ns(place.tape.session.day, place.tape.session.zone)
+            place.parents["start_ts"] - place.tape.session.midnight_ns
             for place in result.places
         ]
     ) / NS_PER_S  # fmt: skip
     session = result.places[0].tape.session
-    midnight = midnight_ns(session.day, session.zone)
+    midnight = session.midnight_ns
     edges = np.linspace(
         (session.open_ns - midnight) / NS_PER_S, (session.close_ns - midnight) / NS_PER_S, 5
     )
@@ -199,7 +216,8 @@ def split_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
             for i, cost in enumerate(costs):
                 shift = (i - (len(policies) - 1) / 2) * 0.7 / len(policies)
                 for k, bucket in enumerate(split.buckets):
-                    _mean_and_error(axes, k + shift, cost[bucket.rows], hue(i))
+                    days = result.clusters().of(bucket.rows)
+                    _mean_and_error(axes, k + shift, cost[bucket.rows], days, hue(i))
             axes.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
             names = [f"{bucket.name}\n{bucket.rows.sum()} orders" for bucket in split.buckets]
             axes.set_xticks(range(len(names)), names, fontsize=7)
@@ -228,9 +246,14 @@ def _split_caption(result: BacktestResult, shown: list[Split], cost: NDArray[np.
     )
 
 
-def _mean_and_error(axes: Any, x: float, cost: NDArray[np.float64], color: str) -> None:
-    mean, error = cost.mean(), cost.std(ddof=1) / np.sqrt(len(cost))
-    axes.plot([x, x], [mean - error, mean + error], color=color, linewidth=1.2)
+def _mean_and_error(
+    axes: Any, x: float, cost: NDArray[np.float64], days: Clusters, color: str
+) -> None:
+    known = ~np.isnan(cost)
+    found = clustered(cost[known], days.of(known))
+    mean, error = float(found.mean[0]), found.std_error
+    if not np.isnan(error):
+        axes.plot([x, x], [mean - error, mean + error], color=color, linewidth=1.2)
     axes.plot(x, mean, "o", color=color, markeredgecolor=PAPER, markersize=5.5)
 
 

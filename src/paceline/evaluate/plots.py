@@ -19,6 +19,7 @@ from paceline.page.ink import (
     MUTED,
     PAPER,
     Figure,
+    beyond,
     dash,
     hue,
     marks,
@@ -74,7 +75,9 @@ def distribution(result: Outcomes, verdict: Verdict) -> Figure | None:
         right.set_xlabel("shortfall, bps")
         right.set_title("Share of orders that cost more")
         drawn = svg(figure, "distribution", "Distribution of shortfall for each policy")
-    return Figure(drawn, _distribution_caption(policies, costs, model))
+    caption = _distribution_caption(policies, costs, model)
+    hidden = beyond(np.concatenate(costs), low, high, "costs (on the left)")
+    return Figure(drawn, caption + hidden)
 
 
 def _distribution_caption(
@@ -118,7 +121,8 @@ def parts(result: Outcomes, verdict: Verdict) -> Figure:
         axes.axvline(0.0, color=MUTED, linewidth=0.8)
         axes.margins(x=0.08)
         _policy_rows(axes, policies)
-        axes.set_xlabel("mean, bps of arrival notional (dot: their sum, the shortfall)")
+        mean = "mean, " if row["orders"] > 1 else ""
+        axes.set_xlabel(f"{mean}bps of arrival notional (dot: their sum, the shortfall)")
         if shown:
             axes.legend(
                 ncols=len(shown), loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderpad=0.0,
@@ -169,11 +173,10 @@ def band(result: Outcomes, verdict: Verdict) -> Figure | None:
         for i, policy in enumerate(policies):
             rows = [verdict.row(policy, model) for model in models]
             means = [row["is_mean_bps"] for row in rows]
-            error = verdict.row(policy, verdict.central)["is_std_error_bps"]
-            centre = verdict.row(policy, verdict.central)["is_mean_bps"]
-            if not np.isnan(error):
+            row = verdict.row(policy, verdict.central)
+            if not np.isnan(row["is_low_bps"]):
                 axes.plot(
-                    [centre - 1.96 * error, centre + 1.96 * error], [i, i], color=LINE,
+                    [row["is_low_bps"], row["is_high_bps"]], [i, i], color=LINE,
                     linewidth=7, solid_capstyle="round", zorder=1,
                 )  # fmt: skip
             axes.plot([min(means), max(means)], [i, i], color=hue(i), linewidth=2.4)
@@ -237,6 +240,8 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
         )  # fmt: skip
         drawn = svg(figure, "forest", f"Paired differences to {verdict.baseline}")
     pairs = {policy: verdict.differences[policy, verdict.central] for policy in policies}
+    few = next(iter(pairs.values())).missing
+    unknown = all(np.isnan(pair.low_bps) for pair in pairs.values())
     cheaper = [policy for policy, pair in pairs.items() if pair.high_bps < 0]
     dearer = [policy for policy, pair in pairs.items() if pair.low_bps > 0]
     said = [
@@ -248,7 +253,11 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
     if open_:
         said.append(f"{'the others are' if said else 'no policy is'} not told apart")
         if not cheaper and not dearer:
-            said = ["no policy can be told apart from it"]
+            said = (
+                [f"nothing can be said, for there is only {few}"]
+                if unknown
+                else ["no policy can be told apart from it"]
+            )
     text = "; ".join(said)
     return Figure(
         drawn,
@@ -257,7 +266,7 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
         + (
             ""
             if verdict.compares(verdict.central)
-            else " They filled different shares, or not all, so less cost may be less done."
+            else " They filled different shares, so less cost may be less done."
         ),
     )
 
@@ -295,7 +304,19 @@ def uplift(result: Outcomes, verdict: Verdict) -> Figure:
         drawn,
         f"The means are small beside single orders: the typical order differs from "
         f"{verdict.baseline} by {plain(min(typical))} to {plain(max(typical))} bps either way. "
-        "Counts of orders; what lies beyond the edges stands in the last bars.",
+        f"Counts of orders.{_in_last_bars(difference, reach)}",
+    )
+
+
+def _in_last_bars(difference: Sequence[NDArray[np.float64]], reach: float) -> str:
+    """What a histogram up to `reach` gathers in its outer bars."""
+    size = np.abs(np.concatenate(difference))
+    further = int((size > reach).sum())
+    if not further:
+        return ""
+    return (
+        f" The outer bars hold {further:,} of {len(size):,} differences of more than "
+        f"{plain(reach, 1)} bps, the largest {plain(float(size.max()), 1)}."
     )
 
 

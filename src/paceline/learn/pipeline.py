@@ -330,6 +330,7 @@ class Pipeline:
             pool, n, grid=self.grid, venue=self.recipe.impact.venue(),
             reward=reward_on(pool, self.recipe.reward), limits=self.limits.desk(),
             max_orders=_MOST_ORDERS, max_fills=_MOST_FILLS, threads=self.recipe.threads,
+            copy=False,
         )  # fmt: skip
 
     def _plot(self, name: str, numbers: dict[str, float], at: int) -> None:

@@ -30,6 +30,7 @@ from paceline.market.book import Book, new_book
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
 from paceline.market.events import ADD, SEED, Events, Rows
 from paceline.market.session import Session
+from paceline.market.spread import absurd
 from paceline.orders.instrument import Instrument
 
 SCHEMA_VERSION = 1
@@ -48,10 +49,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     count: int
     first_row: int | None = None
-    """Row of the raw file (from 0) of the first example."""
+    """Place in the raw file of the first example, counted from 1: a line as an editor shows it, or
+    a record."""
     first_ts: int | None = None
     """Its time, ns since the epoch."""
     note: str = ""
+
+
+class Inferred(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a tick or lot is what it is: given, or found from the numbers."""
+
+    why: str
+    doubtful: bool = False
+    """Whether a person should look at it."""
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +74,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     short_session: bool = False
     """The recording ends well before the announced close."""
     findings: dict[str, Finding] = {}
+    inferred: dict[str, Inferred] = {}
+    """Why book_tick, order_tick and lot of the instrument are what they are."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,9 +254,10 @@ class Tape:
         return new_book(self.level_ticks, self.manifest.n_slots)
 
     def mid_ticks(self) -> NDArray[np.float64]:
-        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty."""
+        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty, or the
+        spread absurd (`market.spread`)."""
         bid, ask = self.bid_ticks(), self.ask_ticks()
-        return (bid + ask) / 2
+        return np.where(absurd(bid, ask), np.nan, (bid + ask) / 2)
 
     def bid_ticks(self) -> NDArray[np.float64]:
         """Best bid after every event in ticks `[n_events]`; NaN while there is none."""
