@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "paceline"
 
-GROUND = {"units", "errors", "config", "jit", "processor"}
+GROUND = {"units", "errors", "documents", "config", "jit", "processor"}
 MAY_IMPORT = {
     "errors": set(),
     "jit": set(),
     "processor": {"jit"},
     "units": {"errors"},
-    "config": {"errors"},
+    "documents": {"errors"},
+    "config": {"errors", "documents"},
     "orders": GROUND,
     "market": GROUND | {"orders"},
     "ingest": GROUND | {"orders", "market"},

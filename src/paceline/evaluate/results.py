@@ -42,6 +42,8 @@ class BacktestResult(Outcomes):
         self.places = places
         self.left_out = left_out
         """Notes on tapes that no order could be worked on."""
+        self.given: list[str] = []
+        """Notes on the orders that were given: limits filled in, arrival prices off the mid."""
         self.stressed: list[UnderStress] = []
         """The same orders under each scenario that was asked for."""
         first: list[int] = [0]
@@ -72,6 +74,11 @@ class BacktestResult(Outcomes):
     @property
     def fill_models(self) -> list[str]:
         return list(dict.fromkeys(run.fills for p in self.places for run in p.runs))
+
+    @property
+    def is_one_order(self) -> bool:
+        """Whether there is one parent order: then there is a way it went, and no distribution."""
+        return len(self.parents["parent"]) == 1
 
     @property
     def answers(self) -> bool:
