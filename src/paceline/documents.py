@@ -41,6 +41,8 @@ _MOST_DIGITS = 40
 def read_bytes(path: str | Path, most: int = MOST_BYTES) -> bytes:
     """What a regular file of at most `most` bytes holds. Raises `InputError` for anything else,
     a folder, a pipe and a device included, without waiting on it."""
+    if "\0" in str(path):
+        raise InputError(f"{shown(str(path))}: is no name of a file; give another")
     try:
         _check_regular(path, os.stat(path).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -49,8 +51,6 @@ def read_bytes(path: str | Path, most: int = MOST_BYTES) -> bytes:
             data = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a file that can be read") from None
-    except ValueError:  # a NUL in the name
-        raise InputError(f"{shown(str(path))}: is no name of a file; give another") from None
     if len(data) > most:
         size = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most >> 10} KiB"
         raise InputError(f"{path}: has more than {size}; give a smaller file")

@@ -36,8 +36,8 @@ A policy is SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]:
 An order of --order has order_id, symbol, side (buy, sell), qty, arrival_px (the mid at its start),
 start_ts and end_ts, and in its constraints participation, price_band_bps and child_max. In CSV and
 Parquet these are columns. A time is seconds since the epoch (1693564800.25), ISO 8601 text with an
-offset (2023-09-01T06:40:00-04:00), or nanoseconds as start_ns and end_ns. A limit that an order does
-not have is that of the flag.
+offset (2023-09-01T06:40:00-04:00), or nanoseconds as start_ns and end_ns. A limit that an order
+does not have is that of the flag.
 
 Earlier days among the tapes teach volume curve, ADV and impact to later ones. The first policy is
 the baseline of the comparison.
