@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "paceline"
 
-GROUND = {"units", "errors", "documents", "config", "jit", "processor"}
+GROUND = {"units", "errors", "documents", "config", "jit", "processor", "files"}
 MAY_IMPORT = {
     "errors": set(),
     "jit": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "units": {"errors"},
     "documents": {"errors"},
     "config": {"errors", "documents"},
+    "files": {"errors"},
     "orders": GROUND,
     "market": GROUND | {"orders"},
     "ingest": GROUND | {"orders", "market"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "guard": GROUND | {"orders", "market"},
     "schedule": GROUND | {"orders", "cost", "guard"},
     "engine": GROUND | {"orders", "market", "cost"},
-    "page": set(),
+    "page": {"files"},
     "calibrate": GROUND | {"orders", "market", "cost", "engine", "realism", "page"},
     "decision": GROUND | {"orders", "market", "cost", "schedule", "guard"},
     "env": GROUND | {"orders", "market", "cost", "schedule", "engine", "guard", "decision"},

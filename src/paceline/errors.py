@@ -6,7 +6,8 @@
     │   ├── ConfigError     a setting that is unknown or out of range
     │   ├── IngestError     a raw file that cannot become a tape
     │   ├── TapeError       a tape that is missing, damaged, or of another schema version
-    │   └── CheckpointError a checkpoint that is missing, damaged, or made for something else
+    │   ├── CheckpointError a checkpoint that is missing, damaged, or made for something else
+    │   └── BusyError       a folder or file that another process is writing to
     ├── ExchangeError       the exchange was asked for something it cannot do
     ├── DecisionError       a policy chose what it must not
     ├── LearningError       training went astray: numbers that are none, or values that explode
@@ -45,6 +46,10 @@ class TapeError(InputError):
 
 class CheckpointError(InputError):
     """A checkpoint is missing, damaged, cannot be written, or was made for something else."""
+
+
+class BusyError(InputError):
+    """Another process is writing to the same folder or file."""
 
 
 class ExchangeError(PacelineError):

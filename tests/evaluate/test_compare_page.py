@@ -101,6 +101,34 @@ def test_a_waterfall_goes_from_one_cost_to_the_other(found: Comparison) -> None:
     assert "taking" in figure.caption
 
 
+def test_a_waterfall_shows_parts_that_can_be_seen() -> None:
+    """Steps of a bp between costs of hundreds, and a part of no height."""
+    dear = waterfall(comparison({"ac": 500.0, "new": 495.0}, noise_bps=0.1), "new")
+    assert "not at 0" in dear.caption
+    assert min(_bar_heights(dear.svg)) > 3.0
+    cheap = waterfall(comparison({"ac": 5.0, "new": 3.0}, noise_bps=0.1), "new")
+    assert "not at 0" not in cheap.caption
+
+
+def test_parts_too_small_to_be_seen_are_told() -> None:
+    found = comparison({"ac": 10.0, "new": 6.0})
+    new = found.orders["policy"] == "new"
+    found.orders["opportunity_bps"] = np.where(new, 0.02, 0.0)
+    found.orders["timing_bps"] = found.orders["timing_bps"] - found.orders["opportunity_bps"]
+    figure = waterfall(found, "new")
+    assert "Too small to be seen: opportunity, +0.02 bps in all." in figure.caption
+    assert ">opportunity<" not in figure.svg
+
+
+def _bar_heights(svg: str) -> list[float]:
+    """Heights of a figure's bars in points, also beyond the axes."""
+    heights = []
+    for path in re.findall(r'<path d="([^"]*)" [^>]*clip-path[^>]*fill: var\(--[pmtb]', svg):
+        y = [float(found) for found in re.findall(r"[ML] ?[\d.]+ ([\d.]+)", path)]
+        heights.append(max(y) - min(y))
+    return heights
+
+
 def test_a_terminal_shows_the_answer_and_the_alarm(found: Comparison) -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(comparison_text(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 import re
@@ -35,6 +36,7 @@ from paceline.page.cells import (
     quantity,
     significant,
 )
+from paceline.page.ink import beyond
 from paceline.schedule.trajectory import slice_bounds
 from paceline.units import NS_PER_MS
 from page.reading import Page, assert_stands_alone
@@ -186,6 +188,42 @@ def test_schedules_as_drawn_start_whole_and_never_rise(result: BacktestResult) -
                 assert left[-1] >= 0
 
 
+def test_one_order_has_a_page_about_that_order(tapes: list[Tape], tmp_path: Path) -> None:
+    """No mean of one, no distribution of one, no histogram of one: the order comes first."""
+    single = worked(tapes, ["ac", "twap"], orders=1)
+    page = write_report(single, tmp_path / "one.html").read_text(encoding="utf-8")
+    known = {name: column[0] for name, column in single.parents.items()}
+    what = f"{'Buy' if known['side'] > 0 else 'Sell'} 800 {known['symbol']}"
+    assert f"<h1>{what} (order {known['order_id']})</h1>" in page
+    parsed = Page(page)
+    sections = [name for name in parsed.ids if name in SECTIONS]
+    assert sections == ["answer", "orders", "costs", "execution", "frontier", "assumptions"]
+    names = [column.name for column in summary_table(judge(single)).columns]
+    assert names[2] == "cost"
+    assert not {"mean", "± s.e.", "p50", "p95", "p99", "CVaR95"} & set(names)
+    drawn = re.findall(r'aria-label="([^"]+)"', page)
+    assert not [label for label in drawn if "istribution" in label or "ifference" in label]
+    assert "on average" not in judge(single).headline
+    assert "cost" in rendered(single)
+
+
+def test_a_plot_says_what_it_does_not_show() -> None:
+    assert beyond([1.0, 2.0, math.nan], 0.0, 3.0, "costs") == ""
+    said = beyond([-7.0, 1.0, 2.0, 40.0], 0.0, 3.0, "costs")
+    assert said == " Not in the picture: 2 of 4 costs, the furthest at 40.00 bps."
+
+
+def test_a_cost_beyond_the_axis_is_told(result: BacktestResult) -> None:
+    wild = copy.deepcopy(result)
+    at = np.flatnonzero(wild.orders["fill_model"] == "calibrated")[0]
+    wild.orders["shortfall_bps"][at] = -9000.0
+    figure = plots.distribution(wild, judge(wild))
+    assert figure is not None
+    assert "Not in the picture: 1 of 56 costs (on the left)" in figure.caption
+    assert f"{MINUS}9,000 bps" in figure.caption
+    assert "The outer bars hold" in plots.uplift(wild, judge(wild)).caption
+
+
 def test_same_result_same_page(result: BacktestResult, page: str, tmp_path: Path) -> None:
     again = write_report(result, tmp_path / "r.html", examples=3)
     assert again.read_text(encoding="utf-8") == page
@@ -217,7 +255,7 @@ def test_odd_results_have_a_report(
     text = write_report(odd, tmp_path / "r.html", examples=2).read_text(encoding="utf-8")
     parsed = Page(text)
     assert set(SECTIONS) - {"paired"} <= set(parsed.ids)
-    assert ("paired" in parsed.ids) == (len(policies) > 1)
+    assert ("paired" in parsed.ids) == (len(policies) > 1 and settings.get("orders") != 1)
     assert not re.search(r"\bnan\b", text.lower())
     assert all(policy in parsed.text for policy in policies)
     shown = rendered(odd)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,3 +40,14 @@ def test_every_instant_lies_in_one_day(hours: list[int], zone: str) -> None:
     for t in ts.tolist():
         (day,) = (day for day in days if day.start_ns <= t < day.end_ns)
         assert day.name == day_of(t, zone)
+
+
+def test_a_day_that_begins_on_the_evening_before_holds_the_night() -> None:
+    """Trading days that begin at 18:00 of the evening before; on 2024-03-10 the clocks changed."""
+    first, second = (
+        int(datetime.fromisoformat(text).timestamp()) * NS_PER_S
+        for text in ("2024-03-09T23:00:00+00:00", "2024-03-10T22:00:00+00:00")
+    )
+    found = days_of(np.array([first, second - 1, second]), "America/New_York", -6 * 3600)
+    assert [day.name for day in found] == ["2024-03-10", "2024-03-11"]
+    assert [day.start_ns for day in found] == [first, second]

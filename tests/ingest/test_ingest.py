@@ -139,7 +139,7 @@ def test_the_names_say_what_the_options_do_not(days: Path) -> None:
 @pytest.mark.parametrize(("options", "message"), [
     ({"format": "xml"}, "format"), ({"symbal": "A"}, "symbal"), ({"book_tick": "-1"}, "book_tick"),
     ({"book_tick": "abc"}, "book_tick"), ({"session": "9-5"}, "session"),
-    ({"session": "09:30-25:00"}, "session"), ({"session": "16:00-09:30"}, "does not close"),
+    ({"session": "09:30-25:00"}, "session"), ({"session": "09:30-09:30"}, "without length"),
     ({"zone": "Mars/Base"}, "zone"), ({"day": "tomorrow"}, "day"),
     ({"order_tick": "0.0155"}, "order_tick"),
     ({"format": "columns"}, "mapping"), ({"book_tick": "0.00001"}, "book_tick"),

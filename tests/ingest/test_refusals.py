@@ -57,12 +57,20 @@ def refuse(
     ("--order-tick 0.015", "instrument.order_tick: 0.015 is not a multiple of book_tick 0.01"),
     ("--lot -1", "lot: -1 is not positive; give a step such as 1 or 0.001"),
     ("--lot many", "lot: 'many' is not a number; give a step such as 1 or 0.001"),
-    ("--session nonsense", "session: 'nonsense' is not HH:MM-HH:MM; write it as in 09:30-16:00"),
-    ("--session 9:30-16", "session: '9:30-16' is not HH:MM-HH:MM; write it as in 09:30-16:00"),
+    ("--session nonsense",
+     "session: 'nonsense' is not HH:MM-HH:MM; write it as in 09:30-16:00, or "
+     "09:30-11:30,13:00-15:00 with a break"),
+    ("--session 9:30-16",
+     "session: '9:30-16' is not HH:MM-HH:MM; write it as in 09:30-16:00, or "
+     "09:30-11:30,13:00-15:00 with a break"),
+    ("--session 09:30-13:00,12:00-15:00",
+     "session: '09:30-13:00,12:00-15:00' takes longer than a day; write its phases in order, "
+     "without overlap"),
+    ("--session 09:30-09:30",
+     "session: '09:30-09:30' holds a phase or a break without length; leave it out"),
     ("--session 09:30-24:01",
-     "session: '09:30-24:01' is not HH:MM-HH:MM; write it as in 09:30-16:00"),
-    ("--session 16:00-09:30",
-     "session: '16:00-09:30' does not close after it opens; write it as in 09:30-16:00"),
+     "session: '09:30-24:01' is not HH:MM-HH:MM; write it as in 09:30-16:00, or "
+     "09:30-11:30,13:00-15:00 with a break"),
     ("--zone Mars/City",
      "zone: 'Mars/City' is not an IANA time zone; write one such as America/New_York or UTC"),
     ("--zone Asia",

@@ -22,9 +22,10 @@ PARENT = """\
  "start_ts": 1693564800, "end_ts": 1693568400,
  "constraints": {"participation": 0.1, "price_band_bps": 5, "child_max": 15000}}
 """
-CHILD = """\
-{"parent_id": "ABC-123", "type": "limit", "qty": 8000, "px": 187.48, "ttl_ms": 3000, "venue": "XNAS"}
-"""
+CHILD = (
+    '{"parent_id": "ABC-123", "type": "limit", "qty": 8000, "px": 187.48, "ttl_ms": 3000, '
+    '"venue": "XNAS"}'
+)
 
 
 def test_the_parent_order_of_the_payload_is_read_to_the_letter() -> None:

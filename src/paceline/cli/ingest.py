@@ -41,7 +41,8 @@ def add(verbs: Any) -> None:
         "symbol": "ticker, or which instrument of several",
         "day": "trading date, YYYY-MM-DD",
         "zone": "time zone of the venue, e.g. America/New_York",
-        "session": "continuous trading in that zone, e.g. 09:30-16:00",
+        "session": "continuous trading in that zone: 09:30-16:00; 09:30-11:30,13:00-15:00 with "
+        "a break; 18:00-17:00 from the evening before",
         "book-tick": "smallest price step of the book",
         "order-tick": "smallest price step of our orders",
         "lot": "smallest size step",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from paceline.page.ink import BOOK, INK, LINE, MAKER, MUTED, PAPER, TAKER, Figur
 _SHOWN = 0.005
 """Parts smaller than this on all policies are left out, bps."""
 
+_VISIBLE = 0.02
+"""A step of a waterfall has to be this share of its height; smaller ones are one step together."""
+
+_DWARFED = 4.0
+"""With costs so many times as large as all steps together, a waterfall does not begin at 0."""
+
 
 def shown_parts(found: Comparison) -> list[str]:
     """Parts of cost that are worth a bar for some policy."""
@@ -29,12 +35,47 @@ def shown_parts(found: Comparison) -> list[str]:
     ]
 
 
+class _Steps(NamedTuple):
+    """The steps of a waterfall: parts that can be seen, and the sum of the others."""
+
+    parts: list[str]
+    pairs: list[PairedDifference]
+    rest_bps: float
+    """Sum of what is too small to be seen."""
+    small: list[str]
+    """Names of those parts."""
+    floor: float
+    """Where the axis begins: 0, or higher where the costs would dwarf every step."""
+
+
+def _steps(found: Comparison, policy: str, costs: Sequence[float]) -> _Steps:
+    pairs = {part: found.part(policy, found.central, part) for part in shown_parts(found)}
+    heights = costs[0] + np.cumsum([0.0, *(pair.mean_bps for pair in pairs.values())])
+    ends = [costs[0] + bound for pair in pairs.values() for bound in (pair.low_bps, pair.high_bps)]
+    low, high = float(heights.min()), float(heights.max())
+    dwarfed = low > _DWARFED * (high - low)
+    if dwarfed:  # intervals are to be seen, too
+        low, high = float(np.nanmin([low, *ends])), float(np.nanmax([high, *ends]))
+    floor = max(low - 0.35 * (high - low), 0.0) if dwarfed else 0.0
+    span = high - min(low, floor)
+    seen = [part for part, pair in pairs.items() if abs(pair.mean_bps) >= _VISIBLE * span]
+    small = [part for part in pairs if part not in seen]
+    return _Steps(
+        parts=seen,
+        pairs=[pairs[part] for part in seen],
+        rest_bps=sum(pairs[part].mean_bps for part in small),
+        small=[PARTS[part] for part in small],
+        floor=floor,
+    )
+
+
 def waterfall(found: Comparison, policy: str) -> Figure:
-    """From the baseline's mean cost to the policy's, part by part, each with its interval."""
+    """From the baseline's mean cost to the policy's, part by part, each with its interval. Parts
+    too small to be seen are told in the caption, as one step where that can be seen."""
     model, base = found.central, found.baseline
     costs = [float(found.select(who, model)["shortfall_bps"].mean()) for who in (base, policy)]
-    parts = shown_parts(found)
-    pairs = [found.part(policy, model, part) for part in parts]
+    steps = _steps(found, policy, costs)
+    parts, pairs = steps.parts, steps.pairs
     names = [base, *(PARTS[part] for part in parts), policy]
     with sheet(3.1) as figure:
         axes = figure.subplots()
@@ -60,6 +101,8 @@ def waterfall(found: Comparison, policy: str) -> Figure:
         axes.tick_params(axis="x", labelcolor=INK)
         axes.grid(visible=False, axis="x")
         axes.margins(y=0.12)
+        if steps.floor > 0.0:
+            axes.set_ylim(bottom=steps.floor)
         axes.set_ylabel("mean cost, bps")
         drawn = svg(figure, "waterfall", f"From the cost of {base} to that of {policy}")
     clear = [
@@ -74,8 +117,20 @@ def waterfall(found: Comparison, policy: str) -> Figure:
     )
     return Figure(
         drawn,
-        f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_WORDS}",
+        f"From {base} to {policy}, {under(model)}. {said}. Lines: 95 % intervals. {_WORDS}"
+        f"{_not_seen(steps)}",
     )
+
+
+def _not_seen(steps: _Steps) -> str:
+    said = ""
+    if steps.small:
+        said += (
+            f" Too small to be seen: {listed(steps.small)}, {signed(steps.rest_bps)} bps in all."
+        )
+    if steps.floor > 0.0:
+        said += f" The axis begins at {plain(steps.floor, 1)} bps, not at 0."
+    return said
 
 
 _WORDS = (
@@ -105,7 +160,7 @@ def parts_figure(found: Comparison) -> Figure:
             axes.axvline(0.0, color=INK, linewidth=0.9, zorder=1)
             axes.set_title(name + ("*" if (part, name) in aside else ""))
             axes.margins(x=0.12)
-            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="x", nbins=3)
             axes.grid(visible=False, axis="y")
         panels[0].set_yticks(range(len(policies)), policies)
         panels[0].tick_params(axis="y", labelcolor=INK)

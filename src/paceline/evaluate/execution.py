@@ -40,8 +40,8 @@ class Split(NamedTuple):
     buckets: list[Bucket]
 
 
-def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
-    """Fills, benchmarks and what the price did afterwards, for each policy and fill model."""
+def quality_table(verdict: Verdict) -> Table:
+    """How child orders were filled, for each policy and fill model."""
     columns = [
         POLICY,
         FILLS,
@@ -52,13 +52,23 @@ def quality_table(result: BacktestResult, verdict: Verdict) -> Table:
         Column("moved", "", "times a child order was replaced: pegged anew, or made to cross"),
         Column("partial", "%", "child orders that ended filled in part"),
         Column("to fill", "s", "from sending a child order to its first fill"),
+    ]
+    return Table("quality", columns, [_quality_row(row) for row in verdict.summary])
+
+
+def price_table(verdict: Verdict) -> Table:
+    """Prices against benchmarks, and what the price did after a fill, for each policy and fill
+    model."""
+    columns = [
+        POLICY,
+        FILLS,
         Column("vs VWAP", "bps", "average price less the market's VWAP over the horizon"),
         Column("vs PWP", "bps", "less the participation-weighted price"),
         Column("vs AC", "bps", "less the time-average mids along the Almgren-Chriss path"),
         *[Column("adverse", f"{m} min, bps", _ADVERSE) for m in MINUTES],
         *[Column("reversion", f"{m} min, bps", _REVERSION) for m in MINUTES],
     ]
-    return Table("quality", columns, [_quality_row(row) for row in verdict.summary])
+    return Table("prices", columns, [_price_row(row) for row in verdict.summary])
 
 
 def _quality_row(row: dict[str, Any]) -> list[Cell]:
@@ -72,6 +82,13 @@ def _quality_row(row: dict[str, Any]) -> list[Cell]:
         number(row["replaces"], 1),
         percent(row["partial_share"], missing="no child order was sent"),
         number(row["time_to_fill_s"], 1, _NO_FILL),
+    ]
+
+
+def _price_row(row: dict[str, Any]) -> list[Cell]:
+    return [
+        Cell(row["policy"], kind="named"),
+        Cell(row["fill_model"], kind="model"),
         number(row["vs_vwap_bps"], missing=f"{_NO_FILL}, or the market did not trade"),
         number(row["vs_pwp_bps"], missing=f"{_NO_FILL}, or the market never traded enough"),
         number(row["vs_ac_bps"], missing=f"{_NO_FILL}, or there is no trajectory"),

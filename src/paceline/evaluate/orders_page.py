@@ -27,6 +27,7 @@ from paceline.page.ink import (
     MUTED,
     PAPER,
     TAKER,
+    beyond,
     hue,
     sheet,
     svg,
@@ -92,7 +93,8 @@ def choose(result: BacktestResult, verdict: Verdict, count: int) -> list[Chosen]
             at = int(of[round(share * (len(of) - 1))])
             name = "buy" if sign > 0 else "sell"
             which = what if len(of) > 1 else "the only"
-            found.setdefault(int(parent[at]), f"{which} {name} of {verdict.baseline}")
+            why = f"{which} {name} of {verdict.baseline}" if len(parent) > 1 else ""
+            found.setdefault(int(parent[at]), why)
     for at in np.random.default_rng(0).permutation(len(parent)):
         if len(found) >= count:
             break
@@ -104,8 +106,7 @@ def _draw(result: BacktestResult, verdict: Verdict, chosen: Chosen, name: str) -
     place, row = _where(result, chosen.parent)
     runs = [run for run in place.runs if run.fills == verdict.central]
     tape, parent = place.tape, place.parents[row]
-    at = result.parents["parent"] == chosen.parent
-    known = {key: column[at][0] for key, column in result.parents.items()}
+    known = _known(result, chosen.parent)
     with sheet(4.3, layout=None) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, 1.0])
         figure.subplots_adjust(left=0.068, right=0.998, top=0.925, bottom=0.055, hspace=0.07)
@@ -119,12 +120,12 @@ def _draw(result: BacktestResult, verdict: Verdict, chosen: Chosen, name: str) -
         seen = []
         for i, run in enumerate(runs):
             seen += _layer(upper, lower, result, place, run, row, i)
-        _dress(figure, upper, lower, tape, parent, seen)
+        cut = _dress(figure, upper, lower, tape, parent, seen)
         drawn = svg(figure, name, f"Price path, child orders and inventory: {chosen.why}")
     return OrderFigure(
         id=name,
         title=_title(tape, parent, known),
-        why=". ".join([chosen.why, *_limits(known)]),
+        why=". ".join(filter(None, [chosen.why, *_limits(known), cut])),
         svg=drawn,
         layers=[_words(result, verdict, run, place, row, chosen.parent) for run in runs],
     )
@@ -245,8 +246,8 @@ def schedule_path(
 
 def _dress(
     figure: Any, upper: Any, lower: Any, tape: Tape, parent: np.void, seen: list[float]
-) -> None:
-    """Axes, limits and legend."""
+) -> str:
+    """Axes, limits and legend; says which prices of the touch the limits leave out."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     zone = tape.session.zone
@@ -271,20 +272,28 @@ def _dress(
         handles=list(_keys(int(parent["side"]))), loc="upper left", ncols=7, borderaxespad=0.2,
         handletextpad=0.4, columnspacing=1.3, fontsize=7.5,
     )  # fmt: skip
+    touch = _touch(tape, start, end)
+    cut = beyond(touch, low, high, "prices of the touch", tape.instrument.currency)
+    return cut.strip(" .")
 
 
 def _price_limits(tape: Tape, start: int, end: int, seen: list[float]) -> tuple[float, float]:
     """All that was ours, and the touch but for the moments when a thin book shows any price."""
     tick = float(tape.instrument.book_tick)
-    inside = slice(max(tape.index_at(start) - 1, 0), tape.index_at(end))
-    both = np.r_[tape.bid_ticks()[inside], tape.ask_ticks()[inside]] * tick
-    low, high = np.nanquantile(both, [0.005, 0.995])
+    low, high = np.nanquantile(_touch(tape, start, end), [0.005, 0.995])
     own = np.r_[seen, low, high] if not seen else np.array(seen)
     reach = 3 * max(float(np.ptp(own)), 0.002 * float(own.mean()))
     low = min(max(low, own.min() - reach), own.min())
     high = max(min(high, own.max() + reach), own.max())
     margin = 0.05 * (high - low) or tick
     return float(low - margin), float(high + margin)
+
+
+def _touch(tape: Tape, start: int, end: int) -> NDArray[np.float64]:
+    """Best bids and asks after every event between two instants, in currency."""
+    inside = slice(max(tape.index_at(start) - 1, 0), tape.index_at(end))
+    ticks = np.concatenate([tape.bid_ticks()[inside], tape.ask_ticks()[inside]])
+    return np.asarray(ticks * float(tape.instrument.book_tick))
 
 
 def _round_times(start: int, end: int, tape: Tape) -> NDArray[np.int64]:
@@ -311,15 +320,34 @@ def _keys(side: int) -> Iterator[Any]:
     yield Line2D([], [], color=INK, linewidth=1.8, label="inventory")
 
 
+def order_words(result: BacktestResult, parent: int) -> tuple[str, str]:
+    """A parent order as a title (side, size, name and id), and when and from what price."""
+    place, row = _where(result, parent)
+    known = _known(result, parent)
+    what, when, arrival = _parts(place.tape, place.parents[row], known)
+    return f"{what} (order {known['order_id']})", f"{when}, arrival price {arrival}"
+
+
+def _known(result: BacktestResult, parent: int) -> dict[str, Any]:
+    at = result.parents["parent"] == parent
+    return {key: column[at][0] for key, column in result.parents.items()}
+
+
 def _title(tape: Tape, parent: np.void, known: dict[str, Any]) -> str:
+    what, when, arrival = _parts(tape, parent, known)
+    return f"{what}, {when}, arrival {arrival} (order {known['order_id']})"
+
+
+def _parts(tape: Tape, parent: np.void, known: dict[str, Any]) -> tuple[str, str, str]:
+    """Side, size and name; day and times; arrival price and currency."""
     zone = tape.session.zone
     side = "Buy" if parent["side"] > 0 else "Sell"
-    qty = quantity(known["qty"], tape.instrument.lot)
+    start, end = (clock(int(parent[f"{edge}_ts"]), zone) for edge in ("start", "end"))
+    price = plain(float(known["arrival_px"]), 4).rstrip("0").rstrip(".")
     return (
-        f"{side} {qty} {tape.instrument.symbol}, {tape.session.day} "
-        f"{clock(int(parent['start_ts']), zone)}–{clock(int(parent['end_ts']), zone)}, arrival "
-        f"{plain(float(known['arrival_px']), 4).rstrip('0').rstrip('.')} "
-        f"{tape.instrument.currency} (order {known['order_id']})"
+        f"{side} {quantity(known['qty'], tape.instrument.lot)} {tape.instrument.symbol}",
+        f"{tape.session.day} {start}–{end}",
+        f"{price} {tape.instrument.currency}",
     )
 
 

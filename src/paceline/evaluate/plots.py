@@ -19,6 +19,7 @@ from paceline.page.ink import (
     MUTED,
     PAPER,
     Figure,
+    beyond,
     dash,
     hue,
     marks,
@@ -74,7 +75,9 @@ def distribution(result: Outcomes, verdict: Verdict) -> Figure | None:
         right.set_xlabel("shortfall, bps")
         right.set_title("Share of orders that cost more")
         drawn = svg(figure, "distribution", "Distribution of shortfall for each policy")
-    return Figure(drawn, _distribution_caption(policies, costs, model))
+    caption = _distribution_caption(policies, costs, model)
+    hidden = beyond(np.concatenate(costs), low, high, "costs (on the left)")
+    return Figure(drawn, caption + hidden)
 
 
 def _distribution_caption(
@@ -118,7 +121,8 @@ def parts(result: Outcomes, verdict: Verdict) -> Figure:
         axes.axvline(0.0, color=MUTED, linewidth=0.8)
         axes.margins(x=0.08)
         _policy_rows(axes, policies)
-        axes.set_xlabel("mean, bps of arrival notional (dot: their sum, the shortfall)")
+        mean = "mean, " if row["orders"] > 1 else ""
+        axes.set_xlabel(f"{mean}bps of arrival notional (dot: their sum, the shortfall)")
         if shown:
             axes.legend(
                 ncols=len(shown), loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderpad=0.0,
@@ -295,7 +299,19 @@ def uplift(result: Outcomes, verdict: Verdict) -> Figure:
         drawn,
         f"The means are small beside single orders: the typical order differs from "
         f"{verdict.baseline} by {plain(min(typical))} to {plain(max(typical))} bps either way. "
-        "Counts of orders; what lies beyond the edges stands in the last bars.",
+        f"Counts of orders.{_in_last_bars(difference, reach)}",
+    )
+
+
+def _in_last_bars(difference: Sequence[NDArray[np.float64]], reach: float) -> str:
+    """What a histogram up to `reach` gathers in its outer bars."""
+    size = np.abs(np.concatenate(difference))
+    further = int((size > reach).sum())
+    if not further:
+        return ""
+    return (
+        f" The outer bars hold {further:,} of {len(size):,} differences of more than "
+        f"{plain(reach, 1)} bps, the largest {plain(float(size.max()), 1)}."
     )
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from paceline.evaluate import plots
 from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
-from paceline.evaluate.execution import markout_figure, quality_table, split_figure
+from paceline.evaluate.execution import markout_figure, price_table, quality_table, split_figure
 from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.headings import FILLS, POLICY
-from paceline.evaluate.orders_page import order_figures
+from paceline.evaluate.orders_page import order_figures, order_words
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.stress_page import IN_TERMINAL, stress_page, stress_table
@@ -77,21 +77,18 @@ def summary_text(result: BacktestResult) -> Group:
 
 
 _IN_TERMINAL = (
-    "policy", "fills", "mean", "± s.e.", "p50", "p95", "CVaR95", "filled", "maker",
+    "policy", "fills", "cost", "mean", "± s.e.", "p50", "p95", "CVaR95", "filled", "maker",
 )  # fmt: skip
 
 
 def summary_table(verdict: Verdict) -> Table:
-    """Cost of each policy under each fill model: `BacktestResult.summary` with its units."""
+    """Cost of each policy under each fill model: `BacktestResult.summary` with its units. One order
+    has a cost, and neither a mean nor a distribution."""
+    single = is_single(verdict)
     columns = [
         POLICY,
         FILLS,
-        Column("mean", "bps", "mean shortfall"),
-        Column("± s.e.", "bps", "standard error of the mean, as if orders were independent"),
-        Column("p50", "bps"),
-        Column("p95", "bps"),
-        Column("p99", "bps"),
-        Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
+        *([Column("cost", "bps", "shortfall")] if single else _DISTRIBUTION),
         Column("delay", "bps", "the market moved before the order was worked"),
         Column("trading", "bps", "fills against the arrival price"),
         Column("opportunity", "bps", "what was not traded, at the price of the end"),
@@ -102,10 +99,26 @@ def summary_table(verdict: Verdict) -> Table:
         Column("particip.", "%", "own volume of all volume from start to end"),
         Column("to fill", "s", "from sending a child order to its first fill"),
     ]
-    return Table("summary", columns, [_summary_row(verdict, row) for row in verdict.summary])
+    rows = [_summary_row(verdict, row, single) for row in verdict.summary]
+    return Table("summary", columns, rows)
 
 
-def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
+_DISTRIBUTION = (
+    Column("mean", "bps", "mean shortfall"),
+    Column("± s.e.", "bps", "standard error of the mean, as if orders were independent"),
+    Column("p50", "bps"),
+    Column("p95", "bps"),
+    Column("p99", "bps"),
+    Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
+)
+
+
+def is_single(verdict: Verdict) -> bool:
+    """Whether one parent order was worked: its page is about that order."""
+    return all(row["orders"] == 1 for row in verdict.summary)
+
+
+def _summary_row(verdict: Verdict, row: dict[str, Any], single: bool) -> list[Cell]:
     ranking = verdict.ranking[row["fill_model"]]
     compared = len(ranking) > 1 and verdict.compares(row["fill_model"])
     least = compared and ranking[0] == row["policy"]
@@ -116,8 +129,7 @@ def _summary_row(verdict: Verdict, row: dict[str, Any]) -> list[Cell]:
         Cell(row["policy"], kind="named"),
         Cell(row["fill_model"], kind="model"),
         number(row["is_mean_bps"], kind="least" if least else ""),
-        number(row["is_std_error_bps"], missing=_ONE),
-        *costs,
+        *([] if single else [number(row["is_std_error_bps"], missing=_ONE), *costs]),
         *parts,
         number(row["spread_paid_bps"], missing="nothing was filled"),
         percent(row["fill_rate"], kind=filled),
@@ -169,14 +181,17 @@ def difference_table(result: Outcomes, verdict: Verdict) -> Table:
 def _contents(
     result: BacktestResult, verdict: Verdict, examples: int, title: str | None
 ) -> dict[str, Any]:
-    several = len(result.policies) > 1
-    costs = [plots.distribution(result, verdict), plots.parts(result, verdict),
-             plots.band(result, verdict)]  # fmt: skip
+    single = is_single(verdict)
+    several = len(result.policies) > 1 and not single
+    costs = [plots.distribution(result, verdict), plots.parts(result, verdict)]
+    if not single or len(result.fill_models) > 1:
+        costs.append(plots.band(result, verdict))
     paired = [plots.forest(result, verdict), plots.uplift(result, verdict)] if several else []
     execution = [markout_figure(result, verdict), split_figure(result, verdict)]
     ac = next((i for i, name in enumerate(result.policies) if name.startswith("ac")), None)
     return {
         "title": title or _title(result),
+        "single": single,
         "lead": lead(result),
         "verdict": verdict,
         "policies": result.policies,
@@ -186,7 +201,7 @@ def _contents(
         "differences": difference_table(result, verdict) if several else None,
         "paired": paired,
         "stress": stress_page(result, verdict),
-        "quality": quality_table(result, verdict),
+        "quality": [quality_table(verdict), price_table(verdict)],
         "execution": [figure for figure in execution if figure is not None],
         "answers": result.answers,
         "orders": order_figures(result, verdict, examples),
@@ -200,6 +215,8 @@ def _contents(
 
 
 def _title(result: BacktestResult) -> str:
+    if len(result.parents["parent"]) == 1:
+        return order_words(result, 0)[0]
     return f"Backtest of {listed(list(dict.fromkeys(result.parents['symbol'].tolist())))}"
 
 
@@ -226,10 +243,12 @@ def lead(result: BacktestResult) -> str:
         if result.answers
         else f"under the {listed(models)} fill {'model' if len(models) == 1 else 'models'}"
     )
+    if n == 1:
+        return f"{order_words(result, 0)[1]}, worked by {listed(result.policies)} {filled}."
     return (
         f"{plural(n, 'parent order')} ({_sides(parents['side'])}) {size} in "
         f"{listed(list(dict.fromkeys(parents['symbol'].tolist())))} on {when}, "
-        f"with {'' if len(horizon) == 1 else 'about '}{time}{' for each' if n > 1 else ''}, worked "
+        f"with {'' if len(horizon) == 1 else 'about '}{time} for each, worked "
         f"by {listed(result.policies)} {filled}."
     )
 

@@ -76,11 +76,6 @@ class BacktestResult(Outcomes):
         return list(dict.fromkeys(run.fills for p in self.places for run in p.runs))
 
     @property
-    def is_one_order(self) -> bool:
-        """Whether there is one parent order: then there is a way it went, and no distribution."""
-        return len(self.parents["parent"]) == 1
-
-    @property
     def answers(self) -> bool:
         """Whether every order was worked in a market of its own, which answered."""
         return any(run.relive is not None for place in self.places for run in place.runs)

@@ -101,15 +101,15 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
     best = ranking[central][0]
     row = verdict.row(best, central)
     cost = f"{plain(row['is_mean_bps'])} bps"
+    average = " on average" if row["orders"] > 1 else ""
     if len(result.policies) == 1:
-        average = " on average" if row["orders"] > 1 else ""
         filled = row["fill_rate"]
         part = "" if filled >= WHOLE else f", with {_share(filled)} of the quantity filled"
         headline = f"{best} cost {cost} of arrival notional{average}{part}."
         return headline, [_alone(row), *_other_models(result, verdict)]
     if not verdict.compares(central):
         return _incomparable(result, verdict, central), _all_costs(result, verdict)
-    headline = f"{best} cost least: {cost} of arrival notional on average."
+    headline = f"{best} cost least: {cost} of arrival notional{average}."
     runner_up = ranking[central][1]
     details = [
         _against(compare(result, best, runner_up, central), runner_up, central, verdict.clusters),

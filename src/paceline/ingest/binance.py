@@ -171,14 +171,18 @@ def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
     if len(order) == 0:
         raise IngestError(f"file: {file.name} holds no usable message of {symbol}")
     zone = options.zone or "UTC"
-    days = [day_named(options.day, zone)] if options.day else _days_of(ts[order], zone)
+    begins_s = options.begins_s
+    if options.day:
+        days = [day_named(options.day, zone, begins_s)]
+    else:
+        days = _days_of(ts[order], zone, begins_s)
     part = _part_of(np.where(ts == UNKNOWN_TS, capture.received, ts), days)
     return Stream(mine, fault, ts, part, order, what[order], tick, lot, days)
 
 
-def _days_of(ts: NDArray[np.int64], zone: str) -> list[Day]:
+def _days_of(ts: NDArray[np.int64], zone: str, begins_s: float) -> list[Day]:
     """The days that rising times `ts` touch, without a first or last one they hardly do."""
-    days = days_of(ts, zone)
+    days = days_of(ts, zone, begins_s)
     if len(days) > 1 and ts[-1] - days[-1].start_ns < _TOUCH_NS:
         days = days[:-1]
     if len(days) > 1 and days[0].end_ns - ts[0] < _TOUCH_NS:

@@ -11,7 +11,7 @@ from paceline.errors import IngestError
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.numbers import read_table
 from paceline.ingest.sources import RawFile, read
-from paceline.market.session import day_of, midnight_ns
+from paceline.market.session import at_wall_clocks, day_of
 from paceline.units import NS_PER_S
 
 DECIMALS = 9
@@ -159,7 +159,7 @@ def times_of(column: Any, day: str | None, mapping: Clock, name: str) -> NDArray
         if day is None:
             raise IngestError("day: times count from midnight; give the day, YYYY-MM-DD")
         since = _scaled(texts(column), _DIGITS[mapping.time_unit])
-        ts = np.where(since.bad, UNKNOWN_TS, midnight_ns(day, mapping.zone) + since.value)
+        ts = np.where(since.bad, UNKNOWN_TS, at_wall_clocks(since.value, day, mapping.zone))
     else:
         since = _scaled(texts(column), _DIGITS[mapping.time_unit])
         _refuse_coarser(since.value[~since.bad], mapping.time_unit, name)

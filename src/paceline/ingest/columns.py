@@ -125,7 +125,7 @@ def recordings(files: list[RawFile], options: Options, mapping: ColumnMapping) -
 
 def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterator[Recording]:
     sheet = _read_sheet(file, options.day, mapping)
-    zone = options.zone or mapping.zone
+    zone, begins_s = options.zone or mapping.zone, options.begins_s
     symbols = sorted(set(sheet.symbol.tolist()))
     if options.symbol is not None and mapping.symbol_column is not None:
         if options.symbol not in symbols:
@@ -134,7 +134,10 @@ def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterato
         symbols = [options.symbol]
     for symbol in symbols:
         ts = sheet.ts[(sheet.symbol == symbol) & (sheet.ts != UNKNOWN_TS)]
-        days = [day_named(options.day, zone)] if options.day else days_of(ts, zone)
+        if options.day:
+            days = [day_named(options.day, zone, begins_s)]
+        else:
+            days = days_of(ts, zone, begins_s)
         if not days:
             error = IngestError(f"file: {file.name} has no row of {symbol!r} with a time")
             yield unreadable(file, error)

@@ -128,7 +128,7 @@ def recordings(files: list[RawFile], options: Options) -> list[Recording]:
 
 def _of_file(file: RawFile, options: Options) -> Iterator[Recording]:
     decoded = _decode(file)
-    day = options.day or day_of(decoded.start_ns, options.zone or "UTC")
+    day = options.day or day_of(decoded.start_ns, options.zone or "UTC", options.begins_s)
     numbers = np.unique(decoded.records["instrument_id"]).tolist()
     names = {number: _symbol(decoded, number, day) for number in numbers}
     if options.symbol is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError, PacelineError
+from paceline.ingest.breaks import with_breaks
 from paceline.ingest.quality import (
     CHECKS,
     KEPT_FROM,
@@ -21,7 +22,7 @@ from paceline.ingest.quality import (
     Limits,
 )
 from paceline.ingest.sources import RawFile
-from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, TRADE, Rows
+from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, RESUME, TRADE, Rows
 from paceline.market.session import Session, day_of, midnight_ns
 from paceline.market.tape import Finding, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
@@ -109,6 +110,8 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
     _refuse_if_of_another_day(day)
+    rows, origin = with_breaks(day.rows, day.origin, day.session)
+    day = day._replace(rows=rows, origin=origin)
     tape = Tape.compile(
         day.rows,
         day.instrument,
@@ -241,7 +244,7 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     whole = two_sided & (events.bid < events.ask) & ~calling
     broken = np.flatnonzero(last_of_instant & ~whole)
     warmup_end = _warmup_end(events.ts, broken, round(limits.settle_s * NS_PER_S))
-    called = calling[crossed]
+    called = (calling | _halted(events.kind))[crossed]
     late = ~called & (events.ts[crossed] > warmup_end)
     note = "after the warm-up"
     return {
@@ -263,6 +266,14 @@ def _calling(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return calling
 
 
+def _halted(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Events while trading is stopped, that which stops it among them."""
+    said = np.where(kind == HALT, 1, np.where(kind == RESUME, 0, -1))
+    last = np.maximum.accumulate(np.where(said >= 0, np.arange(len(kind)), -1))
+    halted: NDArray[np.bool_] = (last >= 0) & (said[last] == 1)
+    return halted
+
+
 def _warmup_end(ts: NDArray[np.int64], broken: NDArray[np.int64], settle_ns: int) -> int:
     """First instant from which the book stays whole for `settle_ns`; the last one if none does.
 
@@ -281,6 +292,11 @@ def _time_findings(day: RawDay, limits: Limits) -> dict[str, Finding]:
     ts = day.rows.ts
     session = day.session
     silence = np.diff(ts)
+    for start, end in session.breaks:  # a break is no silence
+        within = np.minimum(ts[1:], end) - np.maximum(ts[:-1], start)
+        silence = silence - np.maximum(within, 0)
+    starts = [start for start, _ in session.breaks]
+    halts = np.flatnonzero((day.rows.kind == HALT) & ~np.isin(ts, starts))
     gaps = np.flatnonzero(silence > limits.gap_s * NS_PER_S) + 1
     longest = f"; the longest {silence.max() / NS_PER_S:.0f} s" if len(gaps) else ""
     late = (int(ts[0]) - session.open_ns) / NS_PER_S
@@ -289,7 +305,10 @@ def _time_findings(day: RawDay, limits: Limits) -> dict[str, Finding]:
     last = np.array([len(ts) - 1])
     return {
         "gap": finding(day, gaps, note=f"silence over {limits.gap_s:g} s{longest}"),
-        "halt": finding(day, np.flatnonzero(day.rows.kind == HALT)),
+        "halt": finding(day, halts),
+        "outside_session": finding(
+            day, np.flatnonzero(~session.trades_at(ts)), note="events outside announced trading"
+        ),
         "late_start": finding(
             day, first[: late > limits.short_s], note=f"first row {late:.0f} s after the open"
         ),

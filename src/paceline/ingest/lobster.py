@@ -67,7 +67,7 @@ from paceline.market.events import (
     REDUCE,
     RESUME,
 )
-from paceline.market.session import midnight_ns
+from paceline.market.session import at_wall_clocks
 from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
@@ -176,7 +176,7 @@ def _read_day(
     if len(table.ok) == 0:
         raise IngestError(f"file: {message.name} is empty; give a file with messages")
     shown = None if orderbook is None else _read_shown(orderbook, len(table.ok))
-    fault, ts = _judge(table, midnight_ns(day, session.zone))
+    fault, ts = _judge(table, day, session.zone)
     step = _steps(options.book_tick) if options.book_tick else _grid(table, fault, shown)
     off_grid = (fault == OK) & _priced(table) & (table.columns[_PRICE] % step != 0)
     fault[off_grid] = OFF_TICK
@@ -236,19 +236,21 @@ def _read_shown(file: RawFile, n: int) -> Table:
     return table
 
 
-def _judge(table: Table, midnight: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _judge(table: Table, day: str, zone: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """What is wrong with each row on its own, and its time (ns since the epoch)."""
     time, type_, size = table.columns[_TIME], table.columns[_TYPE], table.columns[_SIZE]
     price, direction = table.columns[_PRICE], table.columns[_DIRECTION]
     fault = np.where(table.ok, np.uint8(OK), np.uint8(UNPARSABLE))
-    ts = np.where(table.ok, midnight + time, UNKNOWN_TS)
+    in_day = (time >= 0) & (time <= _NS_PER_DAY)
+    ts = np.full(len(time), UNKNOWN_TS)
+    ts[table.ok & in_day] = at_wall_clocks(time[table.ok & in_day], day, zone)
 
     def mark(bad: NDArray[np.bool_], code: int) -> None:
         fault[(fault == OK) & bad] = code
 
     halt = type_ == _HALT_TYPE
     mark((type_ < 1) | (type_ > _HALT_TYPE) | (halt & (np.abs(price) > 1)), UNKNOWN_KIND)
-    mark((time < 0) | (time > _NS_PER_DAY), TIME_OUTSIDE_DAY)
+    mark(~in_day, TIME_OUTSIDE_DAY)
     mark(~halt & (size <= 0), BAD_SIZE)
     mark(~halt & (size > _MAX_SIZE), SIZE_TOO_LARGE)
     mark(~halt & ((price <= 0) | (price >= _NO_PRICE)), BAD_PRICE)

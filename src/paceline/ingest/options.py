@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -29,7 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     zone: str | None = None
     """Time zone of the venue (IANA name)."""
     session: str | None = None
-    """Announced continuous trading in the venue's zone, HH:MM-HH:MM (seconds if you like)."""
+    """Announced continuous trading in the venue's zone, HH:MM-HH:MM (seconds if you like), with a
+    comma between phases; a session that closes before it opens begins on the evening before."""
     book_tick: Decimal | None = None
     """Smallest price step of the book, in currency; found from the prices if left out."""
     order_tick: Decimal | None = None
@@ -41,9 +43,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def session_on(self, day: str, zone: str, hours: tuple[float, float]) -> Session:
         """The session of `day`: as given, else `hours` (seconds after midnight) in `zone`."""
-        if self.session is not None:
-            hours = _hours(self.session)
-        return Session.of(day, self.zone or zone, *hours)
+        phases = [hours] if self.session is None else _phases(self.session)
+        breaks = [(earlier[1], later[0]) for earlier, later in pairwise(phases)]
+        opens, closes = phases[0][0], phases[-1][1]
+        return Session.of(day, self.zone or zone, opens, closes, breaks)
+
+    @property
+    def begins_s(self) -> float:
+        """When a trading day begins, in seconds after midnight of its date: at the open of a
+        session that opens on the evening before (a negative number), else at midnight."""
+        return 0.0 if self.session is None else min(_phases(self.session)[0][0], 0.0)
 
     def refuse_lot(self, format: str) -> None:
         """Refuse a lot for a format that counts single shares or contracts."""
@@ -61,6 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:12]
 
 
+_DAY_S = 86_400
 _STEPS = {"book_tick": "0.01", "order_tick": "0.01", "lot": "1 or 0.001"}
 
 
@@ -80,26 +90,41 @@ def options_from(given: dict[str, Any]) -> Options:
     if "day" in options:
         options["day"] = existing_day(options["day"], "day")
     if "session" in options:
-        _hours(options["session"])
+        _phases(options["session"])
     return Options(**options)
 
 
-def _hours(text: str) -> tuple[float, float]:
-    """Seconds after midnight at which a session HH:MM-HH:MM opens and closes."""
-    parts = text.split("-")
+def _phases(text: str) -> list[tuple[float, float]]:
+    """The phases of a session, as seconds after midnight of its date.
+
+    Times run forward: one that is earlier on the clock than the time before it is of the next day,
+    and the last close is on the session's date. So 18:00-17:00 opens on the evening before.
+    """
+    times: list[float] = []
     try:
-        if len(parts) != 2:
-            raise ValueError
-        opens, closes = (_seconds(part) for part in parts)
+        for phase in text.split(","):
+            opens, closes = phase.split("-")
+            times += [_seconds(opens), _seconds(closes)]
     except ValueError:
         raise ConfigError(
-            f"session: {text!r} is not HH:MM-HH:MM; write it as in 09:30-16:00"
+            f"session: {text!r} is not HH:MM-HH:MM; write it as in 09:30-16:00, or "
+            "09:30-11:30,13:00-15:00 with a break"
         ) from None
-    if opens >= closes:
+    days = 0
+    running = times[:1]
+    for earlier, later in pairwise(times):
+        days += later < earlier
+        running.append(later + days * _DAY_S)
+    if running[-1] - running[0] > _DAY_S:
         raise ConfigError(
-            f"session: {text!r} does not close after it opens; write it as in 09:30-16:00"
+            f"session: {text!r} takes longer than a day; write its phases in order, without overlap"
         )
-    return opens, closes
+    if any(later <= earlier for earlier, later in pairwise(running)):
+        raise ConfigError(
+            f"session: {text!r} holds a phase or a break without length; leave it out"
+        )
+    running = [time - days * _DAY_S for time in running]
+    return list(zip(running[::2], running[1::2], strict=True))
 
 
 def _seconds(text: str) -> float:

@@ -20,7 +20,7 @@ in the table.
 
 The other findings describe the day and touch no row: `repeated_row`, `crossed_book` and
 `locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`,
-`halt`, `short_session`, `negative_depth` and what a format adds.
+`halt`, `outside_session`, `short_session`, `negative_depth` and what a format adds.
 """
 
 from __future__ import annotations

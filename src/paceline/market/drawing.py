@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.market.portrait import Portrait, ThroughDay, round_edges, through_day
-from paceline.market.session import clock
+from paceline.market.session import Session, clock, day_of
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
@@ -59,6 +59,7 @@ def _headline(seen: Portrait) -> str:
         f"{seen.volume_lots:,} lots in {seen.trades:,} trades, hidden "
         f"{_number(100 * seen.hidden_share, 1)} %",
     ]
+    lines.append(f"session {hours_of(tape.session)}")
     if seen.auction_lots:
         lines.append(f"auctions {seen.auction_lots:,} lots")
     warm = f"warm-up {seen.warmup_s:,.1f} s"
@@ -66,6 +67,19 @@ def _headline(seen: Portrait) -> str:
         warm += " · [bold]ends well before the announced close[/bold]"
     lines.append(warm)
     return "\n".join(lines)
+
+
+def hours_of(session: Session) -> str:
+    """The phases of a session in its zone, such as 09:30–11:30, 13:00–15:00; with the date before
+    a phase that opens on another one."""
+
+    def told(ts: int) -> str:
+        text = clock(ts, session.zone)
+        text = text.removesuffix(":00")
+        day = day_of(ts, session.zone)
+        return text if day == session.day else f"{day} {text}"
+
+    return ", ".join(f"{told(start)}–{told(end)}" for start, end in session.phases)
 
 
 def _table(title: str, *columns: tuple[str, str]) -> Table:

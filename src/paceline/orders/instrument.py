@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from paceline.errors import OrderError
+from paceline.orders.identity import checked
 from paceline.units import as_decimal, from_steps, to_steps
 
 
@@ -28,8 +29,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     currency: str = "USD"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.symbol, str) or not self.symbol.strip():
-            raise OrderError(f"instrument.symbol: {self.symbol!r} is empty; give a ticker")
+        checked(self.symbol, "instrument.symbol")
+        for name in ("venue", "currency"):
+            if getattr(self, name) != "":
+                checked(getattr(self, name), f"instrument.{name}")
         for field in ("book_tick", "order_tick", "lot"):
             step = as_decimal(getattr(self, field), f"instrument.{field}")
             if step <= 0:

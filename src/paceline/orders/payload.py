@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from paceline.documents import parse_json, remedy_for, shown
 from paceline.errors import InputError, OrderError
+from paceline.orders.identity import checked
 from paceline.orders.times import nanoseconds
 from paceline.units import INT64_MAX, to_steps
 
@@ -173,18 +174,8 @@ def whole(value: object, field: str, least: int = 0) -> int:
 
 
 def identifier(value: object, field: str) -> str:
-    """Text that names something: printable, not empty, no space at either end."""
-    if not isinstance(value, str):
-        raise OrderError(f"{field}: {shown(value)} is not text; give a quoted name")
-    if not value.strip():
-        raise OrderError(f"{field}: {shown(value)} is empty; give a name")
-    if not value.isprintable() or value != value.strip():
-        raise OrderError(
-            f"{field}: {shown(value)} has unprintable characters or outer spaces; remove them"
-        )
-    if len(value) > 128:
-        raise OrderError(f"{field}: {shown(value)} is too long; give at most 128 characters")
-    return value
+    """Text that names something, in canonical form (`orders.identity`)."""
+    return checked(value, field)
 
 
 def choice(value: object, kind: type[Choice], field: str) -> Choice:

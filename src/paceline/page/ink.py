@@ -13,6 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from paceline.page.cells import significant
+
 INK, MUTED, LINE, PAPER = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04"
 """Text, lesser text, hairlines, background."""
 MAKER, TAKER, MISSED, BOOK = "#0a0a05", "#0a0a06", "#0a0a07", "#0a0a08"
@@ -91,6 +96,22 @@ def dash(i: int) -> str:
 def part_color(i: int) -> str:
     """Stand-in colour of the i-th part of a cost."""
     return f"#0c0c{i:02x}"
+
+
+def beyond(values: ArrayLike, low: float, high: float, what: str, unit: str = "bps") -> str:
+    """A sentence that says how many `values` an axis from `low` to `high` does not show, and the
+    furthest of them; empty if it shows them all. `what` they are, in the plural."""
+    known = np.asarray(values, dtype=np.float64).ravel()
+    known = known[np.isfinite(known)]
+    hidden = known[(known < low) | (known > high)]
+    if not len(hidden):
+        return ""
+    furthest = hidden[np.argmax(np.maximum(low - hidden, hidden - high))]
+    return (
+        f" Not in the picture: {len(hidden):,} of {len(known):,} {what}, the furthest at "
+        f"{significant(float(furthest), 4)} {unit}".rstrip()
+        + "."
+    )
 
 
 @contextmanager

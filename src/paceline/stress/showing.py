@@ -16,7 +16,7 @@ from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Venue
 from paceline.market.tape import Tape
 from paceline.page.cells import Cell, Column, Table, number, percent, significant
-from paceline.page.ink import Figure, hue, sheet, svg
+from paceline.page.ink import Figure, beyond, hue, sheet, svg
 from paceline.page.terminal import rich_table
 from paceline.page.writing import write_page
 from paceline.stress.facts import Course, Facts, course_of, facts_of
@@ -143,6 +143,7 @@ def course_figure(shown: Shown) -> Figure:
         ("volume a span, lots", lambda c: c.volume),
         ("share that sells", lambda c: _smooth(c.sells)),
     ]
+    cut = ""
     with sheet(8.6) as figure:
         rows = figure.subplots(len(panels), 1, sharex=True, height_ratios=[2, 1, 1, 1, 1])
         for axes, (name, of) in zip(rows, panels, strict=True):
@@ -151,14 +152,14 @@ def course_figure(shown: Shown) -> Figure:
                     course.at_s / 60, of(course), color=hue(k), linewidth=1.0, label=label,
                     zorder=3 - k, drawstyle="steps-mid" if "volume" in name else "default",
                 )  # fmt: skip
-            _robust(axes, [of(course) for course in courses], from_zero="mid" not in name)
+            cut += _robust(axes, name, [of(course) for course in courses])
             axes.set_title(name)
         rows[0].legend(loc="lower left", bbox_to_anchor=(0.3, 1.0), ncols=2)
         rows[-1].set_xlabel("minutes after the open")
         drawn = svg(figure, "course", "Mid, spread, depth and volume, calm and stressed")
     same = shown.calm.manifest.tape_id == shown.stressed.manifest.tape_id
     unchanged = " The market is as it was: the scenario is about messages alone." if same else ""
-    return Figure(drawn, _caption(courses) + unchanged)
+    return Figure(drawn, _caption(courses) + unchanged + cut)
 
 
 def _caption(courses: tuple[Course, Course]) -> str:
@@ -177,15 +178,19 @@ def _smooth(values: NDArray[np.float64], n: int = 15) -> NDArray[np.float64]:
     return np.asarray(mean)
 
 
-def _robust(axes: Any, lines: list[NDArray[np.float64]], *, from_zero: bool) -> None:
-    """Limits that a few wild spans, as at the open of a recording, do not set."""
+def _robust(axes: Any, name: str, lines: list[NDArray[np.float64]]) -> str:
+    """Limits that a few wild spans, as at the open of a recording, do not set; says what they cut
+    off."""
     values = np.concatenate(lines)
     values = values[np.isfinite(values)]
     if not len(values):
-        return
+        return ""
     low, high = np.quantile(values, [0.004, 0.996])
     room = 0.08 * (high - low) or 1.0
-    axes.set_ylim(0.0 if from_zero else low - room, high + room)
+    bottom, top = low - room if "mid" in name else 0.0, high + room
+    axes.set_ylim(bottom, top)
+    what, _, unit = name.partition(", ")
+    return beyond(values, bottom, top, f"spans ({what})", unit)
 
 
 def _delay_figures(shown: Shown) -> list[Figure]:
