@@ -37,9 +37,14 @@ def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
 
 
 def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
-    """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
+    """The tapes at `paths` (tape folders, or folders of them), in order of name and day.
+
+    Raises `ConfigError` for a path that is not there, `TapeError` for one that holds no tape.
+    """
     folders: list[Path] = []
     for path in map(Path, paths):
+        if not path.exists():
+            raise ConfigError(f"tape: {path} is not there; give a tape folder, or a folder of them")
         inside = sorted(path.glob("*.tape")) if path.is_dir() else []
         folders += inside if inside and not (path / "manifest.json").exists() else [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
