@@ -196,8 +196,7 @@ def test_a_bad_argument_is_one_line(run, words, says):
         (("train", "--vlidation=x"), "--vlidation=x; did you mean --validation?; see `paceline tr"),
         (("features", "list", "--polcy"), "--polcy; see `paceline features list --help`"),
         (("backtest",), "one of the arguments --tape --market is required"),
-        (("inspect", "TMP/none"), "none is not there; give a tape folder, or a folder of them"),
-        (("inspect", "TMP"), "has no manifest.json; give a folder that"),
+        (("inspect", "TMP/none"), "is not there; give a tape or a folder of tapes that"),
         (("inspect", "TAPES", "--plot", "a.png"), "plot: a.png is one file for 2 tapes"),
         (("ingest", "TMP/none", "-o", "TMP/out"), "none"),
         (("ingest", "TMP", "-o", "TMP/out"), "paceline ingest: "),
@@ -375,7 +374,7 @@ def test_a_mistake_in_a_process_of_its_own():
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("paceline backtest: tape: /nowhere is not there; give a tape")
+    assert done.stderr.startswith("paceline backtest: tape: /nowhere is not there")
     assert done.stderr.count("\n") == 1
 
 
