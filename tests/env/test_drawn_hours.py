@@ -13,7 +13,7 @@ from paceline.errors import ConfigError
 from paceline.market.events import ADD, ASK, BID, DELETE, HALT, HIDDEN, NO_SLOT, RESUME, Rows
 from paceline.market.halts import trades_at, trades_through
 from paceline.market.session import Session
-from paceline.market.tape import Tape
+from paceline.market.tape import Quality, Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import NS_PER_S
 
@@ -35,7 +35,9 @@ def day_of(opens=9.0, closes=15.0, since=8.0, halts=(), breaks=(), day=DAYS[0]) 
     rows.sort(key=lambda row: row[0])
     hours, kind, side, ticks, lots, slot = map(np.array, zip(*rows, strict=True))
     ts = session.midnight_ns + np.round(hours * HOUR).astype(np.int64) * NS_PER_S
-    return Tape.compile(Rows(ts, kind, side, ticks, lots, slot), INSTRUMENT, session)
+    quality = Quality(warmup_end_ts=int(ts[2]))  # the book is whole from its first print on
+    rows = Rows(ts, kind, side, ticks, lots, slot)
+    return Tape.compile(rows, INSTRUMENT, session, quality=quality)
 
 
 def drawn(tape: Tape, horizon_s: float = 1800.0, count: int = 200):
@@ -123,7 +125,7 @@ def test_a_day_without_breaks_and_halts_keeps_its_orders():
     tape = day_of(since=9.0)
     start = hour(tape, drawn(tape, count=3)["start_ts"])
     rng = np.random.default_rng([1, int(tape.manifest.tape_id[:12], 16)])
-    first = tape.session.open_ns + 60 * NS_PER_S
+    first = tape.session.open_ns + (10 + 60) * NS_PER_S
     last = tape.session.close_ns - 1800 * NS_PER_S
     np.testing.assert_array_equal(start, hour(tape, np.sort(rng.integers(first, last, 6)[:3])))
 
