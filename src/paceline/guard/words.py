@@ -79,9 +79,11 @@ def explain(bits: int, limits: np.void, snapshot: np.void, order: np.void) -> tu
 def _values(limits: np.void, snapshot: np.void, order: np.void) -> dict[str, str]:
     """All that may be shown, as text."""
     lim, state, asked = (
-        {name: row[name].tolist() for name in row.dtype.names or ()}
+        dict(zip(row.dtype.names or (), row.item(), strict=True))
         for row in (limits, snapshot, order)
     )
+    for field in ("recent_ts", "recent_ticks", "recent_lots"):  # no words speak of them
+        state.pop(field)
     more = asked["lots"] - asked["replaced_lots"]
     for field in ("working_lots", "symbol_working_lots"):
         state[f"next_{field}"] = _sum(state[field], more)
@@ -98,7 +100,7 @@ def _values(limits: np.void, snapshot: np.void, order: np.void) -> dict[str, str
     of = lim["band_reference"]
     lim["reference"] = REFERENCES[of]
     state["reference_half_ticks"] = (
-        state["bid_ticks"] + state["ask_ticks"] if of == MID else state["reference_half_ticks"][of]
+        state["bid_ticks"] + state["ask_ticks"] if of == MID else int(state["reference_half_ticks"][of])
     )
     state["parent_side"] = state.pop("side")
     texts = {name: _text(value) for name, value in {**state, **asked}.items()}
