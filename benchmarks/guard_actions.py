@@ -179,9 +179,9 @@ class World:
 
     def seldom(self, parent: Parent) -> None:
         what = self.dice.random()
-        if what < 0.25:
+        if what < 0.18:
             self.restart(parent)
-        elif what < 0.33:
+        elif what < 0.28:
             self.throw(parent)
         elif what < 0.6:
             self.release()
