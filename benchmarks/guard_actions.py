@@ -378,6 +378,7 @@ def main(argv: list[str] | None = None) -> bool:
     worlds = -(-given.actions // A_WORLD)
     total: Counter[str] = Counter()
     breaches: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=shared) as folder:
         known(Path(folder))
@@ -385,12 +386,14 @@ def main(argv: list[str] | None = None) -> bool:
         with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
             for found in pool.imap_unordered(_one, jobs):
                 breaches.update(found.pop("breaches"))
+                refused.update(found.pop("refused"))
                 total.update(found)
     return announce(
         "guard_actions", sum(breaches.values()), "breaches", 0, AT_MOST,
         provided=total["let_pass"] > total["actions"] // 10 and total["restarts"] >= worlds,
         actions=total["actions"], asked=total["asked"], let_pass=total["let_pass"],
         restarts=total["restarts"], worlds=worlds, by_rule=dict(breaches),
+        rules_tried=len(refused),
         minutes=round((time.perf_counter() - start) / 60, 1),
     )  # fmt: skip
 
