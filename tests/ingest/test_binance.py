@@ -132,7 +132,7 @@ def test_a_contradiction_is_counted(write: Write) -> None:
         (6, depth(3, 5, 8, 4, "100.1:2", "")),
     ]), limits=ANYTHING)  # fmt: skip
     found = tape.manifest.quality.findings["ticker_contradicted"]
-    assert (found.count, found.first_row) == (1, 1)
+    assert (found.count, found.first_row) == (1, 2)
 
 
 def test_a_gap_clears_the_book(write: Write) -> None:
@@ -145,7 +145,7 @@ def test_a_gap_clears_the_book(write: Write) -> None:
     assert book.side(-1) == [(1002, 5)]
     (aside,) = tape.quarantine.to_pylist()
     assert (aside["row"], aside["finding"], aside["kept_as"]) == (
-        1,
+        2,
         "sequence_gap",
         "after a clear",
     )
@@ -264,13 +264,13 @@ def test_each_day_accounts_for_its_own_lines(write: Write, tmp_path: Path) -> No
     def found(name: str) -> list[tuple[int, int | None]]:
         return [(q.findings[name].count, q.findings[name].first_row) for q in qualities]
 
-    assert found("stale") == [(1, 1), (1, 5)]
-    assert found("ticker_contradicted") == [(0, None), (1, 4)]
+    assert found("stale") == [(1, 2), (1, 6)]
+    assert found("ticker_contradicted") == [(0, None), (1, 5)]
     assert found("other_stream") == [(0, None), (1, None)]
     assert found("carried_over") == [(0, None), (2, None)]
     assert found("over_midnight") == [(0, None), (0, None)]
     asides = [pq.read_table(tape.path / "quarantine.parquet") for tape in (first, second)]
-    assert [aside["row"].to_pylist() for aside in asides] == [[1], [5]]
+    assert [aside["row"].to_pylist() for aside in asides] == [[2], [6]]
     assert '"u": 8' in asides[1]["text"].to_pylist()[0]
 
 

@@ -172,7 +172,7 @@ def test_bad_records(tmp_path: Path, record: Record, finding: str) -> None:
     calm: list[Record] = [("N", "N", 0, 0, 0, LAST)] * 40
     tape = load(write_mbo(tmp_path / "x.dbn", [*BOOK, record, *calm]))
     assert tape.quarantine["finding"].to_pylist() == [finding]
-    assert tape.quarantine["row"].to_pylist() == [4]
+    assert tape.quarantine["row"].to_pylist() == [5]
 
 
 def test_instruments_of_one_file(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_records_set_aside_carry_their_number_in_the_file(tmp_path: Path) -> Non
     bad: Record = ("A", "B", 100.25, 1, 1, LAST | 4)  # the order is there, the book maybe bad
     calm: list[Record] = [("N", "N", 0, 0, 0, LAST)] * 40
     path = write_mbo(tmp_path / "x.dbn", [*BOOK, bad, *calm], ids=(7, 8))
-    for symbol, row in (("S7", 2 * len(BOOK)), ("S8", 2 * len(BOOK) + 1)):
+    for symbol, row in (("S7", 2 * len(BOOK) + 1), ("S8", 2 * len(BOOK) + 2)):
         tape = load(path, symbol=symbol)
         assert tape.quarantine["row"].to_pylist() == [row]
         assert tape.manifest.quality.findings["maybe_bad_book"].first_row == row

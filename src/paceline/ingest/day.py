@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from paceline.ingest.quality import (
     OFF_TICK,
     OK,
     SEQUENCE_GAP,
+    SIZE_TOO_LARGE,
     UNKNOWN_EXECUTED,
     UNKNOWN_ORDER,
     Limits,
@@ -24,7 +26,7 @@ from paceline.ingest.quality import (
 from paceline.ingest.sources import RawFile
 from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, RESUME, TRADE, Rows
 from paceline.market.session import Session, day_of, midnight_ns
-from paceline.market.tape import Finding, Quality, Source, Tape
+from paceline.market.tape import Finding, Inferred, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
@@ -36,11 +38,12 @@ _REMEDIES = {
     UNKNOWN_ORDER: _OUTSIDE,
     UNKNOWN_EXECUTED: _OUTSIDE,
     OFF_TICK: "; give a finer book_tick, or leave it out",
+    SIZE_TOO_LARGE: "; give a coarser lot and round to it, such as --lot 0.001 --round-sizes",
 }
 
 _NS_PER_DAY = 86_400 * NS_PER_S
 
-_SHOWN = 40
+_SHOWN = 200
 """Characters of a raw row that an error message shows."""
 
 
@@ -90,12 +93,16 @@ class RawDay(NamedTuple):
     text: Callable[[int], str]  # a raw row as it stood in the file
     instrument: Instrument
     session: Session
-    findings: dict[str, Finding]  # what else the format found
-    number: NDArray[np.int64] | None = None  # [r] raw row in its file; None: the file has no others
+    findings: dict[str, Finding]  # what else the format found; their rows count from 0
+    number: NDArray[np.int64] | None = None  # [r] row in its file, from 0; None: it has no others
+    place: str = "line"
+    """What a row is in its file: a line, a row or a record."""
+    inferred: Mapping[str, Inferred] = MappingProxyType({})
+    """What was found from the numbers and why: see `market.tape.Quality`."""
 
     def row(self, at: int) -> int:
-        """The number in its file of the raw row at `at`."""
-        return at if self.number is None else int(self.number[at])
+        """The raw row at `at` as it is told: its place in its file, counted from 1."""
+        return 1 + (at if self.number is None else int(self.number[at]))
 
 
 def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "") -> Tape:
@@ -169,7 +176,8 @@ def _refuse_if_contradicted(day: RawDay, limits: Limits, name: str) -> None:
             raise IngestError(
                 f"file: {name} is refused, its book differs from its {source} at {found.count:,} "
                 f"of {n:,} rows (limits.max_mismatch_share {limits.max_mismatch_share:g}), first "
-                f"at row {found.first_row}; are they of the same day and depth?"
+                f"at {day.place} {(found.first_row or 0) + 1:,}; are they of the same day and "
+                "depth?"
             )
 
 
@@ -186,7 +194,8 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
         f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first row {day.row(first)}: {day.text(first)[:_SHOWN]!r}{remedy}"
+        f"{CHECKS[worst].reason}, first {day.place} {day.row(first):,}: "
+        f"{day.text(first)[:_SHOWN]!r}{remedy}"
     )
 
 
@@ -205,8 +214,19 @@ def _quality(day: RawDay, tape: Tape, bad: NDArray[np.int64], limits: Limits, na
         rows_quarantined=int(np.count_nonzero(~kept)),
         warmup_end_ts=warmup_end,
         short_session=short_by > limits.short_s,
-        findings=_row_findings(day) | book | _time_findings(day, limits) | day.findings,
+        findings=_row_findings(day) | book | _time_findings(day, limits) | _told(day.findings),
+        inferred=dict(day.inferred),
     )
+
+
+def _told(findings: dict[str, Finding]) -> dict[str, Finding]:
+    """Findings of a format, their rows counted from 1."""
+    return {
+        name: found
+        if found.first_row is None
+        else msgspec.structs.replace(found, first_row=found.first_row + 1)
+        for name, found in findings.items()
+    }
 
 
 def _row_findings(day: RawDay) -> dict[str, Finding]:

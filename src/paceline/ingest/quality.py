@@ -8,6 +8,7 @@ in the table.
 | finding | what became of the row |
 |---|---|
 | unparsable, unknown_kind, bad_size, size_too_large, bad_price, bad_side, off_tick | left out |
+| too_fine | left out: it has more digits than 64 bits hold |
 | time_outside_day | left out |
 | time_backwards | left out: the fewest rows that must go for time to run forward |
 | time_moved | kept, at the time of the row before (feeds whose sequence is known) |
@@ -47,6 +48,7 @@ OTHER_PRICE = 12
 OTHER_SIDE = 13
 STALE = 14
 SEQUENCE_GAP = 15
+TOO_FINE = 24
 # Kept in another form:
 KEPT_FROM = 32
 UNKNOWN_EXECUTED = 32
@@ -73,9 +75,10 @@ CHECKS: dict[int, Check] = {
     TIME_OUTSIDE_DAY: Check("time_outside_day", "has a time that is not of this day", ""),
     BAD_SIZE: Check("bad_size", "has a size that is not positive or no whole lots", ""),
     SIZE_TOO_LARGE: Check("size_too_large", "has a size that does not fit 32 bits", ""),
-    BAD_PRICE: Check("bad_price", "has a price that no order can have", ""),
+    BAD_PRICE: Check("bad_price", "has a price that no order can have (such as 0 or less)", ""),
     BAD_SIDE: Check("bad_side", "has a side that is neither bid nor ask", ""),
     OFF_TICK: Check("off_tick", "has a price off the book tick", ""),
+    TOO_FINE: Check("too_fine", "has a number with more digits than can be held", ""),
     UNKNOWN_ORDER: Check("unknown_order", "names an order that was never added", ""),
     DUPLICATE_ORDER: Check("duplicate_order", "adds an order that is in the book already", ""),
     OTHER_PRICE: Check("other_price", "names another price than its order's", ""),
@@ -102,6 +105,9 @@ CHECKS: dict[int, Check] = {
     ),
 }
 """By code. Codes from `KEPT_FROM` on, and SEQUENCE_GAP, keep the row."""
+
+LEFT_OUT = {check.name for check in CHECKS.values() if not check.kept}
+"""Names of the checks whose rows are not in the tape."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -48,10 +48,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     count: int
     first_row: int | None = None
-    """Row of the raw file (from 0) of the first example."""
+    """Place in the raw file of the first example, counted from 1: a line as an editor shows it, or
+    a record."""
     first_ts: int | None = None
     """Its time, ns since the epoch."""
     note: str = ""
+
+
+class Inferred(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a tick or lot is what it is: given, or found from the numbers."""
+
+    why: str
+    doubtful: bool = False
+    """Whether a person should look at it."""
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +73,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     short_session: bool = False
     """The recording ends well before the announced close."""
     findings: dict[str, Finding] = {}
+    inferred: dict[str, Inferred] = {}
+    """Why book_tick, order_tick and lot of the instrument are what they are."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
