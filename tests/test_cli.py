@@ -205,7 +205,7 @@ def test_other_verbs_refuse_in_one_line_too(run, words, says):
         ("orders: 5\norders: 6", "orders: given twice"),
         ("horizon_s: 30m", "horizon_s: '30m' does not fit"),
         ("- 5", "is not a group"),
-        ("\x00", "YAML"),
+        ("\x00", "line 1, column 1: a NUL is not text"),
     ],
 )
 def test_a_bad_config_is_one_line(run, tmp_path, text, says):

@@ -8,6 +8,7 @@ from typing import Any
 
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -51,8 +52,6 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
-    from rich.console import Console
-
     from paceline.engine.shipped import load_market
     from paceline.realism.report import summary_text, write_report
     from paceline.realism.scorecard import score, to_json
@@ -75,5 +74,5 @@ def run(args: argparse.Namespace) -> None:
         saved = args.out / "scorecard.json"
         saved.write_text(to_json(card), encoding="utf-8")
         report = write_report(card, args.out / "report.html")
-    Console().print(summary_text(card))
+    show(summary_text(card))
     print(f"scorecard: {saved}\nreport:    {report}")

@@ -20,6 +20,10 @@ _TRIES = 200
 _SETTLE_S = 60.0
 """Seconds after the market has settled before the first order may start."""
 
+_MOST_OFF = 0.2
+"""Share of the mid by which an arrival price may differ from it. Beyond it the price is taken for
+another one (of another symbol, currency or day), and a price band around it would hold nothing."""
+
 _FAR = 1 << 40
 """Ticks or lots no market reaches: no limit."""
 
@@ -139,12 +143,21 @@ def _check_limits(order: ParentOrder) -> None:
 def _check_priced(
     tape: Tape, mid: NDArray[np.float64], order: ParentOrder, decision_delay_s: float
 ) -> None:
-    """Raises `ConfigError` unless there is an arrival price, and a decision price before it."""
+    """Raises `ConfigError` unless there is an arrival price, like that of the order, and a decision
+    price before it."""
     at = tape.index_at(order.start_ts) - 1
     if at < 0 or np.isnan(mid[at]):
         raise ConfigError(
             f"parent.start_ts: order {order.order_id!r} starts while {tape.name} has no two-sided "
             "book, so it has no arrival price; start it at another time"
+        )
+    named, tick = order.arrival_ticks(tape.instrument), float(tape.instrument.book_tick)
+    off = named / float(mid[at]) - 1.0
+    if abs(off) > _MOST_OFF:
+        raise ConfigError(
+            f"parent.arrival_px: {named * tick:.10g} of order {order.order_id!r} is {off:+.0%} off "
+            f"the mid of {mid[at] * tick:.10g} at its start in {tape.name}; give the mid at "
+            f"start_ts ({_MOST_OFF:.0%} off at most)"
         )
     first_ts = int(tape.events.ts[np.argmax(~np.isnan(mid))])
     if order.start_ts - round(decision_delay_s * NS_PER_S) < first_ts:

@@ -66,7 +66,7 @@ def summary_text(result: BacktestResult) -> Group:
     verdict = judge(result)
     table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
-    left_out = [Text(note) for note in result.left_out]
+    left_out = [Text(note) for note in (*result.given, *result.left_out)]
     stress: list[Any] = []
     if result.stressed:
         found = stress_table(stress_rows(result))

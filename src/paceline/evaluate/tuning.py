@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.cost.tail import summarize
+from paceline.documents import parse_json, read_text
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage, on_both_sides
@@ -124,9 +125,10 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def load(cls, path: str | Path) -> Tuned:
         """Raises `InputError` for a file that holds none."""
         try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: holds no tuned baseline ({error}); make one") from None
+            return msgspec.convert(parse_json(read_text(path)), cls)
+        except (InputError, msgspec.ValidationError) as error:
+            said = str(error).removeprefix(f"{path}: ")
+            raise InputError(f"{path}: holds no tuned baseline ({said}); make one") from None
 
     def check(self, days: Sequence[str], models: Sequence[str], seeds: Sequence[int]) -> None:
         """Raises `ConfigError` unless it was tuned for `models`, before the first of `days`, and on

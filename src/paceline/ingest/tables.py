@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.answers import meant
+from paceline.ingest.answers import remedy
 from paceline.ingest.sources import RawFile, memory, read
 
 _SHOWN = 12
@@ -262,9 +262,8 @@ def _there_is(column: str, names: list[str]) -> str:
     told = f"it has {', '.join(name[:_TEXT] for name in names[:_SHOWN])}{more}"
     if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
         told += f"; is mapping.delimiter {marks[0]!r}?"
-    elif near := meant(column, names):
-        told = f"did you mean {near!r}? {told}"
-    return told
+        return told
+    return f"{near} {told}" if (near := remedy(column, names, "")) else told
 
 
 def _unreadable(file: RawFile, error: Exception) -> IngestError:

@@ -80,6 +80,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     serving: Serving
     limits: PolicyLimits | None = None
     """Under which it learnt; None: not known."""
+    destination: str | None = None
+    """Address where it is to go, as the recipe says; nothing was sent there by paceline."""
     training: str | None = None
     """JSON of counters and generators, to go on from."""
     files: dict[str, str] = {}
@@ -97,6 +99,8 @@ class Origin(NamedTuple):
     """Hash of the features' schema; None: paceline's own."""
     limits: PolicyLimits | None = None
     """Of the orders that they were made on."""
+    destination: str | None = None
+    """Where the policy is to go, for the manifest."""
 
 
 class Checkpoint(NamedTuple):

@@ -226,8 +226,9 @@ class Pipeline:
         enter: Callable[[int], None] = lambda at: None,
     ) -> dict[str, NDArray[Any]]:
         origin = Origin(
-            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
-        )
+            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits,
+            destination=self.recipe.policy.destination,
+        )  # fmt: skip
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
         self._live = Live(name)
         self._replay_validations(name, training.resume())
