@@ -136,7 +136,8 @@ def test_fields_of_a_mapping(refuse: Refuse, field: str, value: str | None, line
 @pytest.mark.parametrize(("text", "line"), [
     ("", "mapping.time: missing; name the column"),
     ("- time\n", "mapping: ['time'] is no mapping; write `field: value` lines"),
-    ("time: a\nsize: b\ntime: c\n", "mapping: m.yaml: line 3: time: given twice; give each key once"),
+    ("time: a\nsize: b\ntime: c\n",
+     "mapping: m.yaml: line 3: time: given twice; give each key once"),
     ("time: [a\nkind: b\n",
      "mapping: m.yaml: line 2: expected ',' or ']', but got ':'; give valid YAML"),
     ("[" * 5000, "mapping: m.yaml: line 1: nested too deep; give flat settings"),

@@ -163,7 +163,9 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     """
     import pyarrow as pa
 
-    numbers = [k for k, word in enumerate(words) if sum(_size(word.strip()))]
+    numbers = [
+        k for k, word in enumerate(words) if sum(_size(word.strip())) and abs(float(word)) < 2**63
+    ]
     printed = any(sum(size := _size(words[k].strip())) > _SURE_DIGITS and size[1] for k in numbers)
     typed = pa.types.is_floating(column.type) and column.type != pa.float64()
     if not numbers or not (typed or printed):

@@ -232,7 +232,7 @@ def _read_day(
     _refuse_negative(
         found.sheet, price, of_orders & (size.value > 0), f"{symbol} {day.name}", given
     )
-    prices = prices_of(price, fault, priced, of_orders, given, found.sheet.where)
+    prices = prices_of(price, fault, priced, of_orders, given, found.sheet)
     sizes = sizes_of(size, fault, sized, op == events.LEVEL, given)
     ticks = np.where(priced, prices.ticks, ANY_PRICE)
     lots = np.where((fault == OK) & (sized | (op == events.DELETE)), sizes.lots, 0)
