@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.cost.tail import cvar, summarize
+from paceline.cost.tail import cvar, cvar_without, summarize
 from paceline.errors import InputError
 
 VALUES = st.lists(st.integers(-1000, 1000), min_size=1, max_size=120)
@@ -59,3 +59,20 @@ def test_nothing_there() -> None:
 def test_infinite_is_refused() -> None:
     with pytest.raises(InputError, match=r"^values: infinite"):
         summarize([1.0, float("inf")])
+
+
+@given(st.integers(0, 10_000), st.integers(1, 80), st.integers(1, 9), st.sampled_from([2, 3, 20]))
+def test_without_each_group_it_is_the_cvar_of_the_others(
+    seed: int, n: int, groups: int, one_in: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.round(rng.normal(size=n), int(rng.integers(0, 4)))  # with ties
+    member = np.unique(rng.integers(0, groups, n), return_inverse=True)[1]
+    found = cvar_without(values, member, one_in)
+    slow = [cvar(values[member != g], one_in) for g in range(member.max() + 1)]
+    assert found == pytest.approx(np.array(slow), nan_ok=True)
+
+
+def test_without_a_group_by_hand() -> None:
+    values, member = np.arange(1.0, 41.0), np.repeat([0, 1], 20)
+    assert cvar_without(values, member, 20).tolist() == [40.0, 20.0]

@@ -48,7 +48,7 @@ def test_orders_are_as_the_settings_say(tapes: list[Tape]) -> None:
             np.interp(some[name] + midnight, lesson.curve.edges_ns, lesson.curve.traded)
             for name in ("start_ts", "end_ts")
         ]
-        usual = lesson.adv_lots * (done[1] - done[0])
+        usual = lesson.session_lots * (done[1] - done[0])
         share = some["lots"] / usual
         rounding = 1.0 / usual
         assert np.all(share <= 0.10 + rounding)

@@ -33,9 +33,9 @@ def comparison(
     tuned: bool = True,
     **more: Any,
 ) -> Comparison:
-    """`N` orders on `days` days of two names. Each policy costs what `costs` says on average (under
-    each fill model if need be), the market's moves, which all share, and noise of its own. Taking
-    is nine tenths of it, timing the rest and what is shared."""
+    """`N` orders on `days` days of a name, two names a day. Each policy costs what `costs` says on
+    average (under each fill model if need be), the market's moves, which all share, and noise of
+    its own. Taking is nine tenths of it, timing the rest and what is shared."""
     rng = np.random.default_rng(1)
     shared, which = rng.normal(0.0, 20.0, N), np.arange(N) % days
     shared -= shared.mean()
@@ -50,7 +50,7 @@ def comparison(
     side = np.where(np.arange(N) % 2, 1, -1)
     parents = {
         "parent": np.arange(N),
-        "seed": np.arange(N) % seeds,
+        "seed": np.arange(N) // days % seeds,
         "symbol": np.where(which % 2, "AAA", "BBB"),
         "day": np.array([f"2024-01-{k // 2 + 1:02d}" for k in which]),
         "tape": np.array([f"day {k}" for k in which]),

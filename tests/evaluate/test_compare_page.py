@@ -62,7 +62,8 @@ def test_the_page_stands_alone_and_says_it_all(found: Comparison, tmp_path: Path
         "No limit was broken", "Against ac tuned", "Where it comes from", "taking", "timing",
         "How the baseline was tuned", "it crosses at the end of each slice with what is left",
         "cheapest of 2 rivals", "ac/mid+5s/10", "105 tactics tried by halving on 2 days",
-        "Wilcoxon", "1 of 2" if "1 of 2" in seen else "2 of 2", "price_band_bps",
+        "Student's t with 9 degrees of freedom over 10 days", "price_band_bps",
+        "1 of 2" if "1 of 2" in seen else "2 of 2",
     ):  # fmt: skip
         assert part in seen, part
     assert not re.search(r"\bnan\b|\bNone\b|\{\{", seen)

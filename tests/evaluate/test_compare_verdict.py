@@ -152,7 +152,7 @@ def test_the_cheapest_of_several_is_shown_with_an_interval_for_that() -> None:
     assert f"(Bonferroni, 98.3 % each) is {bounds}" in said
     assert ("holds 0" in said) == (wide.high_bps >= 0.0)
     many = comparison({"ac tuned": 5.0, **{f"p{k}": 6.0 + k for k in range(21)}})
-    assert any("is not adjusted" in detail for detail in verdict_of(many).details)
+    assert any("Bonferroni, 99.8 % each" in detail for detail in verdict_of(many).details)
 
 
 def test_a_sign_that_depends_on_the_queue_is_said() -> None:
@@ -163,13 +163,38 @@ def test_a_sign_that_depends_on_the_queue_is_said() -> None:
     assert "depends on the queue" not in steady
 
 
-def test_few_clusters_are_said() -> None:
+def test_what_intervals_rest_on_is_said() -> None:
     def said(days: int) -> str:
         return " ".join(verdict_of(comparison({"ac": 10.0, "new": 9.0}, days=days)).details)
 
-    assert "whole days of a name (20 of them)." in said(20)
-    assert "That is few" in said(8)
-    assert "Intervals resample single orders, because 3 days of a name are fewer than 5" in said(3)
+    assert "Student's t with 9 degrees of freedom over 10 days: orders of one day share" in said(20)
+    assert "Student's t with 3 degrees of freedom over 4 days" in said(8)
+    assert "There is no interval, for there are 2 days: an interval takes 3 days or more." in said(
+        4
+    )
+
+
+def test_with_too_few_days_nothing_is_proven_and_that_is_said() -> None:
+    verdict = verdict_of(comparison({"ac": 10.0, "new": 9.0}, days=4))
+    assert verdict.headline == (
+        "new cost 9.00 bps, 1.00 bps less than ac on these orders, and nothing is proven: 2 days: "
+        "an interval takes 3 days or more."
+    )
+
+
+@pytest.mark.parametrize("difference", [-1.2, -0.5, -0.2, 0.1, 0.6])
+def test_headline_interval_p_and_saving_never_contradict_each_other(difference: float) -> None:
+    """Over noise that makes of the difference all from certain to nothing."""
+    for noise in (0.5, 2.0, 6.0, 20.0):
+        found = comparison({"ac": 5.0, "new": 5.0 + difference}, noise_bps=noise)
+        told = found.as_dict()["against_baseline"]
+        for row in told:
+            clear = row["low_bps"] > 0.0 or row["high_bps"] < 0.0
+            assert clear == (row["p"] < 0.05)
+            if row["saving"]["low"] is not None:
+                assert clear == (row["saving"]["low"] > 0.0 or row["saving"]["high"] < 0.0)
+        (central,) = [row for row in told if row["fill_model"] == "calibrated"]
+        assert ("holds 0" in verdict_of(found).headline) == (central["p"] >= 0.05)
 
 
 def test_seeds_are_told_where_there_are_several() -> None:

@@ -46,7 +46,8 @@ def tapes() -> list[Tape]:
         open_s=34_200.0, close_s=37_200.0, limit_bid_per_s=0.6, limit_ask_per_s=0.6,
         market_buy_per_s=0.1, market_sell_per_s=0.1, cancel_per_s=0.02,
     )  # fmt: skip
-    return [simulate_day(market, day, seed=3) for day in ("2026-01-05", "2026-01-06")]
+    days = ("2026-01-05", "2026-01-06", "2026-01-07")  # fewer have no interval
+    return [simulate_day(market, day, seed=3) for day in days]
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> None:
             regimes=regimes,
         )  # fmt: skip
         found.notes[:0] = notes
-        bar.say("resampling")
+        bar.say("intervals")
         folder = found.save(args.out)
         bar.say("writing")
         report = write_comparison(found, folder / "report.html")

@@ -60,3 +60,25 @@ def cvar(values: npt.ArrayLike, one_in: int) -> float:
     if rest:
         tail += float(worst_first[whole]) * (rest / one_in)
     return tail * one_in / n
+
+
+def cvar_without(values: npt.ArrayLike, member: npt.NDArray[np.int64], one_in: int) -> Floats:
+    """`[g]` the `cvar` of `values` `[n]` without each of the groups 0 to g - 1 of `member` `[n]` in
+    turn; NaN without the only one. One sort for all of them.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    n, order = len(sample), np.argsort(-sample, kind="stable")
+    worst_first, group = sample[order], member[order]
+    size = np.bincount(group)
+    whole, rest = np.divmod(n - size, one_in)
+    # The ranks of each group's members, group by group, and how many of others are worse than each.
+    rank = np.argsort(group, kind="stable")
+    of = group[rank]
+    others = rank - (np.arange(n) - (np.cumsum(size) - size)[of])
+    among = others < whole[of]
+    inside = np.bincount(of, among, len(size)).astype(np.int64)
+    total = np.append(0.0, np.cumsum(worst_first))[whole + inside]
+    total -= np.bincount(of, np.where(among, worst_first[rank], 0.0), len(size))
+    at = whole + np.bincount(of, others <= whole[of], len(size)).astype(np.int64)
+    total += worst_first[np.minimum(at, n - 1)] * (rest / one_in)
+    return np.divide(total * one_in, n - size, out=np.full(len(size), np.nan), where=n > size)

@@ -153,7 +153,7 @@ def _of_lately(state: State, near: int, mid2: float, values: NDArray[np.float32]
         moved = math.sqrt(sums[SQUARES] / seconds) / mid2 * BPS
         values[at] = moved if known else _NAN
         traded = float(sums[BOUGHT] + sums[SOLD])
-        usual = context["adv_lots"] * seconds / day_s
+        usual = context["session_lots"] * seconds / day_s
         values[at + 1] = _more(traded, usual) if known else _NAN
         flow = float(order["side"] * (sums[BOUGHT] - sums[SOLD]))
         values[at + 2] = _share(flow, traded) if known else _NAN

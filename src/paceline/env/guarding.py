@@ -14,8 +14,8 @@ from paceline.decision.features import left_by_plan
 from paceline.decision.state import NOWHERE, State
 from paceline.engine.account import MARKET_LINE, slowed
 from paceline.engine.clockwork import Floor
-from paceline.guard.counting import count, counted
 from paceline.guard.limits import UNLIMITED
+from paceline.guard.rolling import count, counted
 from paceline.guard.snapshot import MISSING, NO_OFFER, RECENT, RUNNING
 from paceline.jit import inlined, inner
 from paceline.market.watch import PRINTS, SQUARES, WINDOWS_S

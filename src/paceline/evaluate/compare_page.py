@@ -22,6 +22,7 @@ from paceline.evaluate.comparison import PARTS, Comparison
 from paceline.evaluate.fill_floor import LESS
 from paceline.evaluate.headings import FILLS, POLICY, shown_settings
 from paceline.evaluate.notes import merged
+from paceline.evaluate.paired import PairedDifference, basis
 from paceline.evaluate.report import summary_table
 from paceline.evaluate.verdict import judge
 from paceline.page.cells import (
@@ -35,6 +36,7 @@ from paceline.page.cells import (
     percent,
     plain,
     plural,
+    probability,
 )
 from paceline.page.ink import HUES, Figure
 from paceline.page.terminal import rich_table
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 _TEMPLATE = Path(__file__).with_name("compare.html")
-_FEW = "too few orders"
 _NOT_MEASURED = "a schedule chooses nothing"
 _IN_TERMINAL = ("policy", "fills", "difference", "95 % interval", "saving", "CVaR95", "filled")
 
@@ -65,24 +66,25 @@ def comparison_text(found: Comparison) -> Group:
     )
     alarms = [Text(alarm, style="bold red") for alarm in verdict.alarms]
     answer = Text(verdict.headline, style="bold")
-    return Group(answer, *alarms, Text(" ".join(verdict.details)), table, Text(limits_kept(found)))
+    notes = [Text(note) for note in merged(found.notes)]
+    details, limits = Text(" ".join(verdict.details)), Text(limits_kept(found))
+    return Group(answer, *alarms, details, table, limits, *notes)
 
 
 def against_table(found: Comparison, models: Sequence[str]) -> Table:
     """Every policy against the baseline, under each of `models`."""
+    unit = found.clusters().unit
     columns = [
         POLICY,
         FILLS,
         Column("cost", "bps", "mean shortfall"),
         Column("difference", "bps", f"cost less that of {found.baseline}, order by order"),
-        Column("95 % interval", "bps", "cluster bootstrap by day and name"),
+        Column("95 % interval", "bps", f"Student's t over {unit}s"),
+        Column("p", why="of no difference, two-sided: below 0.05 where the interval leaves 0 out"),
         Column("saving", "% of cost", f"of the mean cost of {found.baseline}"),
         Column("interval", "% of cost", "of the saving, 95 %"),
         Column("CVaR95", "bps", f"of the worst 5 % of orders, less that of {found.baseline}'s"),
         Column("interval ", "bps", "of that, 95 %"),
-        Column("t", "p", "Student's paired t over orders, two-sided"),
-        Column("t, days", "p", "the same over the means of days and names"),
-        Column("Wilcoxon", "p", "signed ranks, two-sided"),
         Column("cheaper on", "% of orders"),
         Column(
             "filled",
@@ -117,34 +119,33 @@ def band_table(found: Comparison) -> Table | None:
 
 
 def _against(found: Comparison, policy: str, model: str) -> list[Cell]:
-    sure, tests = found.sureness(policy, model), found.tests(policy, model)
+    sure = found.sureness(policy, model)
     ours, base = found.select(policy, model), found.select(found.baseline, model)
     seeds = found.over_seeds(policy, model)
     mean, alike = sure.mean, found.comparable(policy, model)
-    clear = (mean.high_bps < 0.0 or mean.low_bps > 0.0) and alike
+    few = mean.missing
     return [
         Cell(policy, kind="named"),
         Cell(model, kind="model"),
         number(float(ours["shortfall_bps"].mean())),
-        number(mean.mean_bps, kind="clear" if clear else ""),
-        interval(mean.low_bps, mean.high_bps, missing=_FEW),
+        number(mean.mean_bps, kind="clear" if mean.is_clear and alike else ""),
+        interval(mean.low_bps, mean.high_bps, missing=few),
+        probability(mean.p, few),
         percent(sure.saving.value, 1, "the baseline costs nothing"),
-        interval(100 * sure.saving.low, 100 * sure.saving.high, 1, _FEW),
+        interval(100 * sure.saving.low, 100 * sure.saving.high, 1, _no_share(mean)),
         number(sure.cvar95.value, kind="clear" if sure.cvar95.is_clear and alike else ""),
-        interval(sure.cvar95.low, sure.cvar95.high, missing=_FEW),
-        _p(tests.t_p),
-        _p(tests.cluster_p),
-        _p(tests.wilcoxon_p),
+        interval(sure.cvar95.low, sure.cvar95.high, missing=few),
         percent(float(np.mean(ours["shortfall_bps"] < base["shortfall_bps"]))),
         percent(found.fill_rate(policy, model), kind="" if alike else "doubtful"),
         Cell(f"{seeds.cheaper} of {seeds.n}"),
     ]
 
 
-def _p(value: float) -> Cell:
-    if math.isnan(value):
-        return Cell("\N{EN DASH}", _FEW)
-    return Cell("< 0.0001" if value < 1e-4 else f"{value:.4f}")
+def _no_share(mean: PairedDifference) -> str:
+    """Why there is no interval of the saving."""
+    if math.isnan(mean.p):
+        return mean.missing
+    return "the cost of the baseline is not clear of 0, so neither is any share of it"
 
 
 def parts_table(found: Comparison) -> Table:
@@ -321,6 +322,7 @@ def _contents(found: Comparison, title: str | None) -> dict[str, Any]:
         "answer": verdict,
         "limits_kept": limits_kept(found),
         "baseline": found.baseline,
+        "basis": basis(found.sureness(found.rivals[0], found.central).mean),
         "not_drawn": sorted(set(found.policies) - set(drawn.policies)),
         "answers": found.answers,
         "hues": {policy: i % HUES for i, policy in enumerate(found.policies)},

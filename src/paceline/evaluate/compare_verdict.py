@@ -11,18 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paceline.evaluate.bootstrap import FEW_CLUSTERS, Bounds, Seeds
 from paceline.evaluate.comparison import ASIDE, PARTS, Comparison
-from paceline.evaluate.paired import FEWEST_CLUSTERS, RESAMPLES, PairedDifference
+from paceline.evaluate.paired import PairedDifference, basis
 from paceline.evaluate.per_order import SIMULATED
+from paceline.evaluate.sureness import Bounds, Seeds
 from paceline.page.cells import listed, plain, plural
 
 TOO_GOOD = 0.30
 """Share of the baseline's cost from which a saving is a fault until it is explained."""
-
-_MOST_PICKED = RESAMPLES // 200
-"""With more rivals fewer than five resamples lie beyond either end of an interval that is adjusted
-for them."""
 
 _NO_PART = 0.005
 """Basis points that are written as 0.00."""
@@ -56,7 +52,7 @@ def verdict_of(found: Comparison) -> CompareVerdict:
         *_under_others(found, leader),
         _tail(found, leader),
         *_seeds(found, leader),
-        _basis(found, leader),
+        basis(found.sureness(leader, found.central).mean),
         *_uncompared(found),
     ]
     return CompareVerdict(_headline(found, leader), details, alarms, leader)
@@ -105,7 +101,11 @@ def _headline(found: Comparison, leader: str) -> str:
     mean = sure.mean
     cost = float(found.select(leader, model)["shortfall_bps"].mean())
     if math.isnan(mean.low_bps):
-        return f"{leader} cost {plain(cost)} bps; with one order nothing can be said of {base}."
+        word = "less" if mean.mean_bps <= 0.0 else "more"
+        return (
+            f"{leader} cost {plain(cost)} bps, {plain(abs(mean.mean_bps))} bps {word} than {base} "
+            f"on these orders, and nothing is proven: {mean.missing}."
+        )
     if mean.high_bps < 0.0:
         return (
             f"{leader} cost {plain(cost)} bps, {plain(-mean.mean_bps)} bps less than {base}"
@@ -139,19 +139,14 @@ def _picked(found: Comparison, leader: str) -> list[str]:
     n = len(_eligible(found))
     if n < 2:
         return []
-    if n > _MOST_PICKED:
-        return [
-            f"It is the cheapest of {n} rivals, so chance helped it; its interval is not adjusted "
-            "for that, for too few resamples would lie beyond one that is."
-        ]
     pair = found.among(leader, found.central, n)
     if math.isnan(pair.low_bps):
         return []
     holds = ", and holds 0" if pair.low_bps <= 0.0 <= pair.high_bps else ""
     return [
         f"It is the cheapest of {n} rivals, so chance helped it: the interval of its difference "
-        f"that allows for that (Bonferroni, {plain(100 - 5 / n, 1)} % each) is {_range(pair)} bps"
-        f"{holds}."
+        f"that allows for that (Bonferroni, {plain(100 - 5 / n, 1 if n < 50 else 2)} % each) is "
+        f"{_range(pair)} bps{holds}."
     ]
 
 
@@ -161,7 +156,7 @@ def _why(found: Comparison, leader: str) -> list[str]:
     said = []
     for part, name in PARTS.items():
         pair = found.part(leader, model, part)
-        if abs(pair.mean_bps) > _NO_PART and (pair.high_bps < 0.0 or pair.low_bps > 0.0):
+        if abs(pair.mean_bps) > _NO_PART and pair.is_clear:
             said.append((pair.mean_bps, f"{name} {_way(pair.mean_bps)}"))
     if not said:
         return [f"Against {found.baseline}, no part of its cost differs clearly."]
@@ -219,7 +214,7 @@ def _tail(found: Comparison, leader: str) -> str:
     word = "less" if tail.value < 0.0 else "more"
     clear = "" if tail.is_clear else ", which is not clear of 0"
     if math.isnan(tail.low):
-        return "With so few orders nothing can be said of its tail."
+        return "With so few days nothing can be said of its tail."
     return (
         f"Its worst 5 % of orders cost {plain(abs(tail.value))} bps {word} than the worst 5 % of "
         f"{found.baseline} (95 % interval of the difference {plain(tail.low)} to "
@@ -244,27 +239,6 @@ def _agree(seeds: Seeds, baseline: str) -> str:
         f"{seeds.cheaper} alone are cheaper than {baseline} at 95 % and {seeds.dearer} dearer; "
         f"their differences run from {plain(seeds.least_bps)} to {plain(seeds.most_bps)} bps."
     )
-
-
-def _basis(found: Comparison, leader: str) -> str:
-    mean = found.sureness(leader, found.central).mean
-    if found.answers:
-        return (
-            f"Intervals resample markets ({mean.clusters:,}): in each, an order was worked on one "
-            "side, and on the other."
-        )
-    if not mean.by_cluster:
-        return (
-            f"Intervals resample single orders, because {plural(mean.clusters, 'day')} of a name "
-            f"{'is' if mean.clusters == 1 else 'are'} fewer than {FEWEST_CLUSTERS}: orders of one "
-            "day are alike, so they are too narrow."
-        )
-    few = (
-        f" That is few: with fewer than {FEW_CLUSTERS} they are somewhat too narrow."
-        if mean.clusters < FEW_CLUSTERS
-        else ""
-    )
-    return f"Intervals resample whole days of a name ({mean.clusters} of them).{few}"
 
 
 def _uncompared(found: Comparison) -> list[str]:

@@ -15,19 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.evaluate.bootstrap import (
-    PairedTests,
-    Seeds,
-    Sureness,
-    bootstrap,
-    paired_tests,
-    seeds_summary,
-)
+from paceline.cost.clustered import Clusters
 from paceline.evaluate.buckets import Bucket
 from paceline.evaluate.fill_floor import NAIVE, TUNED, fill_floor
 from paceline.evaluate.outcomes import MEANS, Outcomes
 from paceline.evaluate.paired import PairedDifference, paired_difference
 from paceline.evaluate.per_order import Columns
+from paceline.evaluate.sureness import Seeds, Sureness, seeds_summary, sureness
 
 PARTS: dict[str, str] = {
     "taken_bps": "taking",
@@ -121,16 +115,15 @@ class Comparison(Outcomes):
         found.fill_floor = self.fill_floor
         return found
 
-    def clusters(self) -> NDArray[Any]:
-        """`[n]` what parent orders share: day and name."""
-        return self.parents["tape"]
+    def clusters(self) -> Clusters:
+        """`[n]` what parent orders share: the day, and the name. Where each has a market of its own
+        there are no days: only the two that are the same order on both sides share one."""
+        if self._answers:
+            return Clusters(self.parents["tape"], unit="market")
+        return super().clusters()
 
     def _sureness(self, policy: str, model: str) -> Sureness:
-        return bootstrap(*self._both(policy, model, "shortfall_bps"), self.clusters())
-
-    def tests(self, policy: str, model: str) -> PairedTests:
-        """Paired tests of a policy against the baseline."""
-        return paired_tests(*self._both(policy, model, "shortfall_bps"), self.clusters())
+        return sureness(*self._both(policy, model, "shortfall_bps"), self.clusters())
 
     def _part(self, policy: str, model: str, part: str) -> PairedDifference:
         return paired_difference(*self._both(policy, model, part), self.clusters())
@@ -138,7 +131,7 @@ class Comparison(Outcomes):
     def within(self, policy: str, model: str, rows: NDArray[np.bool_]) -> PairedDifference:
         """The difference on the parent orders in `rows` `[n]`."""
         cost, base = self._both(policy, model, "shortfall_bps")
-        return paired_difference(cost[rows], base[rows], self.clusters()[rows])
+        return paired_difference(cost[rows], base[rows], self.clusters().of(rows))
 
     def among(self, policy: str, model: str, n: int) -> PairedDifference:
         """The difference with an interval for one that was picked among `n`: that of each holds at
@@ -258,7 +251,6 @@ class Comparison(Outcomes):
             **_flat(sure.mean),
             "cvar95": sure.cvar95._asdict(),
             "saving": sure.saving._asdict(),
-            "tests": self.tests(policy, model)._asdict(),
             "seeds": self.over_seeds(policy, model)._asdict(),
             "parts": {
                 PARTS.get(part) or ASIDE[part]: _flat(self.part(policy, model, part))
@@ -270,7 +262,8 @@ class Comparison(Outcomes):
 def _flat(pair: PairedDifference) -> dict[str, Any]:
     return {
         "difference_bps": pair.mean_bps, "low_bps": pair.low_bps, "high_bps": pair.high_bps,
-        "orders": pair.n, "clusters": pair.clusters, "by_cluster": pair.by_cluster,
+        "p": pair.p, "degrees_of_freedom": pair.df, "orders": pair.n,
+        "cluster": pair.unit, "clusters": pair.groups, "names_sampled": pair.names,
     }  # fmt: skip
 
 

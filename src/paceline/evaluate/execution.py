@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import Clusters, clustered
 from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
-from paceline.market.session import midnight_ns
 from paceline.page.cells import Cell, Column, Table, number, percent, plain
 from paceline.page.ink import INK, MUTED, PAPER, Figure, dash, hue, sheet, svg
 from paceline.units import NS_PER_S
@@ -166,12 +166,12 @@ def _by_time(result: BacktestResult) -> list[Bucket]:
     """Four equally long parts of the session, in the venue's clock."""
     start = np.concatenate(
         [
-            place.parents["start_ts"] - midnight_ns(place.tape.session.day, place.tape.session.zone)
+            place.parents["start_ts"] - place.tape.session.midnight_ns
             for place in result.places
         ]
     ) / NS_PER_S  # fmt: skip
     session = result.places[0].tape.session
-    midnight = midnight_ns(session.day, session.zone)
+    midnight = session.midnight_ns
     edges = np.linspace(
         (session.open_ns - midnight) / NS_PER_S, (session.close_ns - midnight) / NS_PER_S, 5
     )
@@ -216,7 +216,8 @@ def split_figure(result: BacktestResult, verdict: Verdict) -> Figure | None:
             for i, cost in enumerate(costs):
                 shift = (i - (len(policies) - 1) / 2) * 0.7 / len(policies)
                 for k, bucket in enumerate(split.buckets):
-                    _mean_and_error(axes, k + shift, cost[bucket.rows], hue(i))
+                    days = result.clusters().of(bucket.rows)
+                    _mean_and_error(axes, k + shift, cost[bucket.rows], days, hue(i))
             axes.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
             names = [f"{bucket.name}\n{bucket.rows.sum()} orders" for bucket in split.buckets]
             axes.set_xticks(range(len(names)), names, fontsize=7)
@@ -245,9 +246,14 @@ def _split_caption(result: BacktestResult, shown: list[Split], cost: NDArray[np.
     )
 
 
-def _mean_and_error(axes: Any, x: float, cost: NDArray[np.float64], color: str) -> None:
-    mean, error = cost.mean(), cost.std(ddof=1) / np.sqrt(len(cost))
-    axes.plot([x, x], [mean - error, mean + error], color=color, linewidth=1.2)
+def _mean_and_error(
+    axes: Any, x: float, cost: NDArray[np.float64], days: Clusters, color: str
+) -> None:
+    known = ~np.isnan(cost)
+    found = clustered(cost[known], days.of(known))
+    mean, error = float(found.mean[0]), found.std_error
+    if not np.isnan(error):
+        axes.plot([x, x], [mean - error, mean + error], color=color, linewidth=1.2)
     axes.plot(x, mean, "o", color=color, markeredgecolor=PAPER, markersize=5.5)
 
 

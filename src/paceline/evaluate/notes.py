@@ -36,6 +36,11 @@ def notes_on(result: BacktestResult) -> list[str]:
     return [*result.given, *merged(about_days), *_sweep_notes(result)]
 
 
+def taught_notes(result: BacktestResult) -> list[str]:
+    """What earlier days could not teach, those that did not count as whole days among it."""
+    return merged(note for place in result.places for note in place.lesson.notes)
+
+
 def _queue_notes(result: BacktestResult) -> list[str]:
     if "calibrated" not in result.fill_models:
         return []

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import Clusters, clustered
 from paceline.cost.tail import summarize
 from paceline.evaluate.per_order import Columns
 
@@ -48,6 +49,11 @@ class Outcomes:
         """Whether every order was worked in a market of its own, which answered."""
         return False
 
+    def clusters(self) -> Clusters:
+        """`[n]` what parent orders share, and are not independent of: the day, and the name. (A
+        simulated day is the same for all orders that are worked on it, until they are.)"""
+        return Clusters(self.parents["day"], self.parents["symbol"])
+
     def select(self, policy: str, fill_model: str) -> Columns:
         """The rows of `orders` of one policy and fill model, in order of parent."""
         rows = (self.orders["policy"] == policy) & (self.orders["fill_model"] == fill_model)
@@ -70,11 +76,10 @@ class Outcomes:
         row["orders"] = cost.n
         for name in ("mean", "p50", "p95", "p99", "cvar95"):
             row[f"is_{name}_bps"] = getattr(cost, name)
-        row["is_std_error_bps"] = (
-            float(np.std(rows["shortfall_bps"], ddof=1) / np.sqrt(cost.n))
-            if cost.n > 1
-            else float("nan")
-        )
+        there = ~np.isnan(rows["shortfall_bps"])
+        sure = clustered(rows["shortfall_bps"][there], self.clusters().of(rows["parent"][there]))
+        row["is_std_error_bps"] = sure.std_error
+        row["is_low_bps"], row["is_high_bps"] = sure.interval()
         for name in self.means:
             row[name] = _mean(rows[name])
         return row

@@ -1,24 +1,18 @@
-"""Paired differences between policies on the same parent orders, with intervals.
+"""Paired differences between policies on the same parent orders, with intervals and p-values.
 
-Orders of one day and name share its market, so they are no independent draws: the interval comes
-from a bootstrap of whole (day x name) clusters when there are enough of them, and of single orders,
-said so, when there are not.
+One method for all of them, `cost.clustered`: Student's t over days, or over markets where each
+order had one of its own. An interval of 95 % leaves 0 out exactly where p is below 0.05.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 4_000
-FEWEST_CLUSTERS = 5
-"""With fewer clusters a bootstrap of them says nothing."""
-
-_DRAWS = 1 << 18
-"""Draws held in memory at once."""
+from paceline.cost.clustered import FEWEST, FEWEST_NAMES, Clustered, Clusters, clustered
+from paceline.page.cells import plain, plural
 
 
 class PairedDifference(NamedTuple):
@@ -27,69 +21,78 @@ class PairedDifference(NamedTuple):
     mean_bps: float
     low_bps: float
     high_bps: float
-    """Bounds of the percentile interval, of 95 % unless another was asked for; NaN with fewer than
-    two orders."""
+    """Bounds of the interval, of 95 % unless another was asked for; NaN with too few groups."""
+    p: float
+    """Of no difference, two-sided; NaN with too few groups."""
     n: int
-    clusters: int
-    by_cluster: bool
-    """Whether clusters were resampled, or single orders for want of clusters."""
+    """Orders."""
+    groups: int
+    """Days, or markets: see `unit`."""
+    names: int
+    """Names that were taken for a sample of names; 0 where they were too few."""
+    df: float
+    """Degrees of freedom of Student's t; NaN with too few groups."""
+    unit: str
+    """What a group is: `day`, or `market`."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether 0 lies outside the interval."""
+        return self.low_bps > 0.0 or self.high_bps < 0.0
+
+    @property
+    def missing(self) -> str:
+        """Why there is no interval."""
+        have = plural(self.groups, self.unit)
+        return f"{have}: an interval takes {plural(FEWEST, self.unit)} or more"
 
 
 def paired_difference(
     cost_bps: NDArray[np.float64],
     baseline_bps: NDArray[np.float64],
-    cluster: NDArray[Any],
-    seed: int = 0,
+    clusters: Clusters,
     level: float = 0.95,
 ) -> PairedDifference:
     """Compare two policies on the same orders `[n]`, with an interval of `level`; rows where either
-    is NaN are left out.
-
-    Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), percentile interval.
-    """
+    is NaN are left out."""
     difference = cost_bps - baseline_bps
     known = ~np.isnan(difference)
-    difference, cluster = difference[known], cluster[known]
-    n = len(difference)
-    if n < 2:
-        mean = float(difference.mean()) if n else float("nan")
-        return PairedDifference(mean, float("nan"), float("nan"), n, n, False)
-    drawing = to_draw(cluster)
-    groups = drawing.groups
-    total = np.bincount(drawing.member, difference, minlength=groups)
-    size = np.bincount(drawing.member, minlength=groups)
-    means = np.concatenate(
-        [total[drawn].sum(axis=1) / size[drawn].sum(axis=1) for drawn in draws(groups, seed)]
-    )
-    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    clusters = clusters.of(known)
+    return difference_of(clustered(difference[known], clusters), clusters.unit, level)
+
+
+def difference_of(found: Clustered, unit: str, level: float = 0.95) -> PairedDifference:
+    """The first column of `found`, as a difference."""
     return PairedDifference(
-        float(difference.mean()), float(low), float(high), n, drawing.clusters, drawing.by_cluster
+        float(found.mean[0]), *found.interval(level), found.p,
+        found.n, found.groups, found.names, found.df, unit,
+    )  # fmt: skip
+
+
+def basis(pair: PairedDifference) -> str:
+    """What the interval of `pair` rests on, and what it speaks of, in a sentence or two."""
+    if np.isnan(pair.low_bps):
+        return f"There is no interval, for there {_are(pair.groups)} {pair.missing}."
+    how = (
+        f"Student's t with {plain(pair.df, 0)} degrees of freedom over "
+        f"{plural(pair.groups, pair.unit)}"
+    )
+    if pair.unit != "day":
+        return (
+            f"Intervals and p-values are {how}. Each order was worked in a {pair.unit} of its own, "
+            "whose random numbers it shares with the same order on the other side only, so there "
+            "are no days that they could share."
+        )
+    if pair.names:
+        return (
+            f"Intervals and p-values are {how} and {pair.names} names, clustered by both: they "
+            "speak of other days and other names."
+        )
+    return (
+        f"Intervals and p-values are {how}: orders of one day share its market, whatever their "
+        f"name. They speak of other days of these names; of other names from {FEWEST_NAMES} on."
     )
 
 
-class Drawing(NamedTuple):
-    """What a bootstrap of `n` orders draws: clusters, or orders where clusters are too few."""
-
-    member: NDArray[np.int64]
-    """`[n]` which group each order is drawn with."""
-    groups: int
-    clusters: int
-    by_cluster: bool
-
-
-def to_draw(cluster: NDArray[Any]) -> Drawing:
-    """What to resample of orders that share clusters `[n]`; n is 1 or more."""
-    names, member = np.unique(cluster, return_inverse=True)
-    by_cluster = len(names) >= FEWEST_CLUSTERS
-    if not by_cluster:
-        member = np.arange(len(cluster))
-    return Drawing(np.asarray(member), int(member.max()) + 1, len(names), by_cluster)
-
-
-def draws(groups: int, seed: int, width: int = 0) -> Iterator[NDArray[np.int64]]:
-    """`RESAMPLES` draws of `groups` with replacement, as blocks `[some, groups]`; a block times
-    `width` (columns that are made of it, if more than groups) does not exceed what memory likes."""
-    rng = np.random.default_rng(seed)
-    at_once = max(_DRAWS // max(groups, width), 1)
-    for i in range(0, RESAMPLES, at_once):
-        yield rng.integers(0, groups, (min(at_once, RESAMPLES - i), groups))
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"

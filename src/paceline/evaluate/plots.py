@@ -173,11 +173,10 @@ def band(result: Outcomes, verdict: Verdict) -> Figure | None:
         for i, policy in enumerate(policies):
             rows = [verdict.row(policy, model) for model in models]
             means = [row["is_mean_bps"] for row in rows]
-            error = verdict.row(policy, verdict.central)["is_std_error_bps"]
-            centre = verdict.row(policy, verdict.central)["is_mean_bps"]
-            if not np.isnan(error):
+            row = verdict.row(policy, verdict.central)
+            if not np.isnan(row["is_low_bps"]):
                 axes.plot(
-                    [centre - 1.96 * error, centre + 1.96 * error], [i, i], color=LINE,
+                    [row["is_low_bps"], row["is_high_bps"]], [i, i], color=LINE,
                     linewidth=7, solid_capstyle="round", zorder=1,
                 )  # fmt: skip
             axes.plot([min(means), max(means)], [i, i], color=hue(i), linewidth=2.4)
@@ -241,6 +240,8 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
         )  # fmt: skip
         drawn = svg(figure, "forest", f"Paired differences to {verdict.baseline}")
     pairs = {policy: verdict.differences[policy, verdict.central] for policy in policies}
+    few = next(iter(pairs.values())).missing
+    unknown = all(np.isnan(pair.low_bps) for pair in pairs.values())
     cheaper = [policy for policy, pair in pairs.items() if pair.high_bps < 0]
     dearer = [policy for policy, pair in pairs.items() if pair.low_bps > 0]
     said = [
@@ -252,7 +253,11 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
     if open_:
         said.append(f"{'the others are' if said else 'no policy is'} not told apart")
         if not cheaper and not dearer:
-            said = ["no policy can be told apart from it"]
+            said = (
+                [f"nothing can be said, for there is only {few}"]
+                if unknown
+                else ["no policy can be told apart from it"]
+            )
     text = "; ".join(said)
     return Figure(
         drawn,
@@ -261,7 +266,7 @@ def forest(result: Outcomes, verdict: Verdict) -> Figure:
         + (
             ""
             if verdict.compares(verdict.central)
-            else " They filled different shares, or not all, so less cost may be less done."
+            else " They filled different shares, so less cost may be less done."
         ),
     )
 

@@ -22,7 +22,6 @@ from paceline.errors import ConfigError, InputError
 from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
-from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import bps
@@ -275,7 +274,7 @@ def _quiet_notes(
     policies: Sequence[Policy], tape: Tape, lesson: Lesson, parents: NDArray[np.void]
 ) -> list[str]:
     """That VWAP had no volume to follow in some intervals."""
-    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    midnight = tape.session.midnight_ns
     quiet = lesson.curve.is_quiet(parents["start_ts"] - midnight, parents["end_ts"] - midnight)
     if not quiet.any() or all(policy.schedule != "vwap" for policy in policies):
         return []

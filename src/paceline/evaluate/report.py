@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import FEWEST
 from paceline.evaluate import plots
 from paceline.evaluate.conditions import data_table, model_notes, quality_tables, settings_table
 from paceline.evaluate.execution import markout_figure, price_table, quality_table, split_figure
 from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.headings import FILLS, POLICY
+from paceline.evaluate.notes import taught_notes
 from paceline.evaluate.orders_page import order_figures, order_words
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.results import BacktestResult
@@ -34,6 +36,7 @@ from paceline.page.cells import (
     percent,
     plain,
     plural,
+    probability,
     quantity,
 )
 from paceline.page.ink import HUES
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 _TEMPLATE = Path(__file__).with_name("report.html")
-_ONE = "one order has no standard error"
+_FEW = f"fewer than {FEWEST} days"
 
 
 def write_report(
@@ -66,7 +69,7 @@ def summary_text(result: BacktestResult) -> Group:
     verdict = judge(result)
     table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
-    left_out = [Text(note) for note in (*result.given, *result.left_out)]
+    left_out = [Text(note) for note in (*result.given, *result.left_out, *taught_notes(result))]
     stress: list[Any] = []
     if result.stressed:
         found = stress_table(stress_rows(result))
@@ -105,7 +108,7 @@ def summary_table(verdict: Verdict) -> Table:
 
 _DISTRIBUTION = (
     Column("mean", "bps", "mean shortfall"),
-    Column("± s.e.", "bps", "standard error of the mean, as if orders were independent"),
+    Column("± s.e.", "bps", "standard error of the mean, over days"),
     Column("p50", "bps"),
     Column("p95", "bps"),
     Column("p99", "bps"),
@@ -120,8 +123,7 @@ def is_single(verdict: Verdict) -> bool:
 
 def _summary_row(verdict: Verdict, row: dict[str, Any], single: bool) -> list[Cell]:
     ranking = verdict.ranking[row["fill_model"]]
-    compared = len(ranking) > 1 and verdict.compares(row["fill_model"])
-    least = compared and ranking[0] == row["policy"]
+    least = len(ranking) > 1 and row["fill_rate"] > 0.0 and ranking[0] == row["policy"]
     filled = "" if row["fill_rate"] >= WHOLE else "doubtful"
     costs = [number(row[f"is_{name}_bps"]) for name in ("p50", "p95", "p99", "cvar95")]
     parts = [number(row[f"{name}_bps"]) for name in ("delay", "trading", "opportunity", "fees")]
@@ -129,7 +131,7 @@ def _summary_row(verdict: Verdict, row: dict[str, Any], single: bool) -> list[Ce
         Cell(row["policy"], kind="named"),
         Cell(row["fill_model"], kind="model"),
         number(row["is_mean_bps"], kind="least" if least else ""),
-        *([] if single else [number(row["is_std_error_bps"], missing=_ONE), *costs]),
+        *([] if single else [number(row["is_std_error_bps"], missing=_FEW), *costs]),
         *parts,
         number(row["spread_paid_bps"], missing="nothing was filled"),
         percent(row["fill_rate"], kind=filled),
@@ -146,17 +148,17 @@ def difference_table(result: Outcomes, verdict: Verdict) -> Table:
         cost, against = (
             result.select(name, model)["shortfall_bps"] for name in (policy, verdict.baseline)
         )
-        clear = pair.high_bps < 0 or pair.low_bps > 0
         rows.append(
             [
                 Cell(policy, kind="named"),
                 Cell(model, kind="model"),
-                number(pair.mean_bps, kind="clear" if clear else ""),
-                interval(pair.low_bps, pair.high_bps, missing="one order has no interval"),
+                number(pair.mean_bps, kind="clear" if pair.is_clear else ""),
+                interval(pair.low_bps, pair.high_bps, missing=pair.missing),
+                probability(pair.p, missing=pair.missing),
                 percent(float(np.mean(cost < against))),
                 percent(float(np.mean(cost == against))),
                 Cell(f"{pair.n:,}"),
-                Cell(verdict.clusters if pair.by_cluster else "orders"),
+                Cell(f"{pair.groups:,}"),
             ]
         )
     rows.sort(key=lambda row: result.policies.index(row[0].text))
@@ -164,16 +166,17 @@ def difference_table(result: Outcomes, verdict: Verdict) -> Table:
         POLICY,
         FILLS,
         Column(f"less {verdict.baseline}", "bps", "mean of the differences, order by order"),
-        Column("95 % interval", "bps"),
+        Column("95 % interval", "bps", "Student's t over days"),
+        Column("p", why="of no difference, two-sided: below 0.05 where the interval leaves 0 out"),
         Column("cheaper on", "% of orders"),
         Column("same on", "% of orders"),
         Column("orders"),
-        Column("resampled", why="what the bootstrap draws", is_text=True),
+        Column("days", why="orders of one day share its market, whatever their name"),
     ]
     apart = [model for model in result.fill_models if not verdict.compares(model)]
     caption = (
-        f"Under {listed(apart)} fills the policies filled different shares of the orders, or not "
-        "all of them: less cost there may be less done."
+        f"Under {listed(apart)} fills the policies filled different shares of the orders: less "
+        "cost there may be less done."
     )
     return Table("differences", columns, rows, caption=caption if apart else "")
 

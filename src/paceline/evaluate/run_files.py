@@ -84,7 +84,11 @@ def read_run(folder: str | Path) -> RunFiles:
 def teachers_over(runs: Sequence[RunFiles]) -> dict[str, dict[str, float]]:
     """How teachers did, in the mean over runs: each validates on orders of its own."""
     return {
-        name: {what: float(np.mean([run.teachers[name][what] for run in runs])) for what in told}
+        name: {
+            what: float(np.mean([run.teachers[name][what] for run in runs]))
+            for what in told
+            if all(what in run.teachers[name] for run in runs)
+        }
         for name, told in runs[0].teachers.items()
     }
 

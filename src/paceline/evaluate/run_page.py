@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from paceline.cost.clustered import FEWEST
 from paceline.evaluate.fill_floor import fill_floor
 from paceline.evaluate.headings import POLICY, by_path, shown_settings
 from paceline.evaluate.run_files import RunFiles, read_run, teachers_over
@@ -42,7 +43,7 @@ def validation_table(runs: Sequence[RunFiles]) -> Table:
         POLICY,
         Column("kept at", is_text=True, why="stage and its updates"),
         Column("score", "bps", "what the reward counts, the higher the better"),
-        Column("± s.e.", "bps", "standard error of the score, as if orders were independent"),
+        Column("± s.e.", "bps", "standard error of what was earned, over days or markets"),
         Column("mean", "bps", "mean shortfall"),
         *(
             [Column("saving", "bps", f"mean shortfall of {taught[0]} less its own")]
@@ -64,7 +65,7 @@ def validation_table(runs: Sequence[RunFiles]) -> Table:
             Cell(name, kind=kind),
             Cell(where),
             number(told["score"], kind="least" if told["score"] == best else ""),
-            number(told["std_error"]),
+            number(told.get("std_error", float("nan")), missing=f"fewer than {FEWEST} days"),
             number(told["mean_bps"]),
             *([number(taught[1]["mean_bps"] - told["mean_bps"])] if taught else []),
             number(told["cvar95_bps"]),

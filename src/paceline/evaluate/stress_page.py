@@ -28,7 +28,7 @@ def stress_table(rows: Sequence[StressRow]) -> Table:
         Column("calm", "bps", "mean shortfall on calm days"),
         Column("stressed", "bps", "mean shortfall of the same orders under the scenario"),
         Column("change", "bps", "mean of the differences, order by order"),
-        Column("95 % interval", "bps"),
+        Column("95 % interval", "bps", "Student's t over days"),
         Column("buys", "bps", "change of orders to buy"),
         Column("sells", "bps", "change of orders to sell"),
         Column("CVaR95 calm", "bps", "mean of the worst 5 % of orders"),
@@ -43,15 +43,14 @@ def stress_table(rows: Sequence[StressRow]) -> Table:
 
 def _cells(row: StressRow) -> list[Cell]:
     change = row.change
-    clear = change.low_bps > 0 or change.high_bps < 0
     return [
         Cell(row.scenario),
         Cell(row.policy, kind="named"),
         Cell(row.fill_model, kind="model"),
         number(row.calm_bps),
         number(row.stressed_bps),
-        number(change.mean_bps, kind="clear" if clear else ""),
-        interval(change.low_bps, change.high_bps, missing="one order has no interval"),
+        number(change.mean_bps, kind="clear" if change.is_clear else ""),
+        interval(change.low_bps, change.high_bps, missing=change.missing),
         number(row.change_buys_bps, missing="no order buys"),
         number(row.change_sells_bps, missing="no order sells"),
         number(row.calm_cvar95_bps),

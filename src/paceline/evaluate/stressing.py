@@ -20,7 +20,6 @@ from paceline.evaluate.paired import PairedDifference, paired_difference
 from paceline.evaluate.preparing import Prepared, plans_of
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.settings import BacktestSettings
-from paceline.evaluate.verdict import clusters
 from paceline.evaluate.violations import broken_limits
 from paceline.market.tape import Tape
 from paceline.stress.on_market import stress_market
@@ -129,7 +128,7 @@ def _row(calm: BacktestResult, under: UnderStress, policy: str, model: str) -> S
         orders=int(known.sum()),
         calm_bps=tails[0].mean,
         stressed_bps=tails[1].mean,
-        change=paired_difference(cost[1], cost[0], clusters(before["tape"])),
+        change=paired_difference(cost[1], cost[0], calm.clusters()),
         change_buys_bps=_mean(difference[known & (side > 0)]),
         change_sells_bps=_mean(difference[known & (side < 0)]),
         calm_cvar95_bps=tails[0].cvar95,
@@ -167,7 +166,7 @@ def as_dict(row: StressRow) -> dict[str, Any]:
     told = row._asdict()
     change = told.pop("change")
     told["change_bps"], told["change_low_bps"] = change.mean_bps, change.low_bps
-    told["change_high_bps"] = change.high_bps
+    told["change_high_bps"], told["change_p"] = change.high_bps, change.p
     return told
 
 

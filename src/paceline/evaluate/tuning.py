@@ -23,12 +23,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import Clusters, clustered
 from paceline.cost.tail import summarize
 from paceline.documents import parse_json, read_text
 from paceline.engine.queue import FillModel
 from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage, on_both_sides
 from paceline.env.policies import Policy, Urgency, parse_policy
+from paceline.env.sharing import shared_by
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.compare import models_of
@@ -60,7 +62,8 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: str
     half_life_s: float
     mean_bps: float
-    std_error_bps: float
+    std_error_bps: float | None
+    """Of the mean, over days or markets; None with too few of them."""
     cvar95_bps: float
     fill_rate: float
     orders: int
@@ -218,7 +221,7 @@ def _halve(
 ) -> list[Choice]:
     scopes = {POOLED: np.ones(len(episodes), bool)}
     scopes |= {name: symbols == name for name in sorted(set(symbols.tolist()))}
-    left = list(tactics)
+    left, clusters = list(tactics), shared_by(shop.pool, episodes)
     # Of all orders in turn, so that a rung has every day and name.
     shuffled = np.random.default_rng(0).permutation(len(episodes))
     ranking: dict[str, list[Scored]] = {}
@@ -231,7 +234,7 @@ def _halve(
             if not rows[some].any():
                 continue
             scored = [
-                _scored(one, cost, fills, rows[some])
+                _scored(one, cost, fills, clusters.of(some), rows[some])
                 for one, (cost, fills) in zip(left, costs, strict=True)
             ]
             ranking[scope], lazy = _ranked(scored)
@@ -282,15 +285,17 @@ def _scored(
     tactic: tuple[str, float],
     cost: NDArray[np.float64],
     filled: NDArray[np.float64],
+    clusters: Clusters,
     rows: NDArray[np.bool_],
 ) -> Scored:
     cost, n = cost[rows], int(rows.sum())
+    error = clustered(cost, clusters.of(rows)).std_error
     seen = summarize(cost)
     return Scored(
         policy=tactic[0],
         half_life_s=tactic[1],
         mean_bps=seen.mean,
-        std_error_bps=float(cost.std(ddof=1)) / n**0.5 if n > 1 else 0.0,
+        std_error_bps=None if np.isnan(error) else error,
         cvar95_bps=seen.cvar95,
         fill_rate=float(filled[rows].mean()),
         orders=n,

@@ -1,8 +1,9 @@
 """What a backtest says, in a sentence and with its doubt: which policy cost least, and how surely.
 
 Policies are compared on the same parent orders, so that the market's moves, which are most of the
-noise, cancel. Where they filled different shares of those orders no policy is called the cheapest:
-what was left counts at the mid of the end, a price at which nobody traded it.
+noise, cancel. Those that filled alike are ranked (`evaluate.fill_floor`), and those that filled
+less are named and left out: what was left counts at the mid of the end, a price at which it did not
+trade.
 """
 
 from __future__ import annotations
@@ -10,12 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from paceline.evaluate.fill_floor import fill_floor
 from paceline.evaluate.outcomes import Outcomes
-from paceline.evaluate.paired import FEWEST_CLUSTERS, PairedDifference, paired_difference
+from paceline.evaluate.paired import PairedDifference, basis, paired_difference
 from paceline.evaluate.per_order import SIMULATED
 from paceline.page.cells import listed, plain, plural, signed
 
@@ -35,16 +33,25 @@ class Verdict(NamedTuple):
     differences: dict[tuple[str, str], PairedDifference]
     """(policy, fill model) -> its cost less the baseline's; the baseline itself is left out."""
     ranking: dict[str, list[str]]
-    """Fill model -> policies, least mean shortfall first."""
-    clusters: str
-    """What orders that are alike share: `days`, or `tapes` where there are several symbols."""
+    """Fill model -> policies that filled alike, least mean shortfall first."""
     headline: str
     details: list[str]
 
     def compares(self, model: str) -> bool:
         """Whether all policies filled their orders alike, so that their costs compare."""
         rates = self.fill_rates(model)
-        return min(rates) >= max(WHOLE, fill_floor(*rates))
+        return max(rates) > 0.0 and min(rates) >= fill_floor(*rates)
+
+    def left_out(self, model: str) -> dict[str, float]:
+        """Fill rates of the policies that filled less than the ranked ones, least first."""
+        rates = dict(zip(self.policies, self.fill_rates(model), strict=True))
+        apart = [policy for policy in rates if policy not in self.ranking[model]]
+        return {policy: rates[policy] for policy in sorted(apart, key=rates.__getitem__)}
+
+    @property
+    def policies(self) -> list[str]:
+        """All policies, in the order of the summary."""
+        return list(dict.fromkeys(row["policy"] for row in self.summary))
 
     def fill_rates(self, model: str) -> list[float]:
         """Mean fill rate of each policy under `model`, in the order of the summary."""
@@ -64,7 +71,12 @@ def judge(result: Outcomes) -> Verdict:
     models, policies = result.fill_models, result.policies
     central = "calibrated" if "calibrated" in models else models[0]
     cost = {(row["policy"], row["fill_model"]): row["is_mean_bps"] for row in summary}
-    ranking = {model: sorted(policies, key=lambda policy: cost[policy, model]) for model in models}
+    filled = {(row["policy"], row["fill_model"]): row["fill_rate"] for row in summary}
+    ranking = {}
+    for model in models:
+        floor = fill_floor(*(filled[policy, model] for policy in policies))
+        alike = [policy for policy in policies if filled[policy, model] >= floor]
+        ranking[model] = sorted(alike, key=lambda policy: cost[policy, model])
     verdict = Verdict(
         central=central,
         baseline=policies[0],
@@ -75,7 +87,6 @@ def judge(result: Outcomes) -> Verdict:
             for policy in policies[1:]
         },
         ranking=ranking,
-        clusters="days" if len(set(result.parents["symbol"].tolist())) == 1 else "tapes",
         headline="",
         details=[],
     )
@@ -86,14 +97,7 @@ def judge(result: Outcomes) -> Verdict:
 def compare(result: Outcomes, policy: str, other: str, model: str) -> PairedDifference:
     """Shortfall of `policy` less that of `other`, on the same orders."""
     rows, against = result.select(policy, model), result.select(other, model)
-    return paired_difference(
-        rows["shortfall_bps"], against["shortfall_bps"], clusters(rows["tape"])
-    )
-
-
-def clusters(tape: NDArray[Any]) -> NDArray[Any]:
-    """What orders share: the day and name they were worked on."""
-    return np.unique(tape, return_inverse=True)[1]
+    return paired_difference(rows["shortfall_bps"], against["shortfall_bps"], result.clusters())
 
 
 def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
@@ -103,37 +107,49 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
     cost = f"{plain(row['is_mean_bps'])} bps"
     average = " on average" if row["orders"] > 1 else ""
     if len(result.policies) == 1:
-        filled = row["fill_rate"]
-        part = "" if filled >= WHOLE else f", with {_share(filled)} of the quantity filled"
-        headline = f"{best} cost {cost} of arrival notional{average}{part}."
-        return headline, [_alone(row), *_other_models(result, verdict)]
-    if not verdict.compares(central):
-        return _incomparable(result, verdict, central), _all_costs(result, verdict)
-    headline = f"{best} cost least: {cost} of arrival notional{average}."
+        headline = f"{best} cost {cost} of arrival notional{average}{_filled(row)}."
+        return headline, [_alone(result, row), *_other_models(result, verdict)]
+    rates, apart = verdict.fill_rates(central), verdict.left_out(central)
+    if max(rates) == 0.0:
+        headline = "No policy can be called the cheapest: nothing was filled."
+        return headline, _all_costs(result, verdict)
+    if len(ranking[central]) < 2:
+        return _incomparable(best, max(rates), apart), _all_costs(result, verdict)
+    headline = f"{best} cost least: {cost} of arrival notional{average}{_filled(row)}."
     runner_up = ranking[central][1]
     details = [
-        _against(compare(result, best, runner_up, central), runner_up, central, verdict.clusters),
+        _against(compare(result, best, runner_up, central), runner_up, central),
         *_other_models(result, verdict),
     ]
+    if apart:
+        headline += f" Not ranked, because they filled less: {_named(apart)}."
+        details = [*details, *_all_costs(result, verdict)]
     return headline, details
 
 
-def _incomparable(result: Outcomes, verdict: Verdict, model: str) -> str:
-    rates = dict(zip(result.policies, verdict.fill_rates(model), strict=True))
-    if min(rates.values()) < fill_floor(*rates.values()):
-        # The lowest and the highest say it; a list of ten would not be read.
-        low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-        return (
-            f"No policy can be called the cheapest: they filled different shares ({low} "
-            f"{_share(rates[low])} of the quantity, {high} {_share(rates[high])}), so their costs "
-            "do not compare."
-        )
-    if max(rates.values()) == 0.0:
-        return "No policy can be called the cheapest: nothing was filled."
+def _incomparable(best: str, most: float, apart: dict[str, float]) -> str:
     return (
-        f"No policy can be called the cheapest: only {_share(min(rates.values()))} of the quantity "
-        "was filled, and what was left has no price at which it traded."
+        f"No policy can be called the cheapest: they filled different shares ({best} "
+        f"{_share(most)} of the quantity, {_named(apart)}), so their costs do not compare."
     )
+
+
+_MOST_NAMED = 3
+"""A longer list would not be read; the details name all."""
+
+
+def _named(apart: dict[str, float]) -> str:
+    """Policies with what they filled."""
+    said = [f"{policy} {_share(rate)}" for policy, rate in apart.items()]
+    if len(said) > _MOST_NAMED:
+        said = [*said[: _MOST_NAMED - 1], f"{len(said) - _MOST_NAMED + 1} others"]
+    return listed(said)
+
+
+def _filled(row: dict[str, Any]) -> str:
+    """What was filled, where that is not the whole quantity."""
+    rate = row["fill_rate"]
+    return "" if rate >= WHOLE else f", with {_share(rate)} of the quantity filled"
 
 
 def _all_costs(result: Outcomes, verdict: Verdict) -> list[str]:
@@ -155,24 +171,24 @@ def _share(value: float) -> str:
     return f"{plain(percent, 1 if 99.0 <= percent < 100.0 else 0)} %"
 
 
-def _alone(row: dict[str, Any]) -> str:
-    error = row["is_std_error_bps"]
-    if math.isnan(error):
-        return "One order has no standard error."
-    low, high = row["is_mean_bps"] - 1.96 * error, row["is_mean_bps"] + 1.96 * error
+def _alone(result: Outcomes, row: dict[str, Any]) -> str:
+    cost = result.select(row["policy"], row["fill_model"])["shortfall_bps"]
+    pair = paired_difference(cost, 0.0 * cost, result.clusters())
+    if math.isnan(pair.low_bps):
+        return basis(pair)
     return (
-        f"With a standard error of {plain(error)} bps the 95 % interval runs from {signed(low)} to "
-        f"{signed(high)} bps."
+        f"With a standard error of {plain(row['is_std_error_bps'])} bps the 95 % interval runs "
+        f"from {signed(pair.low_bps)} to {signed(pair.high_bps)} bps. {basis(pair)}"
     )
 
 
-def _against(pair: PairedDifference, other: str, model: str, clusters: str) -> str:
+def _against(pair: PairedDifference, other: str, model: str) -> str:
     if pair.n == 0:
         return f"No order has a cost under both it and {other}."
     if math.isnan(pair.low_bps):
         return (
-            f"That is {plain(-pair.mean_bps)} bps less than {other}, on a single order: one order "
-            "shows no interval, and decides nothing."
+            f"That is {plain(-pair.mean_bps)} bps less than {other} on the same "
+            f"{plural(pair.n, 'order')}, {_under(model)}, which decides nothing: {basis(pair)}"
         )
     if pair.low_bps == pair.high_bps == 0.0:
         return f"The next, {other}, cost exactly the same {_under(model)}."
@@ -187,22 +203,17 @@ def _against(pair: PairedDifference, other: str, model: str, clusters: str) -> s
             f"The next, {other}, cost {plain(-pair.mean_bps)} bps more on the same "
             f"{plural(pair.n, 'order')} ({bounds}), {_under(model)}: too close to call."
         )
-    return text + _basis(pair, clusters)
+    return f"{text} {basis(pair)}"
 
 
 def _under(model: str) -> str:
     return "in a market that answers" if model == SIMULATED else f"under the {model} fill model"
 
 
-def _basis(pair: PairedDifference, names: str) -> str:
-    if pair.by_cluster:
-        return f" The interval resamples whole {names} ({pair.clusters} of them)."
-    one = names.removesuffix("s")
-    return (
-        f" The interval resamples single orders, because {plural(pair.clusters, one)} "
-        f"{'is' if pair.clusters == 1 else 'are'} fewer than {FEWEST_CLUSTERS}: orders of one "
-        f"{one} are alike, so it is too narrow."
-    )
+def _ranks(verdict: Verdict, model: str, best: str) -> bool:
+    """Whether `best` is ranked among others under `model`."""
+    alike = verdict.ranking[model]
+    return best in alike and len(alike) > 1 and max(verdict.fill_rates(model)) > 0.0
 
 
 def _other_models(result: Outcomes, verdict: Verdict) -> list[str]:
@@ -219,7 +230,7 @@ def _other_models(result: Outcomes, verdict: Verdict) -> list[str]:
     if len(result.policies) == 1:
         parts = [f"{cost(best, m)} under {m}" for m in others]
         return [f"It cost {listed(parts)} fills."]
-    apart = [m for m in others if not verdict.compares(m)]
+    apart = [m for m in others if not _ranks(verdict, m, best)]
     others = [m for m in others if m not in apart]
     same = [m for m in others if verdict.ranking[m][0] == best]
     said = []
@@ -234,5 +245,5 @@ def _other_models(result: Outcomes, verdict: Verdict) -> list[str]:
                 f"{cost(best, model)})."
             )
     if apart:
-        said.append(f"Under {listed(apart)} fills they filled different shares, or not all.")
+        said.append(f"Under {listed(apart)} fills they filled different shares, or nothing.")
     return said

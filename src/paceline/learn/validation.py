@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.cost.clustered import clustered
 from paceline.cost.tail import cvar
 from paceline.env.batch_env import BatchExecutionEnv
+from paceline.env.sharing import shared_by
 
 Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
 """Actions `[n]` for raw features `[n, N_FEATURES]` among those of a mask `[n, n_actions]`."""
@@ -28,12 +30,15 @@ class Score(NamedTuple):
     shortfall_bps: NDArray[np.float64]  # [n]
     left: NDArray[np.float64]  # [n] share of the order that nobody traded
     violations: int
+    std_error: float
+    """Of the mean of what episodes earned, over days or markets; NaN with too few of them."""
 
     def told(self) -> dict[str, float]:
-        """What a person wants to know."""
+        """What a person wants to know; the standard error where there is one."""
+        error = {} if np.isnan(self.std_error) else {"std_error": self.std_error}
         return {
             "score": self.score,
-            "std_error": float(self.earned.std() / np.sqrt(len(self.earned))),
+            **error,
             "mean_bps": float(self.shortfall_bps.mean()),
             "cvar95_bps": cvar(self.shortfall_bps, 20),
             "fill_rate": float(1.0 - self.left.mean()),
@@ -55,7 +60,8 @@ def validate(
     earned, bps, left = (np.concatenate([part[k] for part in parts]) for k in range(3))
     tail = -cvar(-earned, 20) if tail_weight > 0 else 0.0
     score = (1.0 - tail_weight) * float(earned.mean()) + tail_weight * tail
-    return Score(score, earned, bps, left, sum(part.violations for part in parts))
+    error = clustered(earned, shared_by(env.pool, episodes)).std_error
+    return Score(score, earned, bps, left, sum(part.violations for part in parts), error)
 
 
 class _Part(NamedTuple):

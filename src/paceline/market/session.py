@@ -54,6 +54,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return (self.close_ns - self.open_ns) / NS_PER_S
 
     @property
+    def midnight_ns(self) -> int:
+        """The instant from which times of day in this session are counted, ns since the epoch: so
+        long before the open as the wall clock shows at it. Midnight of `day`, except where the
+        clock was changed in between."""
+        return self.open_ns - wall_clock(self.open_ns, self.day, self.zone)
+
+    @property
     def trading_s(self) -> float:
         """Announced seconds of continuous trading: the length without the breaks."""
         return self.length_s - sum(end - start for start, end in self.breaks) / NS_PER_S

@@ -85,6 +85,13 @@ def interval(low: float, high: float, digits: int = 2, missing: str = "no interv
     return Cell(f"{signed(low, digits)} to {signed(high, digits)}")
 
 
+def probability(value: float, missing: str = "no value") -> Cell:
+    """A p-value; of what is too small to matter only that it is."""
+    if math.isnan(value):
+        return Cell(DASH, missing)
+    return Cell("< 0.0001" if value < 1e-4 else f"{value:.4f}")
+
+
 def significant(value: float, digits: int = 3) -> str:
     """`value` with so many digits that count, without an exponent where it can be read."""
     if math.isnan(value):
