@@ -30,6 +30,7 @@ from paceline.market.book import Book, new_book
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
 from paceline.market.events import ADD, SEED, Events, Rows
 from paceline.market.session import Session
+from paceline.market.spread import absurd
 from paceline.orders.instrument import Instrument
 
 SCHEMA_VERSION = 1
@@ -253,9 +254,10 @@ class Tape:
         return new_book(self.level_ticks, self.manifest.n_slots)
 
     def mid_ticks(self) -> NDArray[np.float64]:
-        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty."""
+        """Mid price after every event in ticks `[n_events]`; NaN while a side is empty, or the
+        spread absurd (`market.spread`)."""
         bid, ask = self.bid_ticks(), self.ask_ticks()
-        return (bid + ask) / 2
+        return np.where(absurd(bid, ask), np.nan, (bid + ask) / 2)
 
     def bid_ticks(self) -> NDArray[np.float64]:
         """Best bid after every event in ticks `[n_events]`; NaN while there is none."""
