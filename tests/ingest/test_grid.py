@@ -122,6 +122,8 @@ def test_single_precision_is_read_as_it_was_meant(floats: list[float], meant: li
      "single-precision"),
     (["123456789.12345678", "0.00000001"], ["123456789.12345678", "0.00000001"], ""),
     (["0.00000798374", "0.00000798386"], ["0.00000798374", "0.00000798386"], ""),
+    (["15624.99999999995"], ["15624.99999999995"], ""),
+    (["999999.99999999999"], ["999999.99999999999"], ""),  # no double is printed so
     (["4750250000000", "4750500000000"], ["4750250000000", "4750500000000"], ""),
 ])  # fmt: skip
 def test_numbers_of_text(words: list[str], meant: list[str], note: str) -> None:
@@ -140,7 +142,7 @@ def test_what_has_too_many_digits_is_marked() -> None:
     assert found.value[1] * found.unit == Decimal("12.5")
 
 
-@given(st.lists(st.decimals(-(10**6), 10**6, places=11), min_size=1, max_size=20))
+@given(st.lists(st.decimals(-(10**3), 10**3, places=11), min_size=1, max_size=20))
 def test_texts_are_read_exactly(numbers: list[Decimal]) -> None:
     found = numbers_of(pa.chunked_array([pa.array([f"{number:f}" for number in numbers])]))
     for value, bad, number in zip(found.value.tolist(), found.bad.tolist(), numbers, strict=True):

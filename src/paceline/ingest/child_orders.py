@@ -46,6 +46,8 @@ class Aside(NamedTuple):
     is_bad: bool
     """Whether it counts towards the share that refuses a day; a row that may well be true, but
     finds no use, does not."""
+    place: str = "line"
+    """What `row` counts."""
 
 
 class Parents(NamedTuple):
@@ -253,7 +255,7 @@ def refuse_many(aside: Sequence[Aside], rows: int, mapping: ChildOrderMapping, w
     first = next(one for one in bad if one.reason == reason)
     raise IngestError(
         f"{what} refused, {len(bad)} of {rows} rows are bad (max_bad_share "
-        f"{mapping.max_bad_share:g}); most often a row {reason}, first line {first.row} of "
+        f"{mapping.max_bad_share:g}); most often a row {reason}, first {first.place} {first.row} of "
         f"{first.file}: {first.text!r}"
     )
 
@@ -328,7 +330,7 @@ def _sides(column: Any, mapping: ChildOrderMapping) -> list[int]:
 
 
 def _aside(sheet: Sheet, at: int, reason: str, is_bad: bool) -> Aside:
-    return Aside(sheet.name, int(sheet.number[at]), sheet.text(at), reason, is_bad)
+    return Aside(sheet.name, int(sheet.number[at]), sheet.text(at), reason, is_bad, sheet.place)
 
 
 def _whole(value: int, unit: Decimal, step: Decimal) -> tuple[int, bool]:
