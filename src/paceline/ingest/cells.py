@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.errors import OrderError
 from paceline.ingest.grid import common_step
 from paceline.ingest.numbers import read_table
+from paceline.orders.identity import canonical
 
 _DIGITS = 18
 """Digits of an int64 that may be anything."""
@@ -81,6 +83,18 @@ def scaled(column: Any, decimals: int) -> tuple[NDArray[np.int64], NDArray[np.bo
     """Numbers in units of 10^-decimals, rounded, and which rows hold none `[n]`."""
     table = read_table("\n".join(_plain(texts(column))).encode(), (decimals,))
     return table.columns[0], ~table.ok
+
+
+def symbols_of(column: Any) -> list[str]:
+    """Symbols in the form in which names are told apart; what can be none stays as it is."""
+    words = texts(column)
+    plain = {}
+    for word in set(words):
+        try:
+            plain[word] = canonical(word, "symbol")
+        except OrderError:
+            plain[word] = word
+    return [plain[word] for word in words]
 
 
 def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -182,7 +196,8 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     grid, chosen, note = _grid(rounded), rounded, _DOUBLE
     sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
     believed = grid >= _CLEARLY * sure and all(
-        abs(v - float(word)) <= _NOISE * np.spacing(abs(v)) for v, word in zip(value, rounded, strict=True)
+        abs(v - float(word)) <= _NOISE * np.spacing(abs(v))
+        for v, word in zip(value, rounded, strict=True)
     )
     if typed or np.array_equal(single.astype(np.float64), value):
         shortest = [np.format_float_positional(v, trim="-") for v in single]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.cells import numbers_of, texts
+from paceline.ingest.cells import numbers_of, symbols_of, texts
 from paceline.ingest.child_mapping import ChildOrderMapping, of_children, of_parents
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.sources import RawFile, read
@@ -255,8 +255,8 @@ def refuse_many(aside: Sequence[Aside], rows: int, mapping: ChildOrderMapping, w
     first = next(one for one in bad if one.reason == reason)
     raise IngestError(
         f"{what} refused, {len(bad)} of {rows} rows are bad (max_bad_share "
-        f"{mapping.max_bad_share:g}); most often a row {reason}, first {first.place} {first.row} of "
-        f"{first.file}: {first.text!r}"
+        f"{mapping.max_bad_share:g}); most often a row {reason}, first {first.place} {first.row} "
+        f"of {first.file}: {first.text!r}"
     )
 
 
@@ -288,9 +288,10 @@ def _unworkable(tape: Tape, rows: ParentRows, k: int) -> str:
 def _read_parents(file: RawFile, mapping: ChildOrderMapping) -> ParentRows:
     sheet, at = read_sheet(file, of_parents(mapping)), mapping.parents
     table, size = sheet.columns, numbers_of(sheet.columns[at.size])
+    symbols = symbols_of(table[at.symbol]) if at.symbol else [mapping.symbol or ""] * len(table)
     return ParentRows(
         name=texts(table[at.order]),
-        symbol=texts(table[at.symbol]) if at.symbol else [mapping.symbol or ""] * len(table),
+        symbol=symbols,
         side=_sides(table[at.side], mapping),
         size=np.where(size.bad, 0, size.value),
         size_unit=size.unit * mapping.size_unit,
