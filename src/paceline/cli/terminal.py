@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import importlib
 import os
 import sys
 from typing import Any
@@ -65,6 +66,12 @@ def stop_writing() -> None:
     """The reader of our output has seen enough: what is left goes nowhere, and is no error."""
     with contextlib.suppress(AttributeError, ValueError, OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def need(*packages: str) -> None:
+    """Raises `ModuleNotFoundError` for the first package that is not installed."""
+    for package in packages:
+        importlib.import_module(package)
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:

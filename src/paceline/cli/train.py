@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.cli.parser import add_verb
+from paceline.cli.terminal import need
 from paceline.errors import ConfigError
 from paceline.progress import progress_bar
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
     for note in notes:
         print(note, file=sys.stderr)
     folder = args.out or Path("out") / recipe.name
+    need("torch", "safetensors", "onnx", "tensorboard")  # now, and not when the work is done
 
     from paceline.evaluate.run_files import read_run
     from paceline.evaluate.run_page import headline, write_run

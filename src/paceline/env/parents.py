@@ -16,6 +16,7 @@ from paceline.market.session import Session, clock
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
+from paceline.orders.times import said
 from paceline.units import BPS, NS_PER_S
 
 _TRIES = 200
@@ -121,8 +122,8 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
     zone, close = tape.session.zone, tape.session.close_ns
     if order.start_ts < tape.session.open_ns:
         raise ConfigError(
-            f"parent.start_ts: {order.start_ts} of order {order.order_id!r} is before {tape.name} "
-            f"opens at {clock(tape.session.open_ns, zone)}; start it later"
+            f"parent.start_ts: {said(order.start_ts)} of order {order.order_id!r} is before "
+            f"{tape.name} opens at {clock(tape.session.open_ns, zone)}; start it later"
         )
     for pause, resume in tape.session.breaks:
         if pause <= order.start_ts < resume:
@@ -135,8 +136,8 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
         close = min(close, int(tape.events.ts[-1]))
     if order.end_ts > close:
         raise ConfigError(
-            f"parent.end_ts: {order.end_ts} of order {order.order_id!r} is after {tape.name} ends "
-            f"at {clock(close, zone)}; give an earlier end"
+            f"parent.end_ts: {said(order.end_ts)} of order {order.order_id!r} is after {tape.name} "
+            f"ends at {clock(close, zone)}; give an earlier end"
         )
 
 

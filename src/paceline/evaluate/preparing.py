@@ -24,6 +24,7 @@ from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
+from paceline.orders.times import said
 from paceline.units import bps
 
 
@@ -222,8 +223,8 @@ def _check_given(
         known.add(order.order_id)
         if not any(_belongs(order, tape) for tape in trade):
             raise ConfigError(
-                f"parent.start_ts: {order.start_ts} of order {order.order_id!r} ({order.symbol}) "
-                "lies in no session of the tapes to trade; give its day"
+                f"parent.start_ts: {said(order.start_ts)} of order {order.order_id!r} "
+                f"({order.symbol}) lies in no session of the tapes to trade; give its day"
             )
 
 
