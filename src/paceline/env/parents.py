@@ -19,8 +19,8 @@ from paceline.orders.order import ParentOrder
 from paceline.units import BPS, NS_PER_S
 
 _TRIES = 200
-_SETTLE_S = 60.0
-"""Seconds after the market has settled before the first order may start."""
+_AFTER_OPEN_S = 60.0
+"""Seconds after the open before the first order may start, however soon the market has settled."""
 
 _FAR = 1 << 40
 """Ticks or lots no market reaches: no limit."""
@@ -51,8 +51,9 @@ def draw_parents(
     if np.all(np.isnan(tape.mid_ticks())):
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
-    settled = max(settled_ts(tape), tape.session.open_ns)
-    hours = _hours_for(tape, settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S), horizon)
+    settled, open_ = settled_ts(tape), tape.session.open_ns
+    first = max(settled, open_) + round(decision_delay_s * NS_PER_S)
+    hours = _hours_for(tape, max(first, open_ + round(_AFTER_OPEN_S * NS_PER_S)), horizon)
     if hours.last <= hours.first:
         raise ConfigError(
             f"horizon: {horizon_s:g} s does not fit into {tape.name}"
