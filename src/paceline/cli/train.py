@@ -8,6 +8,7 @@ from typing import Any
 
 from paceline.cli.parser import add_verb
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     from paceline.evaluate.run_page import headline, write_run
     from paceline.learn.pipeline import train
 
-    with progress_bar(lines=True) as bar:
+    with alone_in(folder), progress_bar(lines=True) as bar:
         found = train(recipe, folder, lambda what, at, of: bar.to(what, at, of))
         bar.say("writing")
         for one in found:
