@@ -185,7 +185,7 @@ def test_a_bad_argument_is_one_line(run, words, says):
         ((), "the following arguments are required: VERB; see `paceline --help`"),
         (("backtset",), "invalid choice: 'backtset'"),
         (("backtest",), "one of the arguments --tape --market is required"),
-        (("inspect", "TMP/none"), "has no manifest.json; give a folder that"),
+        (("inspect", "TMP/none"), "is not there; give a tape or a folder of tapes that"),
         (("inspect", "TAPES", "--plot", "a.png"), "plot: a.png is one file for 2 tapes"),
         (("ingest", "TMP/none", "-o", "TMP/out"), "none"),
         (("ingest", "TMP", "-o", "TMP/out"), "paceline ingest: "),
@@ -359,7 +359,7 @@ def test_a_mistake_in_a_process_of_its_own():
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("paceline backtest: tape: /nowhere has no manifest.json")
+    assert done.stderr.startswith("paceline backtest: tape: /nowhere is not there")
     assert done.stderr.count("\n") == 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from env.market_days import on_finer_grid
 from paceline.calibrate.fit import FEWEST, Fit, fit, fit_market
 from paceline.calibrate.rates import joined_bins
 from paceline.calibrate.sizes import histogram, wanted
@@ -91,6 +92,11 @@ def test_rates_are_found(days, fitted, name):
     kinds = (ADD,) if name == "limit_bid_per_s" else (EXECUTE, HIDDEN)
     came = [int(np.isin(tape.events.kind, kinds).sum()) for tape in (*days, again)]
     assert came[-1] == pytest.approx(np.mean(came[:-1]), rel=0.06)
+
+
+def test_a_day_on_a_finer_tick_changes_nothing(days, fitted):
+    mixed = [days[0], on_finer_grid(days[1], 10, 1), days[2]]
+    assert fit_market(mixed, excited=()) == fitted
 
 
 def test_both_sides_are_alike(fitted):

@@ -31,6 +31,7 @@ class Morning(NamedTuple):
     """What earlier days teach of one day."""
 
     adv_lots: float
+    session_lots: float
     touch_lots: float
     edges_ns: tuple[int, ...]
     traded: tuple[float, ...]
@@ -166,11 +167,12 @@ class LiveDesk:
         context, limits, session = self.state.context[0], self.limits, self.tape.session
         order, step = self.state.order[0], self.tape.instrument.order_step
         context["order_step"] = step
-        context["adv_lots"], context["touch_lots"] = self.morning.adv_lots, self.morning.touch_lots
+        for name in ("adv_lots", "session_lots", "touch_lots"):
+            context[name] = getattr(self.morning, name)
         context["open_ns"], context["close_ns"] = session.open_ns, session.close_ns
         done, until = self._usual(now), self._usual(self.parent.end_ts)
         context["volume_left"] = 1.0 - done
-        context["horizon_lots"] = max(self.morning.adv_lots * (until - done), 1.0)
+        context["horizon_lots"] = max(self.morning.session_lots * (until - done), 1.0)
         ppm = int(limits["participation_ppm"])
         context["participation_cap"] = ppm / 1e6
         others = int(order["window_market_lots"] - order["window_own_lots"])

@@ -106,7 +106,7 @@ def test_a_day_heard_row_by_row_gives_the_same_features_masks_and_actions(
 
     lesson, compared, quiet, filled, took, masks = pool.lessons[0], 0, 0, 0, 0, set()
     morning = Morning(
-        lesson.adv_lots, pool.touch_lots[0], tuple(lesson.curve.edges_ns),
+        lesson.adv_lots, lesson.session_lots, pool.touch_lots[0], tuple(lesson.curve.edges_ns),
         tuple(lesson.curve.traded),
     )  # fmt: skip
     for i, episode in enumerate(episodes):

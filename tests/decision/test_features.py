@@ -110,7 +110,7 @@ def _lately(state: State, order: dict, context: dict, mid: float | None) -> dict
         moved = math.sqrt(total[w.SQUARES] / 4 / seconds)  # ticks; squares are of half ticks
         found[f"volatility_{seconds}s"] = None if mid is None else moved / mid * 10_000
         traded = total[w.BOUGHT] + total[w.SOLD]
-        usual = context["adv_lots"] * seconds / day_s
+        usual = context["session_lots"] * seconds / day_s
         found[f"volume_{seconds}s"] = log2(1 + traded / usual)
         ours = total[w.BOUGHT] if side > 0 else total[w.SOLD]
         found[f"flow_{seconds}s"] = (2 * ours - traded) / traded if traded else None
@@ -234,7 +234,9 @@ def odd(state: State, dice: np.random.Generator) -> State:
     if dice.random() < 0.3:
         state.sizes[:, dice.integers(1, DEPTH) :] = 0
     if dice.random() < 0.2:
-        context[str(dice.choice(["adv_lots", "touch_lots", "volume_left"]))] = np.nan
+        context[str(dice.choice(["adv_lots", "session_lots", "touch_lots", "volume_left"]))] = (
+            np.nan
+        )
     if dice.random() < 0.2:
         order["left"] = 0
     if dice.random() < 0.2:
@@ -354,7 +356,8 @@ DEPENDS = {
     ("order", "window_own_lots"): ["participation_window"],
     ("order", "start_ts"): ["time_left", "behind_twap", "behind_ac"],
     ("order", "end_ts"): ["time_left", "seconds_left", "behind_twap", "behind_ac"],
-    ("context", "adv_lots"): ["size_adv", *(f"volume_{s}s" for s in w.WINDOWS_S)],
+    ("context", "adv_lots"): ["size_adv"],
+    ("context", "session_lots"): [f"volume_{s}s" for s in w.WINDOWS_S],
     ("context", "touch_lots"): [*_SIZED, "ahead"],
     ("context", "volume_left"): ["volume_left"],
     ("context", "horizon_lots"): ["size_horizon"],

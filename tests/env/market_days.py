@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from engine import flows
@@ -63,3 +64,16 @@ def looked_at(env: BatchExecutionEnv, i: int) -> State:
     lives = env.lives
     watch = Watch._make(column[i] for column in lives.watch)
     return State(lives.ticks[i], lives.sizes[i], watch, lives.order[i], lives.context[i])
+
+
+def on_finer_grid(tape: Tape, ticks: int, lots: int) -> Tape:
+    """The same day with the same prices and sizes in currency and shares, its tick `ticks` times
+    and its lot `lots` times as fine; our orders keep their grid."""
+    old, events = tape.instrument, tape.events
+    known = events.level >= 0
+    px = np.where(known, tape.level_ticks[np.maximum(events.level, 0)], 0) * ticks
+    rows = ev.Rows(
+        events.ts, events.kind, events.side, px, events.qty.astype(np.int64) * lots, events.slot
+    )
+    new = msgspec.structs.replace(old, book_tick=old.book_tick / ticks, lot=old.lot / lots)
+    return Tape.compile(rows, new, tape.session, quality=tape.manifest.quality)

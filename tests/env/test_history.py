@@ -13,10 +13,12 @@ from paceline.engine.queue import cancel_positions, fit_exponent
 from paceline.env.history import History, bars_of, cancel_exponent, trades_of
 from paceline.errors import InputError
 from paceline.market import events as ev
+from paceline.market.session import Session
 from paceline.market.settled import settled_ts
+from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
-from .market_days import DAYS, LENGTH_S, random_day, random_rows, tape_of
+from .market_days import DAYS, INSTRUMENT, LENGTH_S, OPEN_S, ZONE, random_day, random_rows, tape_of
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +62,17 @@ def test_without_earlier_days_it_says_so(days):
 
 def test_a_short_session_teaches_nothing(days):
     short = tape_of(random_rows(44), DAYS[1], short_session=True)
-    assert History([days[0], short, days[2]]).before(days[2]).days == (DAYS[0],)
-    assert same(
-        History([days[0], short, days[2]]).before(days[2]), History(days[::2]).before(days[2])
+    lesson, without = (
+        History(tapes).before(days[2]) for tapes in ([days[0], short, days[2]], days[:3:2])
     )
+    assert lesson.days == (DAYS[0],)
+    assert lesson.notes[0].startswith("TINY-2024-03-05: is not a whole day, so other days learn")
+    assert same(lesson._replace(notes=lesson.notes[1:]), without)
 
 
 def test_an_earlier_day_recorded_at_other_hours_says_nothing_of_the_curve(days):
     """A capture of the night before: no volume in the hours of today."""
-    rows = random_rows(12)
-    night = tape_of(rows._replace(ts=rows.ts - 100_000), DAYS[0])
+    night = at_night(random_rows(12), DAYS[0])
     lesson = History([night, days[-1]]).before(days[-1])
     assert lesson.curve.days == ()
     assert np.all(np.diff(lesson.curve.traded) > 0)
@@ -77,6 +80,20 @@ def test_an_earlier_day_recorded_at_other_hours_says_nothing_of_the_curve(days):
     both = History([night, days[1], days[-1]]).before(days[-1])
     assert both.curve.traded.tolist() == History(days[1:4:2]).before(days[-1]).curve.traded.tolist()
     assert any("1 of 2 earlier days" in note for note in both.notes)
+
+
+def at_night(rows, day):
+    """A whole session of the same length, ten hours earlier."""
+    tape = tape_of(rows, day)
+    earlier = 36_000 * NS_PER_S
+    session = Session.of(day, ZONE, OPEN_S - 36_000, OPEN_S - 36_000 + LENGTH_S)
+    moved = tape.events._replace(ts=tape.events.ts - earlier)
+    return Tape(
+        msgspec.structs.replace(tape.manifest, session=session),
+        moved,
+        tape.level_ticks,
+        tape.images,
+    )
 
 
 def test_what_cannot_be_fitted_is_missing_and_named():
@@ -129,8 +146,8 @@ def test_trades_are_what_one_could_have_joined():
     assert tape.events.volume[-1] == 5
 
 
-def test_a_market_settles_when_its_spread_is_like_the_days():
-    """Spread of 50 ticks for two minutes, then 2: settled with the first narrow book."""
+def test_a_market_settles_when_its_spread_has_stayed_narrow():
+    """Spread of 50 ticks for two minutes, then 2: settled a hundredth of a short session later."""
     flow = flows.Flow()
     flow.join(ev.ADD, 1, 100, 9)
     flow.join(ev.ADD, -1, 150, 9)
@@ -140,7 +157,7 @@ def test_a_market_settles_when_its_spread_is_like_the_days():
         flow.ts += 10
         flow.join(ev.ADD, 1, 100, 1)
     tape = tape_of(flows.rows_of(flow.rows), DAYS[0])
-    assert settled_ts(tape) == tape.session.open_ns + 120 * NS_PER_S
+    assert settled_ts(tape) == tape.session.open_ns + 135 * NS_PER_S
 
 
 def test_bars_count_what_was_bought_and_sold():
@@ -160,3 +177,58 @@ def test_bars_count_what_was_bought_and_sold():
     assert bars.open_mid.tolist() == bars.close_mid.tolist() == [105.5, 105.5]
     assert bars.premium[0] == pytest.approx((5 * -1.5 + 3 * 1.5) / 8)
     assert np.isnan(bars.premium[1])
+
+
+def even_day(day, closes_s=23_400.0, lots=1, until_s=None):
+    """A session from 09:30 in which `lots` trade every ten seconds until `until_s`."""
+    session = Session.of(day, ZONE, OPEN_S, OPEN_S + closes_s)
+    at = np.arange(10.0, (until_s or closes_s) + 1e-9, 10.0)
+    n = len(at)
+    rows = ev.Rows(
+        session.open_ns + (np.append([0.0, 0.0], at) * NS_PER_S).astype(np.int64),
+        np.append([ev.ADD, ev.ADD], np.full(n, ev.HIDDEN)), np.append([1, -1], np.full(n, 1)),
+        np.append([104, 107], np.full(n, 105)), np.append([9, 9], np.full(n, lots)),
+        np.append([0, 1], np.full(n, ev.NO_SLOT)),
+    )  # fmt: skip
+    return Tape.compile(rows, INSTRUMENT, session)
+
+
+def test_half_days_and_parts_of_days_bend_no_curve():
+    """Even flow has traded 3.5 / 6.5 of a day by 13:00, whatever half day stood before."""
+    full, today = even_day(DAYS[0]), even_day(DAYS[3])
+    for part in (even_day(DAYS[1], 12_600.0), even_day(DAYS[1], until_s=1_800.0)):
+        lesson = History([full, part, today]).before(today)
+        assert lesson.days == (DAYS[0],)
+        by_13 = np.interp(13 * 3600 * NS_PER_S, *lesson.curve[:2])
+        assert by_13 == pytest.approx(3.5 / 6.5, abs=1e-3)
+        assert (lesson.adv_lots, lesson.session_lots) == (2340, 2340)
+        assert "TINY-2024-03-05: is not a whole day" in lesson.notes[0]
+        alone = History([part, today]).before(today)
+        assert alone.days == ()
+        assert alone.adv_lots == 2340, "its own, and it says so"
+        assert "no earlier whole day was given" in alone.notes[1]
+
+
+def test_a_half_day_expects_its_part_of_a_whole_one():
+    """2340 lots a day, 1260 of them by 13:00: that is all of a half day."""
+    first, second = even_day(DAYS[0], lots=1), even_day(DAYS[1], lots=1)
+    half = even_day(DAYS[2], 12_600.0)
+    lesson = History([first, second, half]).before(half)
+    assert lesson.days == DAYS[:2]
+    assert lesson.adv_lots == 2340, "of a whole day"
+    assert lesson.session_lots == 1260
+    assert lesson.curve.edges_ns[-1] == 13 * 3600 * NS_PER_S
+    assert lesson.curve.traded[-1] == 1.0
+    np.testing.assert_allclose(np.diff(lesson.curve.traded), 1 / 42, rtol=0.05)
+
+
+def test_the_curve_is_of_the_wall_clock_on_a_day_of_23_hours():
+    """On Sunday 2024-03-10 clocks in New York go from 2 to 3; 09:30 is 09:30 all the same."""
+    before, sunday = even_day("2024-03-09"), even_day("2024-03-10")
+    lesson = History([before, sunday]).before(sunday)
+    assert lesson.curve.edges_ns[0] == 34_200 * NS_PER_S
+    assert lesson.session_lots == 2340
+    assert np.interp(13 * 3600 * NS_PER_S, *lesson.curve[:2]) == pytest.approx(3.5 / 6.5, abs=1e-3)
+    after = even_day("2024-03-11")
+    later = History([before, sunday, after]).before(after)
+    np.testing.assert_array_equal(later.curve.traded, lesson.curve.traded)

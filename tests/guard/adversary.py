@@ -174,7 +174,9 @@ def ask_for(
     again = counters.symbols[0]
     if again["submits"] > 0 and often(dice, 10):
         last = (again["submits"] - 1) % 8
-        order["ticks"], order["lots"] = abs(again["recent_ticks"][last]), again["recent_lots"][last]
+        own = counters.parents[0]
+        order["ticks"] = abs(again["recent_price"][last]) // own["tick_units"]
+        order["lots"] = again["recent_size"][last] // own["lot_units"]
     if often(dice, 80):
         nonsense = below(dice, 5)
         if nonsense == 0:
@@ -207,7 +209,7 @@ def happen(
         return at
     what = below(dice, 10)
     if what < 4:
-        lots = 1 + below(dice, working["lots"])
+        lots = 1 + below(dice, working["size"] // counters.parents[parent]["lot_units"])
         write(log, at, ts, FILL, parent, child)
         log[at]["lots"] = lots
         filled(counters, parent, child, lots, ts)

@@ -12,17 +12,9 @@ from numpy.typing import NDArray
 
 from guard.states import NOW, limits, order, state
 from paceline.guard import counting
-from paceline.guard.counting import (
-    BUCKETS,
-    PARENT_RECORD,
-    ROLLING_RECORD,
-    Counters,
-    admit,
-    count,
-    counted,
-    new_counters,
-)  # fmt: skip
+from paceline.guard.counting import PARENT_RECORD, Counters, admit, new_counters
 from paceline.guard.reasons import names
+from paceline.guard.rolling import BUCKETS, ROLLING_RECORD, count, counted
 from paceline.guard.rules import CANCEL, HOLD, PROTECT, REPLACE
 from paceline.guard.snapshot import CANCEL_ALL, MISSING, NO_OFFER, blank_snapshots
 from paceline.jit import kernel
@@ -75,11 +67,12 @@ class Desk:
         self.later_s = 1.0
         parents = np.zeros(len(sides), PARENT_RECORD)
         parents["policy"] = policies or 0
+        parents["lot_units"] = parents["tick_units"] = 1
         parents["side"], parents["lots"] = sides, 2500
         parents["start_ts"], parents["end_ts"] = NOW, NOW + 10**12
         self.limits = np.concatenate([limits(**changed)] * len(sides))
         self.counters: Counters = new_counters(parents, self.limits, room)
-        self.counters.symbols["position_lots"] = 0
+        self.counters.symbols["position_units"] = 0
         self.snapshots = np.concatenate([state()] * len(sides))
         self.orders = np.concatenate([order()] * len(sides))
 

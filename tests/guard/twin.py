@@ -17,9 +17,11 @@ NUMBERS = (
     "order_quantity", "order_value", "inventory", "participation", "symbol_participation",
     "position", "working_lots", "working_orders", "schedule_drift", "message_rate",
     "max_messages", "cancel_rate", "max_cancels", "min_resting", "duplicate", "self_match",
-    "repeated",
+    "repeated", "unrecorded",
 )  # fmt: skip
 """They are in the audit trail of decisions long past. Never renumber."""
+OF_THE_GATE = ("unrecorded",)
+"""No kernel judges these."""
 
 Number = float | Fraction | None
 

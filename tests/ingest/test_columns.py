@@ -140,9 +140,9 @@ def test_rows_set_aside_carry_their_number_in_the_file(tmp_path: Path) -> None:
     mapping = {"time": "t", "time_unit": "iso", "price": "p", "size": "q", "default_kind": "trade"}
     made = ingest(path, tmp_path / "out", mapping=mapping, limits=ANYTHING)
     asides = [pq.read_table(tape / "quarantine.parquet")["row"].to_pylist() for tape in made]
-    assert asides == [[1], [4]]
+    assert asides == [[3], [6]]
     found = [Tape.open(tape).manifest.quality.findings["bad_size"] for tape in made]
-    assert [one.first_row for one in found] == [1, 4]
+    assert [one.first_row for one in found] == [3, 6]
 
 
 @pytest.mark.parametrize(("row", "finding"), [

@@ -126,11 +126,11 @@ def test_a_bad_row_is_named_and_kept_aside(
     start = "34200.1,1,11,100,1000000,1\n34200.2,1,12,50,1000300,-1\n"
     tape = load_text(tmp_path, f"{start}{row}\n34201,1,14,10,999900,1\n34202,1,15,10,999800,1\n")
     (aside,) = tape.quarantine.to_pylist()
-    assert (aside["row"], aside["finding"], aside["kept_as"]) == (2, finding, kept)
+    assert (aside["row"], aside["finding"], aside["kept_as"]) == (3, finding, kept)
     assert aside["text"] == row
     quality = tape.manifest.quality
     assert quality.findings[finding].count == 1
-    assert quality.findings[finding].first_row == 2
+    assert quality.findings[finding].first_row == 3
     assert quality.rows_quarantined == (0 if kept else 1)
     assert len(tape) == 5 - quality.rows_quarantined
 
@@ -160,7 +160,7 @@ def test_the_book_is_the_twins(
     book = PlainBook()
     e = tape.events
     unit = int(tape.instrument.book_tick * 10_000)
-    aside = {row["row"]: row["finding"] for row in tape.quarantine.to_pylist()}
+    aside = {row["row"] - 1: row["finding"] for row in tape.quarantine.to_pylist()}
     assert set(aside.values()) <= {"unknown_order", "unknown_order_executed"}
     assert before > 0 or not aside
     i = volume = 0
@@ -203,7 +203,7 @@ def test_a_lost_message_is_one_mismatch(write_day: Write) -> None:
     tape = load(write_day(day, 3), limits=ANYTHING)
     findings = tape.manifest.quality.findings
     assert findings["orderbook_mismatch"].count >= 1
-    assert findings["orderbook_mismatch"].first_row == lost
+    assert findings["orderbook_mismatch"].first_row == lost + 1
     assert shown_after_each_message(tape, 3) == day.shown
 
 
@@ -316,12 +316,13 @@ def test_no_damage_is_silent(data: bytes, strict: bool, scratch: Path) -> None:
     assert quality.rows_quarantined == len(left_out)
     assert len(tape) == len(lines) - len(left_out)
     for row in aside:
-        text = lines[row["row"]].rstrip(b"\r").decode("utf-8", "replace")
+        text = lines[row["row"] - 1].rstrip(b"\r").decode("utf-8", "replace")
         assert row["text"] == text[: len(row["text"])]
     # What came through is exactly what the file said, row for row.
-    gone = {row["row"] for row in aside}
-    kept = [line for i, line in enumerate(lines) if i not in {r["row"] for r in left_out}]
-    numbers = [i for i in range(len(lines)) if i not in {r["row"] for r in left_out}]
+    gone = {row["row"] - 1 for row in aside}
+    out = {row["row"] - 1 for row in left_out}
+    kept = [line for i, line in enumerate(lines) if i not in out]
+    numbers = [i for i in range(len(lines)) if i not in out]
     e = tape.events
     for i, (number, line) in enumerate(zip(numbers, kept, strict=True)):
         _, kind, _, size, _, _ = line.split(b",")[:6]

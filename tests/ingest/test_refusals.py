@@ -50,8 +50,7 @@ def refuse(
     ("--book-tick 0", "book_tick: 0 is not positive; give a step such as 0.01"),
     ("--book-tick nan", "book_tick: nan is not positive; give a step such as 0.01"),
     ("--book-tick 1e30", "book_tick: 1e30 is out of range; give a step such as 0.01"),
-    ("--book-tick 1e-20", "book_tick: 1E-20 is no whole number of the steps that are "
-     "read, 1E-9; give a coarser one, or leave it out"),
+    ("--book-tick 1e-20", "book_tick: 1e-20 is out of range; give a step such as 0.01"),
     ("--order-tick 0", "order_tick: 0 is not positive; give a step such as 0.01"),
     ("--order-tick x", "order_tick: 'x' is not a number; give a step such as 0.01"),
     ("--order-tick 0.015", "instrument.order_tick: 0.015 is not a multiple of book_tick 0.01"),
@@ -91,12 +90,13 @@ def test_options(refuse: Refuse, words: str, line: str) -> None:
     ("tiem", "ts", "mapping.tiem: unknown field; did you mean time?"),
     ("colour", "red", "mapping.colour: unknown field; known are time, time_unit, time_since, "
      "zone, kind, kinds, default_kind, side, sides, trade_side, price, price_unit, size, "
-     "size_unit, order, symbol, symbol_column, delimiter"),
+     "size_unit, order, symbol, symbol_column, delimiter, currency, book_tick, order_tick, lot, "
+     "round_sizes"),
     ("time", None, "mapping.time: missing; name the column"),
     ("size", "", "mapping.size: missing; name the column"),
     ("kind", None, "mapping.kind: missing; name a column, or give a default_kind"),
     ("price", "px", "mapping.price: ABC.csv has no column 'px'; "
-     "it has time, action, side, price, size, order"),
+     "did you mean 'price'? it has time, action, side, price, size, order"),
     ("price", "7", "mapping.price: ABC.csv has no column '7'; "
      "it has time, action, side, price, size, order"),
     ("price", "[a]", "mapping.price: ['a'] does not fit; give one word or name, as text"),
@@ -107,7 +107,7 @@ def test_options(refuse: Refuse, words: str, line: str) -> None:
     ("time_unit", "weeks",
      "mapping.time_unit: 'weeks' does not fit; use one of ns, us, ms, s, iso"),
     ("time_unit", "s", "mapping.time_unit: no row of ABC.csv has a time in s "
-     "(the first is '2024-03-04T14:30:00.000Z'); use one of ns, us, ms, s, iso"),
+     "(the first is '2024-03-04T14:30:00.000Z'); write iso, for 2024-03-04"),
     ("time_since", "noon", "mapping.time_since: 'noon' does not fit; use one of epoch, midnight"),
     ("trade_side", "both",
      "mapping.trade_side: 'both' does not fit; use one of resting, aggressor"),
@@ -147,15 +147,15 @@ def test_files_that_are_no_mapping(refuse: Refuse, text: str, line: str) -> None
 
 @pytest.mark.parametrize(("unit", "first", "line"), [
     ("ns", "1709562600",
-     "in ns, the times of ABC.csv begin on 1970-01-01; write s, for 2024-03-04"),
+     "in ns, the times of ABC.csv are of 1970-01-01; write s, for 2024-03-04"),
     ("ns", "1709562600123",
-     "in ns, the times of ABC.csv begin on 1970-01-01; write ms, for 2024-03-04"),
+     "in ns, the times of ABC.csv are of 1970-01-01; write ms, for 2024-03-04"),
     ("us", "1709562600123",
-     "in us, the times of ABC.csv begin on 1970-01-20; write ms, for 2024-03-04"),
+     "in us, the times of ABC.csv are of 1970-01-20; write ms, for 2024-03-04"),
     ("ms", "1709562600.5",
-     "in ms, the times of ABC.csv begin on 1970-01-20; write s, for 2024-03-04"),
+     "in ms, the times of ABC.csv are of 1970-01-20; write s, for 2024-03-04"),
     ("s", "1709562600123", "no row of ABC.csv has a time in s (the first is '1709562600123'); "
-     "use one of ns, us, ms, s, iso"),
+     "write ms, for 2024-03-04"),
 ])  # fmt: skip
 def test_times_in_another_unit(refuse: Refuse, unit: str, first: str, line: str) -> None:
     mapping = f"time: t\ntime_unit: {unit}\ndefault_kind: trade\nprice: p\nsize: q\n"

@@ -148,7 +148,7 @@ def test_a_night_is_of_the_day_on_which_it_closes(tmp_path: Path) -> None:
 def test_rows_outside_the_session_are_counted(tmp_path: Path) -> None:
     rows = [("10:00:00", "L,b,1,5"), ("11:00:00", "L,a,2,5"), ("17:00:00", "L,a,2,6")]
     path = written(tmp_path, "2024-03-04", "UTC", rows)
-    for session, count, first in (("10:00-16:00", 1, 2), ("16:00-09:30", 3, 0)):
+    for session, count, first in (("10:00-16:00", 1, 4), ("16:00-09:30", 3, 2)):
         tape = load(path, mapping=MAPPING, session=session, day="2024-03-04")
         found = tape.manifest.quality.findings["outside_session"]
         assert (found.count, found.first_row) == (count, first)

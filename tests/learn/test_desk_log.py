@@ -235,13 +235,13 @@ def test_what_cannot_be_true_is_set_aside_with_its_reason(
     aside = aside_in(log)
     of_children = {int(r["row"]): r["reason"] for r in aside if r["file"] == "children.csv"}
     for k, (_, _, reason) in enumerate(BAD.values()):
-        assert reason in of_children.pop(len(children) + k + 1)
-    assert "same time" in of_children.pop(len(children) + len(BAD) + 1)
-    assert "too far from any action" in of_children.pop(far + 1)
+        assert reason in of_children.pop(len(children) + k + 2)
+    assert "same time" in of_children.pop(len(children) + len(BAD) + 2)
+    assert "too far from any action" in of_children.pop(far + 2)
     late = {row for row, reason in of_children.items() if "after the replay" in reason}
     assert set(of_children) == late, "nothing else of the desk's is set aside"
     of_parents = {r["row"]: r["reason"] for r in aside if r["file"] == "parents.csv"}
-    told = [of_parents[str(N + k + 1)] for k in range(len(more))]
+    told = [of_parents[str(N + k + 2)] for k in range(len(more))]
     for reason, part in zip(
         told,
         ("none of the days worked on", "no name of its own", "ends before it starts",
@@ -276,7 +276,7 @@ def test_a_day_with_too_many_is_refused_and_the_others_are_kept(
     err = capsys.readouterr().err
     assert status == 2
     assert f"TINY {DAYS[2]} is refused, 3 of 4 rows are bad (max_bad_share 0.05)" in err
-    assert "off the order tick, 0.01, first row" in err
+    assert "off the order tick, 0.01, first line" in err
     assert "some days are refused (see above); the others are ready" in err
     assert [day.day for day in FeatureSet.open(log).manifest.days] == [DAYS[1]]
 
@@ -306,7 +306,7 @@ def test_a_mapping_that_does_not_fit_is_refused_in_one_line(
 
 def test_files_of_nobody_are_refused(desk, tmp_path: Path) -> None:
     mapping = ChildOrderMapping(**MAPPING)
-    files = written(tmp_path, desk[0], [["X", 1, "buy", 1, 1, "DAY"]] * 30)
+    files = written(tmp_path, desk[0], [["X", desk[1][0][1], "buy", 1, 1, "DAY"]] * 30)
     with pytest.raises(IngestError, match=r"both are refused, 30 of 36 rows are bad"):
         read_child_orders(files[0], files[1], mapping)
     empty = written(tmp_path, desk[0], [])

@@ -80,12 +80,12 @@ def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
 
 def test_a_venue_that_is_not_known_leaves_no_gap(tape: Tape) -> None:
     text = portrait_text(portrait_of(tape))
-    assert text.startswith("T-1970-01-01  L3  00:00:00–00:00:16 UTC\n")
+    assert text.startswith("T-1970-01-01  L3  recorded 00:00:00–00:00:16 UTC\n")
 
 
 def bins_of(tape: Tape) -> list[int]:
     """The bins that the text shows, by the second at which they begin."""
-    table = portrait_text(portrait_of(tape)).split("Through the day")[1]
+    table = portrait_text(portrait_of(tape)).split("Through the session")[1]
     return [int(line.split()[0][-2:]) for line in table.splitlines() if line.startswith("  00:00:")]
 
 

@@ -172,7 +172,7 @@ def test_from_tapes_to_a_scorecard(tapes: Path, tmp_path: Path, capsys: pytest.C
         ("symbol: A\nmarket_buys: 3\n", [], "market.yaml: market_buys: unknown key; did you mean"),
         ("limit_bid_per_s: -1\n", [], "limit_bid_per_s: -1 does not fit"),
         (MARKET, ["TAPES/other"], "OTHER-2026-01-07 is not of|is not of OTHER"),
-        (MARKET, ["TAPES/nowhere"], "has no manifest.json"),
+        (MARKET, ["TAPES/nowhere"], "is not there"),
         (MARKET, ["--seed", "-3"], "seed: -3"),
         (MARKET, ["--days", "0"], "days: 0 is too few"),
         (MARKET, ["--jobs", "0"], "jobs: 0 threads do nothing"),

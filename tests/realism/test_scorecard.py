@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from env.market_days import on_finer_grid
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.regimes import Regime
 from paceline.engine.simulator import simulate_day
@@ -72,6 +73,31 @@ def test_a_market_against_its_own_days_is_as_far_as_they_are(own: Scorecard):
         if not np.isnan(fact.recorded.value + fact.simulated.value):
             doubt = np.hypot(fact.recorded.std_error, fact.simulated.std_error)
             assert abs(fact.recorded.value - fact.simulated.value) < 6 * doubt, fact.name
+
+
+def test_a_day_on_finer_ticks_and_lots_is_the_same_day(days: list[Tape]):
+    """All distances and facts are those of days on one grid; sizes are in the finer lots."""
+    mixed = [days[0], on_finer_grid(days[1], 10, 4), days[2]]
+    simulated = [on_finer_grid(day, 1, 4) for day in days[1:]]
+    usual = compare_days([on_finer_grid(day, 1, 4) for day in days[:3]], simulated)
+    found = compare_days(mixed, simulated)
+    for part in ("facts", "answers"):
+        one, other = (numbers(msgspec.to_builtins(getattr(card, part))) for card in (found, usual))
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+    for one, other in zip(found.statistics, usual.statistics, strict=True):
+        # A return on the edge of a bin may fall on either side of it: log of 10 a by 10 b.
+        assert one.l1.ratio == pytest.approx(other.l1.ratio, rel=0.02)
+        assert one.wasserstein.ratio == pytest.approx(other.wasserstein.ratio, rel=1e-6)
+        assert one.recorded_quantiles == pytest.approx(other.recorded_quantiles)
+
+
+def numbers(tree) -> list[float]:
+    """All numbers in a tree of lists and dictionaries."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        return [one for part in tree for one in numbers(part)]
+    return [float(tree)] if isinstance(tree, int | float) else []
 
 
 def test_what_is_made_differently_is_found(days: list[Tape]):

@@ -126,7 +126,7 @@ def test_the_verb_lists_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["crsh", "--market", "default"], "scenario: 'crsh' is neither shipped"),
         (["crash"], "tape: give --tape or --market, and one of them only"),
         (["crash", "--market", "none.yaml"], "none.yaml: No such file"),
-        (["crash", "--tape", "none.tape"], "tape: none.tape has no manifest.json"),
+        (["crash", "--tape", "none.tape"], "tape: none.tape is not there"),
         (["crash", "--market", "default", "--day", "x"], "session.day: 'x' is not a date"),
     ],
 )

@@ -61,7 +61,7 @@ from paceline.engine.flow_settings import (
 from paceline.engine.laws import CANCEL, LIMIT, MARKET, SPREADS
 from paceline.engine.market_settings import MarketSettings
 from paceline.errors import InputError
-from paceline.market.session import midnight_ns
+from paceline.market.grids import on_one_grid
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
@@ -125,6 +125,7 @@ def fit(
     books of one level.
     """
     _check(tapes)
+    tapes = on_one_grid(tapes)
     step = grid_step(tapes)
     lots = np.concatenate([limit_lots(tape, settled_ns(tape)) for tape in tapes])
     round_lot = largest_unit(lots, _ROUND_LOTS, _ROUND_SHARE)
@@ -154,7 +155,7 @@ def fit(
     cancel_per_s = float(rates.cancel_per_s.max())
     first = tapes[0]
     tick = step * first.instrument.book_tick
-    midnight = midnight_ns(first.session.day, first.session.zone)
+    midnight = first.session.midnight_ns
     spread = np.median([np.nanmedian(tape.ask_ticks() - tape.bid_ticks()) for tape in tapes])
     all_takers = Takers(*(np.concatenate(column) for column in zip(*takers, strict=True)))
     settings = MarketSettings(

@@ -14,6 +14,8 @@ from paceline.cli.tapes import open_tapes
 from paceline.config import from_dict
 from paceline.errors import ConfigError
 from paceline.evaluate.settings import BacktestSettings
+from paceline.files.alone import alone_in
+from paceline.files.results import result_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -101,26 +103,27 @@ def run(args: argparse.Namespace) -> None:
     known = {tape.instrument.symbol: tape.instrument for tape in tapes}
     orders = read_parents(args.order, known) if args.order else None
     policies = [name.strip() for name in args.policy.split(",") if name.strip()]
-    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
-    count = settings.orders if orders is None else len(orders)
-    total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
-    with progress_bar() as bar:
-        result = backtest(
-            tapes,
-            policies,
-            settings,
-            orders=orders,
-            trade=trade,
-            answering=answering,
-            scenarios=scenarios,
-            progress=lambda done: bar.on("orders worked", done, total),
-            jobs=args.jobs,
-        )
-        bar.say("writing")
-        folder = result.save(args.out)
-        report = write_report(result, folder / "report.html", examples=args.examples)
+    with alone_in(args.out):  # refused now, and not when the work is done
+        count = settings.orders if orders is None else len(orders)
+        total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
+        with progress_bar() as bar:
+            result = backtest(
+                tapes,
+                policies,
+                settings,
+                orders=orders,
+                trade=trade,
+                answering=answering,
+                scenarios=scenarios,
+                progress=lambda done: bar.on("orders worked", done, total),
+                jobs=args.jobs,
+            )
+            bar.say("writing")
+            with result_in(args.out, "backtest") as draft:
+                result.write(draft)
+                write_report(result, draft / "report.html", examples=args.examples)
     Console().print(summary_text(result))
-    print(f"results: {folder}\nreport:  {report}")
+    print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
 
 
 def _simulated(args: argparse.Namespace, seed: int, bar: Any) -> list[Any]:

@@ -22,6 +22,7 @@ from paceline.decision.schema import (
 )
 from paceline.decision.state import DEPTH, NOWHERE, REGIMES, State
 from paceline.jit import inlined, kernel, spliced
+from paceline.market.spread import is_absurd
 from paceline.market.watch import (
     ADDED_BID,
     BOUGHT,
@@ -83,7 +84,8 @@ def left_by_plan(order: np.void, ts: int) -> tuple[float, float]:
 def _twice_mid(state: State) -> float:
     if state.sizes[0, 0] == 0 or state.sizes[1, 0] == 0:
         return _NAN
-    return float(state.ticks[0, 0] + state.ticks[1, 0])
+    bid, ask = state.ticks[0, 0], state.ticks[1, 0]
+    return _NAN if is_absurd(bid, ask) else float(bid + ask)
 
 
 @inlined
@@ -136,7 +138,7 @@ def _of_prints(state: State, mid2: float, usual: float, values: NDArray[np.float
         # Older ones would depend on when we began to listen.
         known = seen >= 0 and age <= WINDOWS_S[-1] - 1
         lots = _more(row["lots"], usual) * row["sign"] * order["side"]
-        values[at] = lots if known else _NAN
+        values[at] = lots if known and row["sign"] != 0 else _NAN
         worse = order["side"] * (row["ticks"] - 0.5 * mid2) / step
         values[at + 1] = worse if known else _NAN
         values[at + 2] = math.log2(1.0 + max(age, 0.0)) if known else _NAN
@@ -153,7 +155,7 @@ def _of_lately(state: State, near: int, mid2: float, values: NDArray[np.float32]
         moved = math.sqrt(sums[SQUARES] / seconds) / mid2 * BPS
         values[at] = moved if known else _NAN
         traded = float(sums[BOUGHT] + sums[SOLD])
-        usual = context["adv_lots"] * seconds / day_s
+        usual = context["session_lots"] * seconds / day_s
         values[at + 1] = _more(traded, usual) if known else _NAN
         flow = float(order["side"] * (sums[BOUGHT] - sums[SOLD]))
         values[at + 2] = _share(flow, traded) if known else _NAN

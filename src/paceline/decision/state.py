@@ -53,7 +53,8 @@ ORDER_STATE = np.dtype(
 CONTEXT = np.dtype(
     [
         ("order_step", np.int64),  # ticks between prices that our orders may have
-        ("adv_lots", np.float64),  # average daily volume of earlier days
+        ("adv_lots", np.float64),  # average volume of a whole day
+        ("session_lots", np.float64),  # of them, what trades in the hours of this session
         ("touch_lots", np.float64),  # usual size at the touch
         ("open_ns", np.int64),  # of the session
         ("close_ns", np.int64),
@@ -95,10 +96,10 @@ def new_state() -> State:
     state.order["work_ticks"] = NOWHERE
     state.context["band_ticks"] = NOWHERE
     state.context["order_step"] = 1
-    state.context["adv_lots"] = state.context["touch_lots"] = np.nan
     for name in (
-        "volume_left", "horizon_lots", "participation_cap", "room_lots", "child_max",
-        "most_cancels", "most_messages", "regimes", "news", "sentiment", "is_volatile",
+        "adv_lots", "session_lots", "touch_lots", "volume_left", "horizon_lots",
+        "participation_cap", "room_lots", "child_max", "most_cancels",
+        "most_messages", "regimes", "news", "sentiment", "is_volatile",
     ):  # fmt: skip
         state.context[name] = np.nan
     return state

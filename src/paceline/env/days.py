@@ -99,7 +99,8 @@ def _shared(pool: AnyPool, k: int, limits: Limits, moods: Moods | None) -> dict[
     """What both kinds of days have, at any venue."""
     tape, lesson = pool.tapes[k], pool.lessons[k]
     facts = np.zeros(1, FACTS_RECORD)
-    facts["adv_lots"], facts["touch_lots"] = lesson.adv_lots, pool.touch_lots[k]
+    facts["adv_lots"], facts["session_lots"] = lesson.adv_lots, lesson.session_lots
+    facts["touch_lots"] = pool.touch_lots[k]
     edges = np.asarray(lesson.curve.edges_ns)
     facts["curve_ns"] = edges[1] - edges[0]
     facts["last_ts"] = last_ts(tape)

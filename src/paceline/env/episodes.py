@@ -24,6 +24,7 @@ from paceline.env.history import History
 from paceline.env.parents import draw_parents
 from paceline.errors import ConfigError
 from paceline.guard.limits import in_ppm
+from paceline.market.grids import converted, factors
 from paceline.market.portrait import touch_lots
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
@@ -141,7 +142,7 @@ class Pool:
         alone = [] if untaught == "own" else [k for k in range(len(tapes)) if not self.earlier(k)]
         if alone:
             raise ConfigError(
-                f"tapes: {self.tapes[alone[0]].name} has no day before it to learn from; give "
+                f"tapes: {self.tapes[alone[0]].name} has no whole day before it to learn from; give "
                 "earlier days in taught_by, or leave it out"
             )
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
@@ -168,6 +169,7 @@ class Pool:
         self.settings = stage.episodes
         value = [
             lesson.adv_lots
+            * float(tape.instrument.lot)
             * float(np.nanmedian(tape.mid_ticks()) * float(tape.instrument.book_tick))
             for tape, lesson in zip(self.tapes, self.lessons, strict=True)
         ]
@@ -285,10 +287,15 @@ def on_both_sides(episodes: NDArray[np.void]) -> NDArray[np.void]:
 
 
 def usual_touch(tape: Tape, histories: dict[str, History]) -> float:
-    """Median lots at the touch on the whole day before, or on the day itself if there is none."""
+    """Median size at the touch on the whole day before, or on the day itself if there is none, in
+    lots of `tape`."""
     earlier = histories[tape.instrument.symbol].earlier(tape)
-    lots = np.concatenate(touch_lots(earlier[-1] if earlier else tape))
-    return float(np.median(lots[lots > 0])) if np.any(lots > 0) else 1.0
+    teacher = earlier[-1] if earlier else tape
+    lots = np.concatenate(touch_lots(teacher))
+    if not np.any(lots > 0):
+        return 1.0
+    by = factors(teacher.instrument, tape.instrument).lots
+    return float(converted(np.median(lots[lots > 0]), by))
 
 
 def split(

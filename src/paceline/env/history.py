@@ -4,6 +4,10 @@ A schedule may know the days before the one it trades, and nothing else. `Histor
 the only door, and it hands out earlier tapes only. The first day has none: its volume curve is
 uniform, and what else a market needs is measured on the day itself, which is to look ahead. It says
 so in `notes`, and a report repeats them; where decisions are learnt, such a day is left out.
+
+Only whole days teach (`market.whole_days`). Days may have other ticks and lots than the day they
+are used on: each number is converted as it is taken from its day (`market.grids`), so all of a
+lesson is in the ticks and lots of the day it is for.
 """
 
 from __future__ import annotations
@@ -23,9 +27,12 @@ from paceline.engine.recovery import Recovery, fit_recovery
 from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
-from paceline.market.session import midnight_ns
+from paceline.market.grids import converted, factors
+from paceline.market.session import Session
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
+from paceline.market.whole_days import Days, whole_days
+from paceline.orders.instrument import Instrument
 from paceline.schedule.vwap import VolumeCurve, volume_curve
 from paceline.units import NS_PER_S
 
@@ -44,8 +51,12 @@ class Lesson(NamedTuple):
     days: tuple[str, ...]
     """The earlier days it was learnt from; empty if there are none."""
     curve: VolumeCurve
+    """Of the hours of this day's session: on a half day, the part of whole days before its close,
+    so that all of it has traded by then."""
     adv_lots: float
-    """Average daily volume."""
+    """Average volume of a whole day, also where this day is half a one."""
+    session_lots: float
+    """Average volume of whole days in the hours of this day's session."""
     impact: ImpactFit | None
     """None where the days are too few or too quiet to fit; `notes` says why."""
     decay: Estimate | None
@@ -81,21 +92,20 @@ class History:
 
     def earlier(self, tape: Tape) -> list[Tape]:
         """The whole days strictly before `tape`'s."""
-        today = tape.session.day
-        return [
-            other
-            for other in self.tapes
-            if other.session.day < today and not other.manifest.quality.short_session
-        ]
+        return self._days_before(tape).whole
+
+    def _days_before(self, tape: Tape) -> Days:
+        before = [other for other in self.tapes if other.session.day < tape.session.day]
+        return whole_days(before, tape.session)
 
     def before(self, tape: Tape) -> Lesson:
         """What the days strictly before `tape`'s teach."""
-        earlier = self.earlier(tape)
-        notes: list[str] = []
+        earlier, notes = self._days_before(tape)
         if not earlier:
             notes.append(
-                f"{tape.name}: no earlier day was given, so the volume curve is uniform (VWAP is "
-                "TWAP), and ADV, impact and recovery are taken from the day itself"
+                f"{tape.name}: no earlier {'whole ' if notes else ''}day was given, so the volume "
+                "curve is uniform (VWAP is TWAP), and ADV, impact and recovery are taken from the "
+                "day itself"
             )
         curve, silent = _curve(earlier, tape)
         if silent:
@@ -105,7 +115,8 @@ class History:
                 + (", which is uniform" if silent == len(earlier) else "")
             )
         taught = earlier or [tape]
-        bars = _joined_bars(taught)
+        bars = _joined_bars(taught, tape.instrument)
+        adv_lots, session_lots = _usual_lots(taught, tape)
 
         def fitted(what: str, fit: Callable[[], T]) -> T | None:
             try:
@@ -117,7 +128,8 @@ class History:
         return Lesson(
             days=tuple(other.session.day for other in earlier),
             curve=curve,
-            adv_lots=float(np.mean([other.events.volume[-1] for other in taught])),
+            adv_lots=adv_lots,
+            session_lots=session_lots,
             impact=fitted("impact", lambda: fit_impact(bars, BAR_S)),
             decay=fitted("impact decay", lambda: fit_decay(bars, BAR_S, _DECAY_LAGS).half_life_s),
             recovery=fitted("recovery", lambda: fit_recovery(taught)),
@@ -161,8 +173,9 @@ def trades_of(tape: Tape) -> Trades:
     )
 
 
-def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
-    """The market of one tape in bars of `bar_s` seconds, once it had settled."""
+def bars_of(tape: Tape, bar_s: float = BAR_S, grid: Instrument | None = None) -> Bars:
+    """The market of one tape in bars of `bar_s` seconds, once it had settled, in the ticks and lots
+    of `grid` (the tape's own, if left out)."""
     start = settled_ts(tape)
     end = min(tape.session.close_ns, int(tape.events.ts[-1]))
     step = round(bar_s * NS_PER_S)
@@ -173,7 +186,7 @@ def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
 
     at = _prints(tape)
     bar = (tape.events.ts[at] - start) // step
-    inside = (bar >= 0) & (bar < n)
+    inside = (bar >= 0) & (bar < n) & (tape.events.side[at] != 0)  # whose taker is known
     at, bar = at[inside], bar[inside]
     lots = tape.events.qty[at].astype(np.float64)
     # A trade that hit a bid was started by a seller.
@@ -182,19 +195,44 @@ def bars_of(tape: Tape, bar_s: float = BAR_S) -> Bars:
     known = ~np.isnan(premium)
     weight = np.bincount(bar[known], lots[known], minlength=n)
     total = np.bincount(bar[known], lots[known] * premium[known], minlength=n)
+    by = factors(tape.instrument, grid or tape.instrument)
     return Bars(
         day=np.full(n, date.fromisoformat(tape.session.day).toordinal(), np.int64),
-        open_mid=edge_mid[:-1],
-        close_mid=edge_mid[1:],
-        net_lots=np.bincount(bar, bought, minlength=n).astype(np.float64),
-        lots=np.bincount(bar, lots, minlength=n).astype(np.float64),
-        premium=np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0),
+        open_mid=converted(edge_mid[:-1], by.ticks),
+        close_mid=converted(edge_mid[1:], by.ticks),
+        net_lots=converted(np.bincount(bar, bought, minlength=n), by.lots),
+        lots=converted(np.bincount(bar, lots, minlength=n), by.lots),
+        premium=converted(
+            np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0), by.ticks
+        ),
     )
 
 
-def _joined_bars(tapes: Sequence[Tape]) -> Bars:
-    columns = zip(*(bars_of(tape) for tape in tapes), strict=True)
+def _joined_bars(tapes: Sequence[Tape], grid: Instrument) -> Bars:
+    columns = zip(*(bars_of(tape, BAR_S, grid) for tape in tapes), strict=True)
     return Bars(*(np.concatenate(column) for column in columns))
+
+
+def _usual_lots(taught: Sequence[Tape], today: Tape) -> tuple[float, float]:
+    """Average lots of `today` that `taught` days traded in their sessions, and in its hours."""
+    whole: list[float] = []
+    hours: list[float] = []
+    for tape in taught:
+        by = factors(tape.instrument, today.instrument).lots
+        shift = tape.session.midnight_ns - today.session.midnight_ns
+        for found, session, later in ((whole, tape.session, 0), (hours, today.session, shift)):
+            lots = _lots_between(tape, session.open_ns + later, session.close_ns + later)
+            found.append(float(converted(lots, by)))
+    day = float(np.mean(whole))
+    # Days recorded at other hours say nothing of these.
+    return day, float(np.mean([lots for lots in hours if lots > 0] or [day]))
+
+
+def _lots_between(tape: Tape, first_ts: int, last_ts: int) -> int:
+    """Lots traded from `first_ts` to `last_ts`, both included."""
+    done = np.append(0, tape.events.volume)
+    start = np.searchsorted(tape.events.ts, first_ts, side="left")
+    return int(done[tape.index_at(last_ts)] - done[start])
 
 
 def _prints(tape: Tape) -> NDArray[np.int64]:
@@ -210,7 +248,7 @@ def _at(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.flo
 def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
     """The volume curve of `earlier` days in the session of `tape`, and how many of them have no
     volume in it (a recording may hold a part of a day)."""
-    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    midnight = tape.session.midnight_ns
     open_, close = tape.session.open_ns - midnight, tape.session.close_ns - midnight
     bins = max(round((close - open_) / (_CURVE_BIN_S * NS_PER_S)), 1)
     edges = np.linspace(open_, close, bins + 1).astype(np.int64)
@@ -226,12 +264,22 @@ def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
         date.fromisoformat(tape.session.day),
         uniform_without_days=True,
     )
+    if not known and tape.session.breaks:  # even over the hours of trading
+        traded = _trading_by(tape.session, edges)
+        curve = VolumeCurve(edges, traded / traded[-1], ())
     return curve, len(earlier) - len(known)
+
+
+def _trading_by(session: Session, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Nanoseconds of announced trading by each edge (ns since local midnight)."""
+    at = edges_ns + session.midnight_ns
+    spans = [np.clip(at, start, end) - start for start, end in session.phases]
+    return np.sum(spans, axis=0, dtype=np.float64)
 
 
 def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Lots traded inside the session by each edge (ns since local midnight)."""
-    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    midnight = tape.session.midnight_ns
     done = np.searchsorted(tape.events.ts, edges_ns + midnight, side="right") - 1
     volume = _at(tape.events.volume.astype(np.float64), done)
     volume = np.nan_to_num(volume, nan=0.0)

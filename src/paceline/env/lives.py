@@ -40,9 +40,9 @@ from paceline.env.own_markets import SimulatedDay, pit_of
 from paceline.env.seeing import HEARD_RECORD
 from paceline.env.working import Plan, shares_of_window
 from paceline.guard.bounds import band_up_to, costliest_in_band
-from paceline.guard.counting import ROLLING_RECORD, begin_counting
 from paceline.guard.limits import LIMITS_RECORD
 from paceline.guard.participation import PPM, room_lots
+from paceline.guard.rolling import ROLLING_RECORD, begin_counting
 from paceline.guard.snapshot import blank_snapshots
 from paceline.jit import chosen, inlined, kernel
 from paceline.market.book import Book, new_book
@@ -370,7 +370,8 @@ def _set_context(floor: Floor, day: AnyDay, state: State, limits: np.void) -> No
     """What does not change in an episode."""
     context, rules, facts = state.context[0], floor.rules, day.facts[0]
     context["order_step"] = rules.order_step
-    context["adv_lots"], context["touch_lots"] = facts["adv_lots"], facts["touch_lots"]
+    context["adv_lots"], context["session_lots"] = facts["adv_lots"], facts["session_lots"]
+    context["touch_lots"] = facts["touch_lots"]
     context["open_ns"], context["close_ns"] = rules.open_ns, rules.close_ns
     side, arrival2 = state.order[0]["side"], state.order[0]["arrival_twice_mid"]
     costliest = costliest_in_band(limits, side, arrival2) // rules.order_step * rules.order_step
@@ -396,7 +397,7 @@ def _update_context(
     done = _volume_share(day, floor.rules, order["now_ts"])
     until = _volume_share(day, floor.rules, order["end_ts"])
     context["volume_left"] = 1.0 - done
-    context["horizon_lots"] = max(context["adv_lots"] * (until - done), 1.0)
+    context["horizon_lots"] = max(context["session_lots"] * (until - done), 1.0)
     market = window_lots(floor, (heard, episode["window_ns"]))
     others, own = shares_of_window(floor, episode, market)
     order["window_market_lots"], order["window_own_lots"] = others + own, own

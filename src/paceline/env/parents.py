@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from paceline.env.history import Lesson
 from paceline.env.working import PARENT_RECORD
 from paceline.errors import ConfigError
-from paceline.market.session import clock, midnight_ns
+from paceline.market.halts import trades_at
+from paceline.market.session import Session, clock
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
@@ -41,15 +43,17 @@ def draw_parents(
     The size is `qty` (in the instrument's own unit), or `qty_adv` times average daily volume, or
     `qty_volume` times the volume that the curve expects over the horizon; one lot at least.
     An order starts so late that the market had settled when it was decided, `decision_delay_s`
-    before.
+    before, and in continuous trading: after the open, in no break and no halt. Breaks are
+    announced, so no order spans one unless its horizon is longer than what lies between them; then
+    `horizon_s` counts the time of trading only. A halt is not announced, and may come while an
+    order is at work.
     """
     if np.all(np.isnan(tape.mid_ticks())):
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
-    settled = settled_ts(tape)
-    first = settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S)
-    last = min(tape.session.close_ns, int(tape.events.ts[-1])) - horizon
-    if last <= first:
+    settled = max(settled_ts(tape), tape.session.open_ns)
+    hours = _hours_for(tape, settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S), horizon)
+    if hours.last <= hours.first:
         raise ConfigError(
             f"horizon: {horizon_s:g} s does not fit into {tape.name}"
             + (f" after a decision_delay of {decision_delay_s:g} s" if decision_delay_s else "")
@@ -58,9 +62,9 @@ def draw_parents(
             "or leave this tape out"
         )
     rng = np.random.default_rng([seed, _number_of(tape)])
-    start = np.sort(_tradable_starts(tape, rng, count, first, last))
+    start = np.sort(_tradable_starts(tape, rng, count, hours))
     parents = np.zeros(count, PARENT_RECORD)
-    parents["start_ts"], parents["end_ts"] = start, start + horizon
+    parents["start_ts"], parents["end_ts"] = start, _ends(tape.session, start, horizon)
     parents["side"] = np.where((np.arange(count) + rng.integers(2)) % 2, 1, -1)
     parents["lots"] = _sizes(tape, lesson, parents, qty, qty_adv, qty_volume)
     parents["seed"] = rng.integers(0, 2**62, count)
@@ -116,6 +120,13 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
             f"parent.start_ts: {order.start_ts} of order {order.order_id!r} is before {tape.name} "
             f"opens at {clock(tape.session.open_ns, zone)}; start it later"
         )
+    for pause, resume in tape.session.breaks:
+        if pause <= order.start_ts < resume:
+            raise ConfigError(
+                f"parent.start_ts: {order.start_ts} of order {order.order_id!r} lies in the break "
+                f"of {tape.name} from {clock(pause, zone)} to {clock(resume, zone)}; start it at "
+                "another time"
+            )
     if tape.manifest.quality.short_session:
         close = min(close, int(tape.events.ts[-1]))
     if order.end_ts > close:
@@ -142,9 +153,11 @@ def _check_priced(
     """Raises `ConfigError` unless there is an arrival price, and a decision price before it."""
     at = tape.index_at(order.start_ts) - 1
     if at < 0 or np.isnan(mid[at]):
+        stubs = at >= 0 and not np.isnan(tape.ask_ticks()[at] - tape.bid_ticks()[at])
+        shows = "shows stub quotes only" if stubs else "has no two-sided book"
         raise ConfigError(
-            f"parent.start_ts: order {order.order_id!r} starts while {tape.name} has no two-sided "
-            "book, so it has no arrival price; start it at another time"
+            f"parent.start_ts: order {order.order_id!r} starts while {tape.name} {shows}, so it "
+            "has no arrival price; start it at another time"
         )
     first_ts = int(tape.events.ts[np.argmax(~np.isnan(mid))])
     if order.start_ts - round(decision_delay_s * NS_PER_S) < first_ts:
@@ -209,21 +222,62 @@ def _number_of(tape: Tape) -> int:
     return int(tape.manifest.tape_id[:12], 16)
 
 
+class _Hours(NamedTuple):
+    """When orders of a horizon may start."""
+
+    first: int
+    last: int
+    """Before this, so that they end by the close and the last event."""
+    horizon_ns: int
+    spans: bool
+    """Whether an order may have a break in its horizon, because none fits without."""
+
+
+def _hours_for(tape: Tape, first: int, horizon: int) -> _Hours:
+    session, until = tape.session, min(tape.session.close_ns, int(tape.events.ts[-1]))
+    fits = any(min(end, until) - max(start, first) > horizon for start, end in session.phases)
+    if fits or not session.breaks:
+        return _Hours(first, until - horizon, horizon, False)
+    # Counted back from the end, in trading time.
+    left, last = horizon, first
+    for start, end in reversed(session.phases):
+        here = max(min(end, until) - start, 0)
+        if here >= left:
+            last = min(end, until) - left
+            break
+        left -= here
+    return _Hours(first, last, horizon, True)
+
+
+def _ends(session: Session, start: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """When orders that begin at `start` `[n]` have had `horizon` ns of trading."""
+    end = start + horizon
+    for pause, resume in session.breaks:
+        end = np.where((start <= pause) & (end > pause), end + (resume - pause), end)
+    return end
+
+
 def _tradable_starts(
-    tape: Tape, rng: np.random.Generator, count: int, first: int, last: int
+    tape: Tape, rng: np.random.Generator, count: int, hours: _Hours
 ) -> NDArray[np.int64]:
-    events, n_levels = tape.events, len(tape.level_ticks)
+    """`[count]` starts in continuous trading, when the mid is known and the book is not crossed."""
+    events, priced = tape.events, np.isfinite(tape.mid_ticks())
     found = np.empty(0, np.int64)
     for _ in range(_TRIES):
-        start = rng.integers(first, last, 2 * count)
+        start = rng.integers(hours.first, hours.last, 2 * count)
         at = np.searchsorted(events.ts, start, side="right") - 1
         known = np.maximum(at, 0)
-        bid, ask = events.bid[known], events.ask[known]
-        good = (at >= 0) & (bid >= 0) & (ask < n_levels) & (bid < ask)
+        apart = events.bid[known] < events.ask[known]
+        good = (at >= 0) & priced[known] & apart & trades_at(tape, start)
+        if not hours.spans:
+            good &= _ends(tape.session, start, hours.horizon_ns) == start + hours.horizon_ns
         found = np.concatenate([found, start[good]])
         if len(found) >= count:
             return found[:count]
-    raise ConfigError(f"tape: {tape.name} hardly ever has a two-sided book; it cannot be traded")
+    raise ConfigError(
+        f"tape: {tape.name} hardly ever has a two-sided book in continuous trading; it cannot be "
+        "traded"
+    )
 
 
 def _sizes(
@@ -244,13 +298,13 @@ def _sizes(
     if qty_adv is not None:
         lots = np.full(len(parents), qty_adv * lesson.adv_lots)
     else:
-        midnight = midnight_ns(tape.session.day, tape.session.zone)
+        midnight = tape.session.midnight_ns
         start, end = parents["start_ts"] - midnight, parents["end_ts"] - midnight
         if lesson.curve.is_quiet(start, end).any():
             raise ConfigError(
                 f"qty_volume: {qty_volume} of nothing, for on earlier days nothing traded in the "
                 "horizon of an order; give qty or qty_adv, or a longer horizon"
             )
-        expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.adv_lots
+        expected = lesson.curve.weights(start, end, 1)[:, 0] * lesson.session_lots
         lots = float(qty_volume or 0.0) * expected
     return np.asarray(np.maximum(np.rint(lots), 1), dtype=np.int64)

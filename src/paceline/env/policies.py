@@ -22,7 +22,6 @@ from paceline.cost.impact import Impact
 from paceline.env.history import Lesson
 from paceline.env.working import Plan
 from paceline.errors import ConfigError
-from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.schedule import almgren_chriss, pov, twap, vwap
 from paceline.schedule.tactic import Placement, Tactic
@@ -101,7 +100,7 @@ def make_plan(
     lots, start, end = parents["lots"], parents["start_ts"], parents["end_ts"]
     n = policy.n_slices
     if policy.schedule == "vwap":
-        midnight = midnight_ns(tape.session.day, tape.session.zone)
+        midnight = tape.session.midnight_ns
         weights = lesson.curve.weights(start - midnight, end - midnight, n, even_where_quiet=True)
         targets = vwap.target(lots, weights)
     elif policy.schedule == "ac":

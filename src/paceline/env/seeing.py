@@ -23,6 +23,7 @@ FEES_RECORD = np.dtype(
 FACTS_RECORD = np.dtype(
     [
         ("adv_lots", np.float64),
+        ("session_lots", np.float64),
         ("touch_lots", np.float64),
         ("curve_ns", np.int64),  # length of a bin of the volume curve
         ("last_ts", np.int64),  # until then the market is known

@@ -26,7 +26,6 @@ from paceline.env.episode import EPISODE_RECORD, FAR
 from paceline.env.episodes import EpisodeSettings, Stage, usual_touch
 from paceline.env.history import History
 from paceline.errors import ConfigError
-from paceline.market.session import midnight_ns
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
@@ -162,8 +161,8 @@ class SimulatedPool:
     def _expected(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Lots that usually have traded by the edges of the volume curve (ns since the epoch)."""
         curve, session = self.lessons[k].curve, self.tapes[k].session
-        edges = np.asarray(curve.edges_ns) + midnight_ns(session.day, session.zone)
-        return edges, np.asarray(curve.traded) * self.lessons[k].adv_lots
+        edges = np.asarray(curve.edges_ns) + session.midnight_ns
+        return edges, np.asarray(curve.traded) * self.lessons[k].session_lots
 
     def _usual_lots(self, episodes: NDArray[np.void]) -> NDArray[np.float64]:
         """Lots that usually trade in the horizon of each."""

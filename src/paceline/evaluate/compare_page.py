@@ -66,7 +66,9 @@ def comparison_text(found: Comparison) -> Group:
     )
     alarms = [Text(alarm, style="bold red") for alarm in verdict.alarms]
     answer = Text(verdict.headline, style="bold")
-    return Group(answer, *alarms, Text(" ".join(verdict.details)), table, Text(limits_kept(found)))
+    notes = [Text(note) for note in merged(found.notes)]
+    details, limits = Text(" ".join(verdict.details)), Text(limits_kept(found))
+    return Group(answer, *alarms, details, table, limits, *notes)
 
 
 def against_table(found: Comparison, models: Sequence[str]) -> Table:

@@ -11,7 +11,6 @@ from paceline.cost.clustered import Clusters, clustered
 from paceline.evaluate.headings import FILLS, POLICY
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
-from paceline.market.session import midnight_ns
 from paceline.page.cells import Cell, Column, Table, number, percent, plain
 from paceline.page.ink import INK, MUTED, PAPER, Figure, dash, hue, sheet, svg
 from paceline.units import NS_PER_S
@@ -167,12 +166,12 @@ def _by_time(result: BacktestResult) -> list[Bucket]:
     """Four equally long parts of the session, in the venue's clock."""
     start = np.concatenate(
         [
-            place.parents["start_ts"] - midnight_ns(place.tape.session.day, place.tape.session.zone)
+            place.parents["start_ts"] - place.tape.session.midnight_ns
             for place in result.places
         ]
     ) / NS_PER_S  # fmt: skip
     session = result.places[0].tape.session
-    midnight = midnight_ns(session.day, session.zone)
+    midnight = session.midnight_ns
     edges = np.linspace(
         (session.open_ns - midnight) / NS_PER_S, (session.close_ns - midnight) / NS_PER_S, 5
     )

@@ -16,7 +16,7 @@ from paceline.evaluate.per_order import Run, TapeRuns
 from paceline.evaluate.resting import stretches
 from paceline.evaluate.results import BacktestResult
 from paceline.evaluate.verdict import Verdict
-from paceline.market.session import clock, midnight_ns
+from paceline.market.session import clock
 from paceline.market.tape import Tape
 from paceline.page.cells import duration, listed, plain, plural, quantity, signed
 from paceline.page.ink import (
@@ -301,7 +301,7 @@ def _round_times(start: int, end: int, tape: Tape) -> NDArray[np.int64]:
     span = (end - start) / NS_PER_S
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
     step = next((s for s in steps if span / s <= 7), steps[-1]) * NS_PER_S
-    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    midnight = tape.session.midnight_ns
     first = midnight + -(-(start - midnight) // step) * step
     return np.arange(first, end + 1, step, dtype=np.int64)
 

@@ -22,7 +22,7 @@ from paceline.errors import ConfigError, InputError
 from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
-from paceline.market.session import midnight_ns
+from paceline.market.grids import check_one_grid
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 
@@ -64,6 +64,8 @@ def prepare(
         twice = next((tape.name for tape in given if ids.count(tape.manifest.tape_id) > 1), None)
         if twice is not None:
             raise ConfigError(f"{kind}: {twice} is given twice; give each tape once")
+    if settings.risk_aversion is not None:
+        check_one_grid(trade, "risk_aversion")
     for tape in trade:
         if tape.instrument.symbol not in histories:
             raise ConfigError(f"trade: {tape.name} is not among the tapes; give it there too")
@@ -141,7 +143,7 @@ def _drawn(
         lesson=lesson,
         parents=parents,
         order_ids=[f"{tape.name}/{k}" for k in range(1, count + 1)],
-        plans=plans_of(policies, tape, lesson, parents, settings),
+        plans=plans_of(policies, tape, lesson, parents, settings, venues[0]),
         venues=venues,
         notes=_quiet_notes(policies, tape, lesson, parents),
     )
@@ -179,7 +181,7 @@ def _with_given(
                 lesson=lesson,
                 parents=parents,
                 order_ids=[order.order_id for order in here],
-                plans=plans_of(policies, tape, lesson, parents, settings),
+                plans=plans_of(policies, tape, lesson, parents, settings, venues[0]),
                 venues=venues,
                 notes=[
                     *(note for order in here if (note := _arrival_note(tape, order))),
@@ -258,21 +260,26 @@ def plans_of(
     lesson: Lesson,
     parents: NDArray[np.void],
     settings: BacktestSettings,
+    venue: Venue,
 ) -> list[Plan]:
-    """How each policy works these orders."""
+    """How each policy works these orders. Raises `ConfigError` where messages take longer than a
+    slice."""
     urgency = Urgency(settings.half_life_s, settings.risk_aversion)
     sweeps = settings.finish == "sweep"
-    return [
+    plans = [
         make_plan(policy, tape, lesson, parents, urgency, settings.pov_rate, sweeps)
         for policy in policies
     ]
+    for policy, plan in zip(policies, plans, strict=True):
+        venue.check_in_time(int(np.diff(plan.bounds).min()), f"a slice of {policy.name}")
+    return plans
 
 
 def _quiet_notes(
     policies: Sequence[Policy], tape: Tape, lesson: Lesson, parents: NDArray[np.void]
 ) -> list[str]:
     """That VWAP had no volume to follow in some intervals."""
-    midnight = midnight_ns(tape.session.day, tape.session.zone)
+    midnight = tape.session.midnight_ns
     quiet = lesson.curve.is_quiet(parents["start_ts"] - midnight, parents["end_ts"] - midnight)
     if not quiet.any() or all(policy.schedule != "vwap" for policy in policies):
         return []

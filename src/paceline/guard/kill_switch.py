@@ -1,113 +1,75 @@
 """The kill switch: stops what is in its scope, and stays thrown until two people release it.
 
-It lives in a small JSON file, replaced as a whole, that several processes may read and write. A
-file that is missing or unreadable halts everything. Every question looks whether the file changed.
+It lives in a small file, replaced as a whole, that several processes may read and write. Every
+question looks whether the file changed. What cannot be relied on stops everything:
+
+* a file that is missing or cannot be read is a halt;
+* a file that was changed after it was written is a `CANCEL_ALL`, for nobody knows what was thrown;
+* a file that lacks what this process has seen in it is a halt, until it is restored.
+
+What this process knew before stays thrown besides.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
 
-import msgspec
-from msgspec import Meta
+from paceline.errors import BusyError, InputError
+from paceline.files.alone import alone
+from paceline.files.sealing import read_plain
+from paceline.files.writing import write_file
+from paceline.guard.people import People, Right, Signed
+from paceline.guard.switches import (
+    Entry,
+    History,
+    Mode,
+    Released,
+    Scope,
+    Thrown,
+    entry_of,
+    same,
+)  # fmt: skip
+from paceline.orders.identity import canonical, key
 
-from paceline.errors import InputError
-from paceline.guard import snapshot
+PATIENCE_S = 10.0
+"""How long a throw waits for another process that writes to the file."""
 
-
-class Mode(IntEnum):
-    """What a thrown switch does; the larger is the stricter."""
-
-    RUNNING = snapshot.RUNNING
-    REDUCE_ONLY = snapshot.REDUCE_ONLY
-    """Only orders that reduce the position may go, and cancels."""
-    HALT = snapshot.HALT
-    """No order may go; cancels may."""
-    CANCEL_ALL = snapshot.CANCEL_ALL
-    """No order may go, and what works is to be cancelled."""
-
-
-class Scope(StrEnum):
-    """What a switch stops."""
-
-    ORDER = "order"
-    """One parent order."""
-    SYMBOL = "symbol"
-    POLICY = "policy"
-    DESK = "desk"
-    ALL = "all"
-    """Everything; its name is empty."""
-
-
-T = TypeVar("T")
-Words = Annotated[str, Meta(min_length=1, pattern=r"\S")]
-
-
-class Thrown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A switch, and who threw it."""
-
-    scope: Scope
-    name: str
-    mode: Mode
-    who: Words
-    why: Words
-    ts: int
-    """ns since the epoch."""
-
-
-class Released(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was released, by whom, and who had thrown it."""
-
-    scope: Scope
-    name: str
-    who: Words
-    confirmed_by: Words
-    why: Words
-    ts: int
-    thrown: tuple[Thrown, ...] = ()
-    """All that held there until then."""
-
-
-class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the file holds."""
-
-    version: Annotated[int, Meta(ge=1, le=1)] = 1
-    thrown: tuple[Thrown, ...]
-    released: tuple[Released, ...]
-
-
-_NONE = Switches(thrown=(), released=())
+__all__ = ["KillSwitch", "Mode", "Released", "Scope", "Thrown"]
 
 
 class KillSwitch:
     """The switches in one file. Safe to share between threads."""
 
-    def __init__(self, path: str | Path) -> None:
-        """The switches in `path`, which `create` made; if it is not there, everything halts."""
+    def __init__(self, path: str | Path, people: People | None = None) -> None:
+        """The switches in `path`, which `create` made; if it is not there, everything halts.
+
+        `people`: who may release and confirm. Without them nothing can be released.
+        """
         self._path = Path(path)
+        self._people = people
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
-        self._switches = _NONE
-        self._trouble = "nobody has looked yet"
+        self._history = History()
+        self._trouble, self._trouble_mode = "has not been read yet", Mode.HALT
         self._unwritten: tuple[Thrown, ...] = ()
+        self._strictest: dict[tuple[Scope, str], Mode] = {}
 
     @classmethod
-    def create(cls, path: str | Path) -> KillSwitch:
+    def create(cls, path: str | Path, people: People | None = None) -> KillSwitch:
         """A new file with nothing thrown. `InputError` when there is one, which may be thrown, or
         none can be written."""
-        switch = cls(path)
+        switch = cls(path, people)
         try:
             with switch._alone():
                 if switch._path.exists():
                     raise InputError(f"{path}: is there already; open it, or remove it on purpose")
-                switch._write(_NONE)
+                write_file(switch._path, History().to_bytes())
         except OSError as error:
             raise InputError(
                 f"{path}: {error.strerror}; give a file in a folder that can be written to"
@@ -115,139 +77,202 @@ class KillSwitch:
         return switch
 
     def mode(self, *, order: str, symbol: str, policy: str, desk: str) -> Mode:
-        """The strictest mode that holds for a parent order."""
-        named = {
-            Scope.ORDER: order,
-            Scope.SYMBOL: symbol,
-            Scope.POLICY: policy,
-            Scope.DESK: desk,
-            Scope.ALL: "",
-        }
-        holding = [switch.mode for switch in self.thrown() if named[switch.scope] == switch.name]
-        return max(holding, default=Mode.RUNNING)
+        """The strictest mode that holds for a parent order, whichever way its names are written.
+        Raises `InputError` for what can name nothing."""
+        return self.mode_of(
+            *(
+                key(canonical(name, f"kill.{scope}", InputError))
+                for scope, name in (
+                    ("order", order), ("symbol", symbol), ("policy", policy), ("desk", desk),
+                )
+            )
+        )  # fmt: skip
+
+    def mode_of(self, order: str, symbol: str, policy: str, desk: str) -> Mode:
+        """`mode` of names that are keys (`orders.identity.key`) already."""
+        with self._lock:
+            self._look()
+            held = self._strictest
+            if not held:
+                return Mode.RUNNING
+            return max(
+                held.get((Scope.ALL, ""), Mode.RUNNING),
+                held.get((Scope.ORDER, order), Mode.RUNNING),
+                held.get((Scope.SYMBOL, symbol), Mode.RUNNING),
+                held.get((Scope.POLICY, policy), Mode.RUNNING),
+                held.get((Scope.DESK, desk), Mode.RUNNING),
+            )
 
     def thrown(self) -> tuple[Thrown, ...]:
-        """All that is thrown now; a file that cannot be read is a halt of everything."""
+        """All that is thrown now, and what stops everything because of the file."""
         with self._lock:
             self._look()
             return self._holding()
 
-    def throw(self, scope: Scope, name: str, mode: Mode, *, who: str, why: str, ts: int) -> None:
-        """Stop what is in scope. Holds in this process at once, even when the file cannot be
-        written, which is an `InputError` then."""
-        new = _checked(Thrown, scope=scope, name=name, mode=mode, who=who, why=why, ts=ts)
+    def history(self) -> tuple[Entry, ...]:
+        """All that was ever thrown and released, as last read from the file."""
+        with self._lock:
+            self._look()
+            return self._history.entries
+
+    def throw(
+        self, scope: Scope, name: str, mode: Mode, *, who: str | Signed, why: str, ts: int
+    ) -> None:
+        """Stop what is in scope. Anybody can; `who` that is not signed by a known person is
+        recorded as unknown. Holds in this process at once, even when the file cannot be written,
+        which is an `InputError` then, and is written with the next throw."""
+        given, known = (who.name, self._knows(who)) if isinstance(who, Signed) else (who, False)
+        new = entry_of(
+            Thrown, scope=scope, name=name, mode=mode, who=given, known=known, why=why, ts=ts
+        )
         if mode == Mode.RUNNING:
             raise InputError("kill.mode: running stops nothing; use release")
         with self._lock:
             self._unwritten = (*self._unwritten, new)
-            try:
-                with self._alone():
-                    self._look()
-                    held = self._holding()
-                    self._write(msgspec.structs.replace(self._switches, thrown=held))
-            except OSError as error:
-                raise InputError(
-                    f"{self._path}: {error.strerror}; it is thrown in this process only, make the "
-                    "file writable and throw it again"
-                ) from None
-            self._unwritten = ()
+            self._index()
+        try:
+            with self._alone(), self._lock:
+                self._look()
+                self._write(self._started())
+        except OSError as error:
+            raise InputError(
+                f"{self._path}: {error.strerror}; it is thrown in this process only, make the "
+                "file writable and throw it again"
+            ) from None
 
     def release(
-        self, scope: Scope, name: str, *, who: str, confirmed_by: str, why: str, ts: int
+        self, scope: Scope, name: str, *, who: Signed, confirmed_by: Signed, why: str, ts: int
     ) -> None:
-        """Let what is in scope run again: two people and a reason. `InputError` otherwise, and
-        when nothing of the kind is thrown, or the file cannot be read or written."""
-        new = _checked(
-            Released, scope=scope, name=name, who=who, confirmed_by=confirmed_by, why=why, ts=ts
-        )
-        if who.strip().casefold() == confirmed_by.strip().casefold():
-            raise InputError(f"kill.confirmed_by: {who!r} released it; have another one confirm")
-        with self._lock:
-            try:
-                with self._alone():
-                    self._look()
-                    if self._trouble:
-                        raise InputError(f"{self._path}: {self._trouble}; restore the file first")
-                    held = self._holding()
-                    kept = tuple(s for s in held if (s.scope, s.name) != (scope, name))
-                    if kept == held:
-                        raise InputError(f"kill.name: nothing is thrown for {scope} {name!r}")
-                    ended = tuple(s for s in held if s not in kept)
-                    new = msgspec.structs.replace(new, thrown=ended)
-                    done = (*self._switches.released, new)
-                    self._write(msgspec.structs.replace(_NONE, thrown=kept, released=done))
-            except OSError as error:
-                raise InputError(f"{self._path}: {error.strerror}; nothing is released") from None
-            self._unwritten = ()
+        """Let what is in scope run again: two known people and a reason. `InputError` otherwise,
+        and when nothing of the kind is thrown, or the file cannot be read or written."""
+        released_by = self.sure(who, Right.RELEASE, "kill.who")
+        confirmed = self.sure(confirmed_by, Right.CONFIRM, "kill.confirmed_by")
+        if key(released_by) == key(confirmed):
+            raise InputError(
+                f"kill.confirmed_by: {released_by!a} released it; have another confirm"
+            )
+        given = {"scope": scope, "name": name, "who": released_by, "confirmed_by": confirmed}
+        entry_of(Released, **given, why=why, ts=ts, thrown=(0,))
+        try:
+            with self._alone(), self._lock:
+                self._look()
+                if self._trouble:
+                    raise InputError(f"{self._trouble}; restore the file first")
+                history = self._started()
+                ended = {
+                    at: thrown
+                    for at, thrown in history.holding().items()
+                    if same(thrown, scope, canonical(name, "kill.name", InputError) if name else "")
+                }
+                if not ended:
+                    raise InputError(f"kill.name: nothing is thrown for {scope} {name!a}")
+                last = max(thrown.ts for thrown in ended.values())
+                if ts < last:
+                    raise InputError(
+                        f"kill.ts: {ts} is before {last}, when it was thrown; give the time of the "
+                        "release"
+                    )
+                new = entry_of(Released, **given, why=why, ts=ts, thrown=tuple(ended))
+                self._write(history.then(new))
+        except OSError as error:
+            raise InputError(f"{self._path}: {error.strerror}; nothing is released") from None
+
+    def sure(self, signed: Signed, right: Right, field: str) -> str:
+        """The name of a known person who may do this, as `People.sure`."""
+        if self._people is None:
+            raise InputError(
+                f"{field}: nobody is known; open the kill switch with people=People.load(path)"
+            )
+        return self._people.sure(signed, right, field)
+
+    def _knows(self, signed: Signed) -> bool:
+        try:
+            return bool(self.sure(signed, Right.THROW, "kill.who"))
+        except InputError:
+            return False
 
     def _holding(self) -> tuple[Thrown, ...]:
         """What is thrown by file, by trouble with it, and by us."""
-        held = (*self._switches.thrown, *self._unwritten)
-        if not self._trouble:
-            return held
-        halt = Thrown(
-            scope=Scope.ALL, name="", mode=Mode.HALT, who="kill switch", why=self._trouble, ts=0
-        )
-        return (*held, halt)
+        held = (*self._history.holding().values(), *self._unwritten)
+        return (*held, self._stop()) if self._trouble else held
+
+    def _stop(self) -> Thrown:
+        return Thrown(
+            scope=Scope.ALL, name="", mode=self._trouble_mode, who="kill switch",
+            why=self._trouble, ts=0,
+        )  # fmt: skip
+
+    def _index(self) -> None:
+        """The strictest mode of each scope and name."""
+        self._strictest = {}
+        for thrown in self._holding():
+            at = thrown.scope, key(thrown.name)
+            self._strictest[at] = max(self._strictest.get(at, Mode.RUNNING), thrown.mode)
 
     def _look(self) -> None:
         """Read the file if it changed. What was known before trouble stays thrown."""
         try:
-            stat = os.stat(self._path)
-            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            if stamp != self._stamp:
-                self._stamp = None
-                self._switches = msgspec.json.decode(self._path.read_bytes(), type=Switches)
-                self._stamp, self._trouble = stamp, ""
+            found = os.stat(self._path)
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp == self._stamp:
+                return
+            history = History.from_bytes(read_plain(self._path), self._path.name)
         except OSError as error:
-            self._stamp, self._trouble = None, f"cannot be read: {error.strerror}"
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._stamp, self._trouble = None, f"cannot be understood: {error}"
+            self._stop_for(f"{self._path.name}: cannot be read: {error.strerror}", Mode.HALT)
+        except InputError as error:
+            self._stop_for(str(error), Mode.CANCEL_ALL)
+        except ValueError as error:  # no plain file, or too large
+            self._stop_for(f"{self._path.name}: {error}", Mode.CANCEL_ALL)
+        else:
+            if not history.goes_on_from(self._history):
+                seen, now = len(self._history.entries), len(history.entries)
+                self._stop_for(
+                    f"{self._path.name}: lacks what was seen in it ({seen} entries before, {now} "
+                    "now)",
+                    Mode.HALT,
+                )
+                return
+            self._history, self._stamp, self._trouble = history, stamp, ""
+            self._index()
 
-    def _write(self, switches: Switches) -> None:
-        """Replace the file as a whole, and see it on disk."""
-        new = self._path.with_name(self._path.name + ".new")
-        with open(new, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(switches)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self._look()
+    def _stop_for(self, trouble: str, mode: Mode) -> None:
+        self._stamp = None
+        if (trouble, mode) != (self._trouble, self._trouble_mode) or not self._strictest:
+            self._trouble, self._trouble_mode = trouble, mode
+            self._index()
+
+    def _started(self) -> History:
+        """What is to be written: what was known, what stops everything, and what is not written."""
+        stop = (self._stop(),) if self._trouble else ()
+        return self._history.then(*stop, *self._unwritten)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While it lasts, no other process writes."""
-        with open(self._path.with_name(self._path.name + ".lock"), "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """While it lasts, no other process writes. Raises `OSError` when it cannot be had: the rest
+        of a throw must not wait for a process that hangs."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                lock = alone(self._path)
+                lock.__enter__()
+                break
+            except BusyError:
+                if time.monotonic() > until:
+                    raise OSError(errno.EBUSY, "Another process does not let go of it") from None
+                time.sleep(0.002)
+            except InputError:
+                raise OSError(errno.ENOENT, "It cannot be written to") from None
+        try:
             yield
+        finally:
+            lock.__exit__(None, None, None)
 
-
-def _checked(kind: type[T], **given: object) -> T:
-    """One entry, checked as the file would be."""
-    try:
-        found = msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        # It ends with the field: "... - at `$.scope`".
-        what, _, field = str(error).rstrip("`").rpartition(" - at `$.")
-        remedy = _REMEDIES.get(field, "say who and why")
-        raise InputError(f"kill.{field}: {given.get(field)!r} ({what}); {remedy}") from None
-    if (given["scope"] == Scope.ALL) != (given["name"] == ""):
-        raise InputError(
-            f"kill.name: {given['name']!r} does not fit scope {given['scope']}; name what is to "
-            "stop, and leave it empty for all"
-        )
-    return found
-
-
-_REMEDIES = {
-    "scope": f"give one of {', '.join(Scope)}",
-    "mode": f"give one of {', '.join(mode.name for mode in Mode if mode != Mode.RUNNING)}",
-    "name": "give its text",
-    "ts": "give whole ns since the epoch",
-}
-"""Of fields that say neither who nor why."""
+    def _write(self, history: History) -> None:
+        """Replace the file, after what was found damaged was put aside."""
+        if self._trouble and self._path.is_file():
+            aside = self._path.with_name(self._path.name + ".damaged")
+            if not aside.exists():
+                write_file(aside, self._path.read_bytes())
+        write_file(self._path, history.to_bytes())
+        self._unwritten, self._history = (), history
+        self._look()

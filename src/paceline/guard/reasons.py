@@ -43,6 +43,8 @@ MIN_RESTING = 1 << 32
 DUPLICATE = 1 << 33
 SELF_MATCH = 1 << 34
 REPEATED = 1 << 35
+UNRECORDED = 1 << 36
+"""Of the gate alone; no kernel judges it."""
 
 
 class Reason(NamedTuple):
@@ -110,6 +112,11 @@ REASONS: tuple[Reason, ...] = (
         "repeated",
         "The policy has executed as often as it may without a person, or could.",
         "cancel what works, or have a person let it go on",
+    ),
+    Reason(
+        "unrecorded",
+        "The gate's journal cannot be relied on.",
+        "mend the journal and start the gate anew",
     ),
 )  # fmt: skip
 """Reason of each bit, by its number."""

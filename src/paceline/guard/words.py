@@ -58,6 +58,7 @@ SHOWN: Mapping[str, str] = {
     "self_match": "ticks {ticks}, own_bid_ticks {own_bid_ticks}, own_ask_ticks {own_ask_ticks}",
     "repeated": "executions {executions} before it, may_repeat {may_repeat}, "
     "limit {max_executions} in {execution_window_ns} ns",
+    "unrecorded": "kind {kind}",
 }
 """What is shown with each reason, in the names of the records; `next_` is with the order sent."""
 

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from paceline.errors import IngestError, PacelineError, TapeError
+from paceline.files.alone import alone
 
 if TYPE_CHECKING:
-    from paceline.ingest.day import Recording
+    from paceline.ingest.day import RawDay, Recording
     from paceline.ingest.mapping import ColumnMapping
     from paceline.ingest.quality import Limits
     from paceline.ingest.sources import RawFile
-    from paceline.market.tape import Source, Tape
+    from paceline.market.tape import Manifest, Source, Tape
 
 __all__ = ["FORMATS", "Failure", "Ingested", "ingest", "load"]
 
@@ -47,6 +50,8 @@ class Ingested(list[Path]):
         super().__init__()
         self.made: list[Path] = []
         self.kept: list[Path] = []
+        self.manifests: list[Manifest] = []
+        """Of the tapes in `made`, in their order."""
         self.failed: list[Failure] = []
         self.ignored: list[str] = []
 
@@ -65,7 +70,8 @@ def ingest(
     """Make a tape `SYMBOL-YYYY-MM-DD.tape` in folder `out` for every day found at `path`.
 
     `path` is a file, a zip or a folder of them. `options` are the fields of
-    `ingest.options.Options` (symbol, day, zone, session, book_tick, order_tick, lot, venue).
+    `ingest.options.Options` (symbol, day, zone, session, book_tick, order_tick, lot, round_sizes,
+    venue, currency).
     A tape that was made from the same bytes with the same options is left as it is, unless `force`.
 
     One bad day does not stop the others: it is in `failed` of the result. Raises `IngestError` if
@@ -75,6 +81,7 @@ def ingest(
     from paceline.ingest.day import to_tape
     from paceline.ingest.quality import Limits
     from paceline.ingest.sources import fingerprint
+    from paceline.orders.identity import file_form
 
     found, ignored, digest = _find(Path(path), format, mapping, options)
     result = Ingested()
@@ -83,16 +90,19 @@ def ingest(
         if progress:
             progress(done, len(found), f"{recording.symbol} {recording.day}")
         made_by = f"{recording.made_by} {digest}".rstrip()
-        folder = Path(out) / f"{_file_name(recording.symbol)}-{recording.day}.tape"
         try:
+            folder = Path(out) / f"{file_form(recording.symbol)}-{recording.day}.tape"
             _refuse_second(folder, result)
             paths = dict.fromkeys(file.path for file in recording.files)
             sources = [fingerprint(source) for source in paths]
-            if not force and _is_current(folder, sources, made_by):
-                result.kept.append(folder)
-            else:
-                tape = to_tape(recording.read(), limits or Limits(), sources, made_by)
-                result.made.append(tape.save(folder))
+            with alone(folder):  # refused now, and not when the work is done
+                if not force and _is_current(folder, sources, made_by):
+                    result.kept.append(folder)
+                else:
+                    day = _in_currency(recording.read(), options.get("currency"))
+                    tape = to_tape(day, limits or Limits(), sources, made_by)
+                    result.made.append(tape.save(folder))
+                    result.manifests.append(tape.manifest)
             result.append(folder)
         except PacelineError as error:
             result.failed.append(Failure(recording.files[0].name, error))
@@ -131,7 +141,8 @@ def load(
     recording = found[0]
     sources = [fingerprint(source) for source in dict.fromkeys(f.path for f in recording.files)]
     made_by = f"{recording.made_by} {digest}".rstrip()
-    return to_tape(recording.read(), limits or Limits(), sources, made_by)
+    day = _in_currency(recording.read(), options.get("currency"))
+    return to_tape(day, limits or Limits(), sources, made_by)
 
 
 def _find(
@@ -159,7 +170,9 @@ def _find(
     claimed: dict[str, list[RawFile]] = {}
     ignored = []
     for file in walk(path):
-        claim = _claim(file) if format == "auto" else _agrees(file, format)
+        claim = None
+        if file.path.is_file():  # a pipe or a device would be waited for
+            claim = _claim(file) if format == "auto" else _agrees(file, format)
         if claim:
             claimed.setdefault(claim, []).append(file)
         else:
@@ -215,9 +228,11 @@ def _recordings(format: str, files: list[RawFile], options: Any, mapping: Any) -
     return columns.recordings(files, options, mapping)
 
 
-def _file_name(symbol: str) -> str:
-    """The symbol as a part of a file name."""
-    return "".join(c if c.isalnum() or c in "._" else "_" for c in symbol)
+def _in_currency(day: RawDay, currency: str | None) -> RawDay:
+    """A day whose prices are in `currency`, whatever the format takes them for."""
+    if currency is None:
+        return day
+    return day._replace(instrument=msgspec.structs.replace(day.instrument, currency=currency))
 
 
 def _refuse_second(folder: Path, result: Ingested) -> None:

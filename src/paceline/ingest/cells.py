@@ -1,212 +1,202 @@
-"""The columns of a CSV or Parquet file as numbers, exactly, and marked where there is none."""
+"""Columns of a table as numbers, exactly, and marked where there is none.
+
+Numbers written as text are read as they stand, up to 18 decimals. Floats hold no decimals: 101.37
+in single precision is 101.37000274658203. They are read as the decimals that were meant, and what
+was done is told (`Numbers.note`).
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import IngestError
-from paceline.ingest.day import UNKNOWN_TS
+from paceline.ingest.grid import common_step
 from paceline.ingest.numbers import read_table
-from paceline.ingest.sources import RawFile, read
-from paceline.market.session import at_wall_clocks, day_of
-from paceline.units import NS_PER_S
 
-DECIMALS = 9
-"""Prices and sizes are read in units of 10^-9 of their column's unit."""
+_DIGITS = 18
+"""Digits of an int64 that may be anything."""
 
-_SHOWN = 12
-"""Columns that an error message shows."""
+_SURE_DIGITS = 15
+"""Significant digits that a double keeps of any decimal."""
 
-_DIGITS = {"ns": 0, "us": 3, "ms": 6, "s": 9}
-_YEAR_NS = 365 * 86_400 * NS_PER_S
-_OUR_DAYS_NS = (20 * _YEAR_NS, 130 * _YEAR_NS)  # 1990 to 2099
+_CLEARLY = 1000
+"""How many times coarser than a float's last digit a grid has to be, not to be chance."""
 
-
-class Layout(Protocol):
-    """Which columns of a table are read, and what separates them."""
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Field of the mapping -> column."""
-
-    @property
-    def delimiter(self) -> str:
-        """Of a CSV."""
-
-
-class Clock(Protocol):
-    """How a table writes times; see `ingest.mapping.ColumnMapping`."""
-
-    @property
-    def time_unit(self) -> str:
-        """ns, us, ms, s or iso."""
-
-    @property
-    def time_since(self) -> str:
-        """epoch or midnight."""
-
-    @property
-    def zone(self) -> str:
-        """Of times that name none."""
-
-
-def read_columns(file: RawFile, mapping: Layout) -> Any:
-    """The mapped columns as a pyarrow table; a CSV's as text, so that nothing is rounded."""
-    import pyarrow as pa
-
-    columns = list(dict.fromkeys(mapping.columns.values()))
-    data = read(file)
-    try:
-        if data[:4] == b"PAR1":
-            import pyarrow.parquet as pq
-
-            table = pq.read_table(pa.BufferReader(data))
-        else:
-            import pyarrow.csv as pc
-
-            header = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-            names = [
-                name.strip().strip('"') for name in header.rstrip("\r").split(mapping.delimiter)
-            ]
-            table = pc.read_csv(
-                pa.BufferReader(data),
-                parse_options=pc.ParseOptions(
-                    delimiter=mapping.delimiter,
-                    invalid_row_handler=lambda row: "error",
-                ),
-                convert_options=pc.ConvertOptions(
-                    column_types={name: pa.string() for name in {*names, *columns}},
-                    strings_can_be_null=False,
-                ),
-            )
-    except (pa.ArrowException, ValueError, OSError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise IngestError(f"file: {file.name} is no readable CSV or Parquet ({line})") from None
-    for field, column in mapping.columns.items():
-        if column not in table.column_names:
-            raise IngestError(
-                f"mapping.{field}: {file.name} has no column {column!r}; "
-                f"{_there_is(table.column_names)}"
-            )
-    return table.select(columns)
-
-
-def _there_is(names: list[str]) -> str:
-    """The columns of a table, for a message."""
-    more = ", …" if len(names) > _SHOWN else ""
-    told = f"it has {', '.join(names[:_SHOWN])}{more}"
-    if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
-        told += f"; is mapping.delimiter {marks[0]!r}?"
-    return told
+_SINGLE = "single-precision floats, read as the shortest decimals that give them"
+_DOUBLE = "floats with rounding noise, read to 15 digits"
 
 
 class Numbers(NamedTuple):
-    """A column in units of 10^-9; `bad` where there was no number."""
+    """A column of numbers. `n` rows."""
 
-    value: NDArray[np.int64]
-    bad: NDArray[np.bool_]
+    value: NDArray[np.int64]  # [n] in units of 10^-decimals; 0 where bad
+    bad: NDArray[np.bool_]  # [n] there is no number, or none that can be held
+    too_fine: NDArray[np.bool_]  # [n] of those: it has more decimals than can be held
+    decimals: int
+    note: str = ""
+    """How floats were read; empty if the numbers were taken as they stand."""
+
+    @property
+    def unit(self) -> Decimal:
+        """What 1 of `value` is worth, in the column's unit."""
+        return Decimal(1).scaleb(-self.decimals)
 
 
 def texts(column: Any) -> list[str]:
     """A column as text; nulls are empty."""
     import pyarrow as pa
+
+    if pa.types.is_floating(column.type):
+        return [_positional(value) for value in column.to_pylist()]
+    told: list[str] = _as_text(column).to_pylist()
+    return told
+
+
+def _as_text(column: Any) -> Any:
+    """A column that holds no floats as a chunked array of text."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return [str(value) for value in pc.fill_null(column.cast(pa.string()), "").to_pylist()]
+        if pa.types.is_decimal(column.type):
+            raise pa.ArrowInvalid  # it would write small numbers with an exponent
+        return pc.fill_null(column.cast(pa.string()), "")
     except pa.ArrowException:
-        return ["" if value is None else str(value) for value in column.to_pylist()]
+        told = ["" if value is None else _told(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(told, pa.string())])
 
 
-def _scaled(numbers: list[str], decimals: int) -> Numbers:
-    """Decimal texts in units of 10^-decimals. A comma or newline inside one makes it bad."""
-    lines = [
-        t if t and "," not in t and "\n" not in t else "x" for t in (s.strip() for s in numbers)
-    ]
-    table = read_table("\n".join(lines).encode(), (decimals,))
-    return Numbers(table.columns[0], ~table.ok)
+def _told(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def decimals_of(column: Any) -> Numbers:
-    """Numbers of any column type, exact to nine decimals."""
-    import pyarrow as pa
-
-    if pa.types.is_floating(column.type):
-        plain = ["" if v is None or v != v else f"{v:.9f}" for v in column.to_pylist()]
-        return _scaled(plain, DECIMALS)
-    return _scaled(texts(column), DECIMALS)
+def scaled(column: Any, decimals: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Numbers in units of 10^-decimals, rounded, and which rows hold none `[n]`."""
+    table = read_table("\n".join(_plain(texts(column))).encode(), (decimals,))
+    return table.columns[0], ~table.ok
 
 
 def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Order ids, and whether each is a whole number of 64 bits."""
-    numbers = _scaled(texts(column), 0)
-    return numbers.value, ~numbers.bad
+    """Order ids, and whether each is a whole number of 64 bits.
 
-
-def times_of(column: Any, day: str | None, mapping: Clock, name: str) -> NDArray[np.int64]:
-    """Times in ns since the epoch; UNKNOWN_TS where there is none.
-
-    Raises `IngestError` if none of them, in file `name`, is a time in the mapping's unit.
+    Doubles hold only those up to 2^53: beyond it several numbers are one.
     """
     import pyarrow as pa
 
-    if mapping.time_unit == "iso" or pa.types.is_timestamp(column.type):
-        ts = _iso_times(column, mapping.zone)
-    elif mapping.time_since == "midnight":
-        if day is None:
-            raise IngestError("day: times count from midnight; give the day, YYYY-MM-DD")
-        since = _scaled(texts(column), _DIGITS[mapping.time_unit])
-        ts = np.where(since.bad, UNKNOWN_TS, at_wall_clocks(since.value, day, mapping.zone))
-    else:
-        since = _scaled(texts(column), _DIGITS[mapping.time_unit])
-        _refuse_coarser(since.value[~since.bad], mapping.time_unit, name)
-        ts = np.where(since.bad, UNKNOWN_TS, since.value)
-    if (ts == UNKNOWN_TS).all():
-        raise IngestError(
-            f"mapping.time_unit: no row of {name} has a time in {mapping.time_unit} "
-            f"(the first is {texts(column[:1])[0]!r}); use one of {', '.join((*_DIGITS, 'iso'))}"
-        )
-    return ts
+    value, bad = scaled(column, 0)
+    if pa.types.is_floating(column.type):
+        bad |= np.abs(value) > 2**53
+    return value, ~bad
 
 
-def _refuse_coarser(ts: NDArray[np.int64], unit: str, name: str) -> None:
-    """Refuse times of 1970 that would be of our days in a coarser unit."""
-    first = int(ts[0]) if len(ts) else 0
-    for coarser in list(_DIGITS)[list(_DIGITS).index(unit) + 1 :]:
-        meant = first * 10 ** (_DIGITS[coarser] - _DIGITS[unit])
-        if first < _YEAR_NS and _OUR_DAYS_NS[0] < meant < _OUR_DAYS_NS[1]:
-            raise IngestError(
-                f"mapping.time_unit: in {unit}, the times of {name} begin on "
-                f"{day_of(first, 'UTC')}; write {coarser}, for {day_of(meant, 'UTC')}"
-            )
+def numbers_of(column: Any) -> Numbers:
+    """Numbers of any column type with all decimals; floats as the decimals that were meant."""
+    words, at = _distinct(column)
+    note = ""
+    if floats := _floats(words, column):
+        words, note = floats
+    lines = _plain(words)
+    sizes = [_size(line) for line in lines]
+    decimals = _decimals(np.array(sizes, np.int64).reshape(-1, 2), np.bincount(at))
+    table = read_table("\n".join(lines).encode(), (decimals,))
+    fine = np.array([size[1] > decimals for size in sizes], bool)
+    bad = ~table.ok | fine
+    return Numbers(np.where(bad, 0, table.columns[0])[at], bad[at], fine[at], decimals, note)
 
 
-def _iso_times(column: Any, zone: str) -> NDArray[np.int64]:
-    """Timestamps, or texts of them; those that name no zone are in `zone`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_timestamp(column.type):
-        written = texts(column)
-        zoned = any(text.endswith("Z") or text[19:].count("+") for text in written[:1])
-        kind = pa.timestamp("ns", "UTC" if zoned else None)
-        column = pa.chunked_array([[_one_time(text, kind) for text in written]], kind)
-    elif column.type.unit != "ns":
-        column = column.cast(pa.timestamp("ns", column.type.tz))
-    if column.type.tz is None:
-        column = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="earliest")
-    missing = column.is_null().to_numpy()
-    values = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-    return np.where(missing, UNKNOWN_TS, values)
-
-
-def _one_time(text: str, kind: Any) -> Any:
+def _distinct(column: Any) -> tuple[list[str], NDArray[np.int64]]:
+    """The different texts of a column, and which of them each row has `[n]`."""
     import pyarrow as pa
 
-    try:
-        return pa.scalar(text).cast(kind)
-    except pa.ArrowException:
+    if pa.types.is_floating(column.type):
+        held = column.to_numpy().astype(np.float64)
+        value, at = np.unique(held, return_inverse=True)
+        return [_positional(v) for v in value.tolist()], at
+    coded = _as_text(column).combine_chunks().dictionary_encode()
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
+
+
+def _plain(words: Iterable[str]) -> list[str]:
+    """Texts of one line each; a comma or newline inside one makes it no number."""
+    return [w if w and "," not in w and "\n" not in w else "x" for w in (s.strip() for s in words)]
+
+
+def _positional(value: float | None) -> str:
+    """The shortest decimal that gives a double; empty for none."""
+    if value is None or value != value or abs(value) >= 2**63:
+        return ""
+    return np.format_float_positional(value, trim="-")
+
+
+def _size(word: str) -> tuple[int, int]:
+    """Digits of a number before and behind its point; zeros at the ends do not count."""
+    whole, _, part = word.strip(" \r").lstrip("+-").partition(".")
+    if not (whole.isascii() and whole.isdigit()) or (part and not part.isdigit()):
+        return 0, 0
+    return len(whole.lstrip("0")), len(part.rstrip("0"))
+
+
+def _decimals(sizes: NDArray[np.int64], rows: NDArray[np.int64]) -> int:
+    """The decimals at which the fewest rows are lost; of those the fewest decimals.
+
+    `sizes` `[k, 2]` are digits before and behind the point of the distinct numbers, `rows` `[k]`
+    how often each occurs.
+    """
+    whole, part = sizes[:, 0], np.minimum(sizes[:, 1], _DIGITS + 1)
+    held = int(part.max(initial=0))
+    if held + int(whole.max(initial=0)) <= _DIGITS:
+        return held
+    lost = [int(rows[(part > d) | (whole + d > _DIGITS)].sum()) for d in range(_DIGITS + 1)]
+    return int(np.argmin(lost))
+
+
+def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
+    """Decimals that were meant, and a note, where numbers are floats or were printed from them.
+
+    None: they are taken as they stand. A column is of single precision when every number of it is
+    one; noise of doubles is believed when, without it, all numbers lie on a grid far coarser than
+    the last digit.
+    """
+    import pyarrow as pa
+
+    numbers = [k for k, word in enumerate(words) if sum(_size(word.strip()))]
+    printed = any(sum(size := _size(words[k].strip())) > _SURE_DIGITS and size[1] for k in numbers)
+    typed = pa.types.is_floating(column.type) and column.type != pa.float64()
+    if not numbers or not (typed or printed):
         return None
+    value = np.array([float(words[k]) for k in numbers])
+    rounded = [_unscientific(f"{v:.{_SURE_DIGITS}g}") for v in value]
+    with np.errstate(over="ignore"):
+        single = value.astype(np.float32)
+    grid, chosen, note = _grid(rounded), rounded, _DOUBLE
+    sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
+    believed = grid >= _CLEARLY * sure
+    if typed or np.array_equal(single.astype(np.float64), value):
+        shortest = [np.format_float_positional(v, trim="-") for v in single]
+        if _grid(shortest) > (grid if typed or not believed else _CLEARLY * grid):
+            grid, chosen, note, believed = _grid(shortest), shortest, _SINGLE, True
+        elif typed:
+            note, believed = _SINGLE, True
+    if not believed:
+        return None
+    meant = list(words)
+    for k, word in zip(numbers, chosen, strict=True):
+        meant[k] = word
+    return meant, note
+
+
+def _unscientific(word: str) -> str:
+    return f"{Decimal(word):f}"
+
+
+def _grid(words: list[str]) -> Decimal:
+    """The coarsest usual step that decimals lie on."""
+    numbers = [Decimal(word) for word in words]
+    decimals = max(max(0, -int(number.normalize().as_tuple().exponent)) for number in numbers)
+    return common_step(
+        [int(number.scaleb(decimals)) for number in numbers], Decimal(1).scaleb(-decimals)
+    )

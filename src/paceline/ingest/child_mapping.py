@@ -104,25 +104,25 @@ class ChildOrderMapping(Settings, frozen=True, kw_only=True):
         return "epoch"
 
 
-class Sheet(NamedTuple):
+class Columns(NamedTuple):
     """What reading a table needs of a mapping."""
 
     columns: dict[str, str]  # field of the mapping -> column
     delimiter: str
 
 
-def of_children(mapping: ChildOrderMapping) -> Sheet:
+def of_children(mapping: ChildOrderMapping) -> Columns:
     """Columns of the file of child orders, by the fields that name them."""
     names = ("parent", "time", "price", "size", "side", "type")
-    return _sheet(mapping, {name: getattr(mapping, name) for name in names})
+    return _columns(mapping, {name: getattr(mapping, name) for name in names})
 
 
-def of_parents(mapping: ChildOrderMapping) -> Sheet:
+def of_parents(mapping: ChildOrderMapping) -> Columns:
     """Columns of the file of parent orders, by the fields that name them."""
     names = ("order", "symbol", "start", "end", "side", "size")
-    return _sheet(mapping, {f"parents.{name}": getattr(mapping.parents, name) for name in names})
+    return _columns(mapping, {f"parents.{name}": getattr(mapping.parents, name) for name in names})
 
 
-def _sheet(mapping: ChildOrderMapping, columns: dict[str, str | None]) -> Sheet:
+def _columns(mapping: ChildOrderMapping, columns: dict[str, str | None]) -> Columns:
     there = {field: name for field, name in columns.items() if name is not None}
-    return Sheet(there, mapping.delimiter)
+    return Columns(there, mapping.delimiter)

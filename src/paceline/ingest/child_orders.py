@@ -21,17 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.cells import DECIMALS, decimals_of, read_columns, texts, times_of
+from paceline.ingest.cells import numbers_of, texts
 from paceline.ingest.child_mapping import ChildOrderMapping, of_children, of_parents
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.sources import RawFile, read
+from paceline.ingest.tables import Sheet, read_sheet
+from paceline.ingest.times import times_of
 from paceline.market.session import clock, day_of
 from paceline.market.tape import Tape
 
 TYPES = {"limit": 0, "marketable": 1, "ioc": 2, "ignore": -1}
 """As the exchange numbers them; what is ignored sends nothing."""
 _SIDES = {"buy": 1, "sell": -1}
-_UNIT = Decimal(1).scaleb(-DECIMALS)
 
 
 class Aside(NamedTuple):
@@ -39,7 +40,7 @@ class Aside(NamedTuple):
 
     file: str
     row: int
-    """Counted from 1, the heading left out."""
+    """Line of a CSV as an editor shows it, or row of a Parquet file, from 1."""
     text: str
     reason: str
     is_bad: bool
@@ -85,10 +86,11 @@ class ParentRows(NamedTuple):
     name: list[str]
     symbol: list[str]
     side: list[int]  # 0: neither
-    size: NDArray[np.int64]  # in 10^-9 of the column's unit
+    size: NDArray[np.int64]  # in `size_unit`
+    size_unit: Decimal  # in shares
     start_ts: NDArray[np.int64]
     end_ts: NDArray[np.int64]
-    text: list[str]
+    sheet: Sheet
 
 
 class ChildRows(NamedTuple):
@@ -98,24 +100,21 @@ class ChildRows(NamedTuple):
     side: list[int]  # 0: it is the parent's; 2: neither
     type: list[int | None]  # of TYPES; None: not explained
     ts: NDArray[np.int64]
-    price: NDArray[np.int64]  # in 10^-9 of the column's unit
-    size: NDArray[np.int64]
+    price: NDArray[np.int64]  # in `price_unit`
+    price_unit: Decimal  # in currency
+    size: NDArray[np.int64]  # in `size_unit`
+    size_unit: Decimal  # in shares
     unread: NDArray[np.bool_]
-    text: list[str]
+    sheet: Sheet
 
 
 class ForeignOrders:
     """What was read of both files."""
 
     def __init__(
-        self,
-        parents: ParentRows,
-        children: ChildRows,
-        mapping: ChildOrderMapping,
-        files: tuple[str, str],
+        self, parents: ParentRows, children: ChildRows, mapping: ChildOrderMapping
     ) -> None:
-        """`files` are the names of the file of child orders and of that of parent orders."""
-        self._parents, self._children, self.mapping, self._files = parents, children, mapping, files
+        self._parents, self._children, self.mapping = parents, children, mapping
         self.aside: list[Aside] = []
         """Rows of no day that was asked for: parent orders that cannot be, or that no tape is of,
         and child orders of none that there is."""
@@ -163,10 +162,10 @@ class ForeignOrders:
 
     def child(self, row: int, reason: str, is_bad: bool = True) -> Aside:
         """Child order `row` (counted from 1), set aside."""
-        return Aside(self._files[0], row, self._children.text[row - 1], reason, is_bad)
+        return _aside(self._children.sheet, row - 1, reason, is_bad)
 
     def _parent(self, k: int, reason: str, is_bad: bool = True) -> Aside:
-        return Aside(self._files[1], k + 1, self._parents.text[k], reason, is_bad)
+        return _aside(self._parents.sheet, k, reason, is_bad)
 
     def _of_day(self, tape: Tape, which: list[int]) -> DayOfOrders:
         given, aside, rows = self._parents, list[Aside](), len(which)
@@ -174,7 +173,7 @@ class ForeignOrders:
         for k in which:
             mine = self._of.get(given.name[k], [])
             rows += len(mine)
-            lots, part = _whole(given.size[k], self.mapping.size_unit, tape.instrument.lot)
+            lots, part = _whole(given.size[k], given.size_unit, tape.instrument.lot)
             if wrong := "has a size of no whole lots" if part else _unworkable(tape, given, k):
                 aside.append(self._parent(k, wrong))
                 reason = f"names parent order {given.name[k]!r}, which is set aside"
@@ -201,8 +200,8 @@ class ForeignOrders:
         place, p, most = of
         for k in sorted(mine, key=lambda k: int(given.ts[k])):
             ts, kind = int(given.ts[k]), given.type[k]
-            steps, off = _whole(given.price[k], self.mapping.price_unit, instrument.order_tick)
-            lots, part = _whole(given.size[k], self.mapping.size_unit, instrument.lot)
+            steps, off = _whole(given.price[k], given.price_unit, instrument.order_tick)
+            lots, part = _whole(given.size[k], given.size_unit, instrument.lot)
             wrong = ""
             if given.unread[k]:
                 wrong = "cannot be read"
@@ -235,10 +234,7 @@ def read_child_orders(
     Raises `IngestError` for one that cannot be read, or has not the columns, and where too many
     rows are of no day."""
     first, second = RawFile(Path(children)), RawFile(Path(parents))
-    found = ForeignOrders(
-        _read_parents(second, mapping), _read_children(first, mapping), mapping,
-        (first.name, second.name),
-    )  # fmt: skip
+    found = ForeignOrders(_read_parents(second, mapping), _read_children(first, mapping), mapping)
     found.check()
     return found
 
@@ -257,7 +253,7 @@ def refuse_many(aside: Sequence[Aside], rows: int, mapping: ChildOrderMapping, w
     first = next(one for one in bad if one.reason == reason)
     raise IngestError(
         f"{what} refused, {len(bad)} of {rows} rows are bad (max_bad_share "
-        f"{mapping.max_bad_share:g}); most often a row {reason}, first row {first.row} of "
+        f"{mapping.max_bad_share:g}); most often a row {reason}, first line {first.row} of "
         f"{first.file}: {first.text!r}"
     )
 
@@ -288,28 +284,25 @@ def _unworkable(tape: Tape, rows: ParentRows, k: int) -> str:
 
 
 def _read_parents(file: RawFile, mapping: ChildOrderMapping) -> ParentRows:
-    table, at = read_columns(file, of_parents(mapping)), mapping.parents
-    if len(table) == 0:
-        raise IngestError(f"file: {file.name} has no rows")
-    size = decimals_of(table[at.size])
+    sheet, at = read_sheet(file, of_parents(mapping)), mapping.parents
+    table, size = sheet.columns, numbers_of(sheet.columns[at.size])
     return ParentRows(
         name=texts(table[at.order]),
         symbol=texts(table[at.symbol]) if at.symbol else [mapping.symbol or ""] * len(table),
         side=_sides(table[at.side], mapping),
         size=np.where(size.bad, 0, size.value),
-        start_ts=times_of(table[at.start], None, mapping, file.name),
-        end_ts=times_of(table[at.end], None, mapping, file.name),
-        text=_lines(table),
+        size_unit=size.unit * mapping.size_unit,
+        start_ts=times_of(sheet, at.start, None, mapping),
+        end_ts=times_of(sheet, at.end, None, mapping),
+        sheet=sheet,
     )
 
 
 def _read_children(file: RawFile, mapping: ChildOrderMapping) -> ChildRows:
-    table = read_columns(file, of_children(mapping))
-    n = len(table)
-    if n == 0:
-        raise IngestError(f"file: {file.name} has no rows")
-    ts = times_of(table[mapping.time], None, mapping, file.name)
-    price, size = decimals_of(table[mapping.price]), decimals_of(table[mapping.size])
+    sheet = read_sheet(file, of_children(mapping))
+    table, n = sheet.columns, len(sheet.number)
+    ts = times_of(sheet, mapping.time, None, mapping)
+    price, size = numbers_of(table[mapping.price]), numbers_of(table[mapping.size])
     default = None if mapping.default_type is None else TYPES[mapping.default_type]
     known = {value: TYPES[name] for value, name in mapping.types.items()}
     kinds = texts(table[mapping.type]) if mapping.type else [""] * n
@@ -320,9 +313,11 @@ def _read_children(file: RawFile, mapping: ChildOrderMapping) -> ChildRows:
         type=[known.get(value, default) for value in kinds],
         ts=ts,
         price=price.value,
+        price_unit=price.unit * mapping.price_unit,
         size=size.value,
-        unread=(ts == UNKNOWN_TS) | price.bad | size.bad,
-        text=_lines(table),
+        size_unit=size.unit * mapping.size_unit,
+        unread=(ts == UNKNOWN_TS) | price.bad | size.bad | sheet.ragged,
+        sheet=sheet,
     )
 
 
@@ -332,14 +327,13 @@ def _sides(column: Any, mapping: ChildOrderMapping) -> list[int]:
     return [known.get(value, 0) for value in texts(column)]
 
 
-def _lines(table: Any) -> list[str]:
-    columns = [texts(table[name]) for name in table.column_names]
-    return [",".join(row) for row in zip(*columns, strict=True)]
+def _aside(sheet: Sheet, at: int, reason: str, is_bad: bool) -> Aside:
+    return Aside(sheet.name, int(sheet.number[at]), sheet.text(at), reason, is_bad)
 
 
 def _whole(value: int, unit: Decimal, step: Decimal) -> tuple[int, bool]:
-    """How many whole steps there are in `value` (10^-9 units), and whether something is over."""
-    whole, rest = divmod(Decimal(int(value)) * _UNIT * unit, step)
+    """How many whole steps there are in `value` units, and whether something is over."""
+    whole, rest = divmod(Decimal(int(value)) * unit, step)
     return int(whole), rest != 0
 
 

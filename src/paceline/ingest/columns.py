@@ -21,27 +21,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import IngestError
-from paceline.ingest.cells import (
-    DECIMALS,
-    decimals_of,
-    read_columns,
-    texts,
-    times_of,
-    whole_numbers,
-)
+from paceline.errors import IngestError, OrderError
+from paceline.ingest.cells import Numbers, numbers_of, texts, whole_numbers
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
 from paceline.ingest.days import Day, day_named, days_of
-from paceline.ingest.grid import decimal_grid
 from paceline.ingest.mapping import OF_ORDERS, ColumnMapping
 from paceline.ingest.options import Options
 from paceline.ingest.ordering import longest_rising
@@ -59,6 +50,7 @@ from paceline.ingest.quality import (
     SIZE_DIFFERS,
     SIZE_TOO_LARGE,
     TIME_BACKWARDS,
+    TOO_FINE,
     UNKNOWN_EXECUTED,
     UNKNOWN_KIND,
     UNKNOWN_MODIFIED,
@@ -67,12 +59,16 @@ from paceline.ingest.quality import (
 )
 from paceline.ingest.resolve import ANY_PRICE, MODIFY, NOTHING, Ops, resolve
 from paceline.ingest.sources import RawFile
+from paceline.ingest.steps import Column, Given, prices_of, sizes_of
+from paceline.ingest.tables import Sheet, read_sheet
+from paceline.ingest.times import times_of
 from paceline.market import events
 from paceline.market.events import NO_SLOT, Rows
 from paceline.market.session import Session
+from paceline.orders.identity import canonical, checked
 from paceline.orders.instrument import Instrument
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another tape."""
 
 _TITLE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz|\.zst)?$")
@@ -81,8 +77,8 @@ _CODES = {name: code for code, name in events.KIND_NAMES.items()} | {
     "ignore": NOTHING,
 }
 _SIDES = {"bid": 1, "ask": -1, "none": 0}
-_UNIT = Decimal(1).scaleb(-DECIMALS)
-_MAX_LOTS = np.iinfo(np.int32).max
+_MOST_NEGATIVE = 0.001
+"""Largest share of a book's rows with a negative price that are taken for errors of the file."""
 _UNSIZED = (
     events.DELETE, events.HALT, events.QUOTE, events.RESUME, events.CLEAR, NOTHING
 )  # fmt: skip
@@ -91,7 +87,7 @@ _OF_LIVE_ORDERS = (events.REDUCE, events.DELETE, events.EXECUTE)
 _SIDED = (events.ADD, events.SEED, events.LEVEL, MODIFY)
 _CHECKED = (
     UNPARSABLE, UNKNOWN_KIND, TIME_BACKWARDS, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE, BAD_SIDE,
-    OFF_TICK,
+    OFF_TICK, TOO_FINE,
 )  # fmt: skip
 _CHECKED_ORDERS = (
     UNKNOWN_ORDER, UNKNOWN_EXECUTED, UNKNOWN_MODIFIED, DUPLICATE_ORDER, OTHER_PRICE, OTHER_SIDE,
@@ -99,18 +95,18 @@ _CHECKED_ORDERS = (
 )  # fmt: skip
 
 
-class Sheet(NamedTuple):
-    """A file's columns as numbers. `n` rows."""
+class Messages(NamedTuple):
+    """The rows of a file, as far as one can tell without knowing its symbols. `n` rows."""
 
+    sheet: Sheet
     ts: NDArray[np.int64]  # [n] UNKNOWN_TS where unreadable
     op: NDArray[np.uint8]  # [n]
     side: NDArray[np.int8]  # [n]
-    price: NDArray[np.int64]  # [n] in 1e-9 of the column's unit; ANY_PRICE where there is none
-    size: NDArray[np.int64]  # [n] in 1e-9 of the column's unit
+    price: Numbers  # [n]
+    size: Numbers  # [n]
     order_id: NDArray[np.int64]  # [n]
     symbol: NDArray[np.object_]  # [n]
     fault: NDArray[np.uint8]  # [n]
-    text: list[str]
 
 
 def claims(file: RawFile) -> bool:
@@ -124,16 +120,21 @@ def recordings(files: list[RawFile], options: Options, mapping: ColumnMapping) -
 
 
 def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterator[Recording]:
-    sheet = _read_sheet(file, options.day, mapping)
+    found = _read_file(file, options.day, mapping)
     zone, begins_s = options.zone or mapping.zone, options.begins_s
-    symbols = sorted(set(sheet.symbol.tolist()))
+    symbols = sorted(set(found.symbol.tolist()))
     if options.symbol is not None and mapping.symbol_column is not None:
         if options.symbol not in symbols:
             there = ", ".join(symbols[:8])
             raise IngestError(f"symbol: {options.symbol} is not in {file.name}; it holds {there}")
         symbols = [options.symbol]
     for symbol in symbols:
-        ts = sheet.ts[(sheet.symbol == symbol) & (sheet.ts != UNKNOWN_TS)]
+        try:
+            checked(options.symbol or symbol, f"symbol of {file.name}", IngestError)
+        except IngestError as wrong:
+            yield unreadable(file, wrong)
+            continue
+        ts = found.ts[(found.symbol == symbol) & (found.ts != UNKNOWN_TS)]
         if options.day:
             days = [day_named(options.day, zone, begins_s)]
         else:
@@ -151,20 +152,18 @@ def _of_file(file: RawFile, options: Options, mapping: ColumnMapping) -> Iterato
             )
 
 
-def _read_sheet(file: RawFile, day: str | None, mapping: ColumnMapping) -> Sheet:
+def _read_file(file: RawFile, day: str | None, mapping: ColumnMapping) -> Messages:
     """Read a file once for all its symbols and days."""
-    return _sheet(file, day, msgspec.json.encode(mapping))
+    return _messages(file, day, msgspec.json.encode(mapping))
 
 
 @lru_cache(maxsize=1)
-def _sheet(file: RawFile, day: str | None, mapping_text: bytes) -> Sheet:
+def _messages(file: RawFile, day: str | None, mapping_text: bytes) -> Messages:
     mapping = msgspec.json.decode(mapping_text, type=ColumnMapping)
-    table = read_columns(file, mapping)
-    n = len(table)
-    if n == 0:
-        raise IngestError(f"file: {file.name} has no rows")
-    ts = times_of(table[mapping.time], day, mapping, file.name)
-    price, size = decimals_of(table[mapping.price]), decimals_of(table[mapping.size])
+    sheet = read_sheet(file, mapping)
+    table, n = sheet.columns, len(sheet.number)
+    ts = times_of(sheet, mapping.time, day, mapping)
+    price, size = numbers_of(table[mapping.price]), numbers_of(table[mapping.size])
     fault = np.zeros(n, np.uint8)
     kind = texts(table[mapping.kind]) if mapping.kind else [""] * n
     side = texts(table[mapping.side]) if mapping.side else [""] * n
@@ -182,74 +181,119 @@ def _sheet(file: RawFile, day: str | None, mapping_text: bytes) -> Sheet:
     unpriced = np.isin(op, _PRICELESS)
     if mapping.order is not None:  # the order knows its price
         unpriced |= np.isin(op, _OF_LIVE_ORDERS)
-    unread = (ts == UNKNOWN_TS) | (price.bad & ~unpriced)
-    unread |= size.bad & ~np.isin(op, _UNSIZED)
+    unsized = np.isin(op, _UNSIZED)
+    unread = (ts == UNKNOWN_TS) | (price.bad & ~unpriced) | (size.bad & ~unsized) | sheet.ragged
     unread |= ~id_ok & np.isin(op, [_CODES[k] for k in OF_ORDERS if k != "hidden"])
     fault[unread] = UNPARSABLE
+    fault[(price.too_fine & ~np.isin(op, _PRICELESS)) | (size.too_fine & ~unsized)] = TOO_FINE
+    # An order that is known knows its price: rows on it may give a filler such as 0.
+    nothing = ~price.bad & (price.value <= 0) & ~unpriced
+    fault[nothing & (fault == OK)] = BAD_PRICE
     signs[signs == 2] = 0
     if mapping.trade_side == "aggressor":
         signs[np.isin(op, (events.TRADE, events.HIDDEN, events.EXECUTE))] *= -1
     name = mapping.symbol or Path(file.title).name.split(".")[0]
-    symbol = np.array(
-        texts(table[mapping.symbol_column]) if mapping.symbol_column else [name] * n, object
+    symbol = _symbols(table[mapping.symbol_column]) if mapping.symbol_column else [name] * n
+    return Messages(
+        sheet, ts, op, signs.astype(np.int8), price, size, ids, np.array(symbol, object), fault
     )
-    columns = [texts(table[c]) for c in table.column_names]
-    text = [",".join(row) for row in zip(*columns, strict=True)]
-    told = np.where(price.bad, ANY_PRICE, price.value)
-    return Sheet(ts, op, signs.astype(np.int8), told, size.value, ids, symbol, fault, text)
+
+
+def _symbols(column: Any) -> list[str]:
+    """Symbols in the form in which names are told apart; what can be none stays as it is."""
+    words = texts(column)
+    plain = {}
+    for word in set(words):
+        try:
+            plain[word] = canonical(word, "symbol")
+        except OrderError:
+            plain[word] = word
+    return [plain[word] for word in words]
 
 
 def _read_day(
     file: RawFile, symbol: str, day: Day, first: bool, options: Options, mapping: ColumnMapping
 ) -> RawDay:
     """Read one day; rows without a time are told of on the first."""
-    sheet = _read_sheet(file, options.day, mapping)
-    of_day = (sheet.ts >= day.start_ns) & (sheet.ts < day.end_ns)
-    of_day |= first & (sheet.ts == UNKNOWN_TS)
-    rows = np.flatnonzero((sheet.symbol == symbol) & (of_day | (options.day is not None)))
-    ts, op, side = sheet.ts[rows], sheet.op[rows].copy(), sheet.side[rows]
-    price, size, fault = sheet.price[rows], sheet.size[rows], sheet.fault[rows].copy()
-    good = fault == OK
-    told = price != ANY_PRICE
-    priced, sized = good & told & ~np.isin(op, _PRICELESS), good & ~np.isin(op, _UNSIZED)
-    tick = _step(price[priced], options.book_tick, mapping.price_unit, "book_tick")
-    lot = _step(size[sized], options.lot, mapping.size_unit, "lot")
-    lots = np.where(good & (sized | (op == events.DELETE)), size // lot, 0)
-    for bad, code in (
-        (priced & (price % tick != 0), OFF_TICK),
-        (sized & ((size < 0) | (size % lot != 0)), BAD_SIZE),
-        (sized & (size == 0) & (op != events.LEVEL), BAD_SIZE),
-        (lots > _MAX_LOTS, SIZE_TOO_LARGE),
-    ):
-        fault[bad & (fault == OK)] = code
+    found = _read_file(file, options.day, mapping)
+    of_day = (found.ts >= day.start_ns) & (found.ts < day.end_ns)
+    of_day |= first & (found.ts == UNKNOWN_TS)
+    rows = np.flatnonzero((found.symbol == symbol) & (of_day | (options.day is not None)))
+    ts, op, side = found.ts[rows], found.op[rows].copy(), found.side[rows]
+    fault = found.fault[rows].copy()
+    given = _given(options, mapping)
+    price = Column(found.price, rows, found.price.unit * mapping.price_unit)
+    size = Column(found.size, rows, found.size.unit * mapping.size_unit)
+    priced, of_orders = ~np.isin(op, _PRICELESS), np.isin(op, _SIDED)
+    sized = ~np.isin(op, _UNSIZED)
+    if mapping.order is not None:
+        filler = np.isin(op, _OF_LIVE_ORDERS) & (price.value <= 0)
+        priced &= ~filler
+    _refuse_negative(
+        found.sheet, price, of_orders & (size.value > 0), f"{symbol} {day.name}", given
+    )
+    prices = prices_of(price, fault, priced, of_orders, given, found.sheet.where)
+    sizes = sizes_of(size, fault, sized, op == events.LEVEL, given)
+    ticks = np.where(priced, prices.ticks, ANY_PRICE)
+    lots = np.where((fault == OK) & (sized | (op == events.DELETE)), sizes.lots, 0)
     usable = np.flatnonzero(fault == OK)
     fault[usable[~longest_rising(ts[usable])]] = TIME_BACKWARDS
     op[fault != OK] = NOTHING
-    ticks = np.where(told, price // tick, ANY_PRICE)
     if mapping.order is not None:
-        made, origin = resolve(Ops(op, sheet.order_id[rows], side, ticks, lots), ts, fault)
+        made, origin = resolve(Ops(op, found.order_id[rows], side, ticks, lots), ts, fault)
     else:
         origin = np.flatnonzero(op != NOTHING)
         none = np.full(len(origin), NO_SLOT, np.int32)
         made = Rows(ts[origin], op[origin], side[origin], ticks[origin], lots[origin], none)
-    book_tick = tick * _UNIT * mapping.price_unit
     return RawDay(
         rows=made,
         origin=origin,
         ts=ts,
         fault=fault,
         checked=_CHECKED + (_CHECKED_ORDERS if mapping.order is not None else ()),
-        text=lambda row: sheet.text[rows[row]],
+        text=lambda row: found.sheet.text(rows[row]),
         instrument=Instrument(
             symbol=options.symbol or symbol,
-            book_tick=book_tick,
-            order_tick=options.order_tick or book_tick,
-            lot=lot * _UNIT * mapping.size_unit,
+            book_tick=prices.book_tick,
+            order_tick=prices.order_tick,
+            lot=sizes.lot,
             venue=options.venue or "",
+            currency=given.currency,
         ),
         session=_session(made, day.name, options.zone or mapping.zone, options),
-        findings={},
-        number=rows,
+        findings=prices.findings,
+        number=found.sheet.number[rows] - 1,
+        place=found.sheet.place,
+        inferred=prices.inferred | sizes.inferred,
+        masks_hidden=mapping.order is not None,
+    )
+
+
+def _given(options: Options, mapping: ColumnMapping) -> Given:
+    """What the command gives, else what the mapping does."""
+    return Given(
+        book_tick=options.book_tick or mapping.book_tick,
+        order_tick=options.order_tick or mapping.order_tick,
+        lot=options.lot or mapping.lot,
+        round_sizes=options.round_sizes or mapping.round_sizes,
+        currency=options.currency or mapping.currency or "USD",
+    )
+
+
+def _refuse_negative(
+    sheet: Sheet, price: Column, of_book: NDArray[np.bool_], name: str, given: Given
+) -> None:
+    """Refuse a day whose book has negative prices; a single such row is set aside, by its name."""
+    of_book = of_book & ~price.bad
+    below = np.flatnonzero(of_book & (price.value < 0))
+    if len(below) <= _MOST_NEGATIVE * np.count_nonzero(of_book):
+        return
+    first = int(below[0])
+    worth = int(price.value[first]) * price.unit
+    raise IngestError(
+        f"price: {name} has negative prices, which are not supported yet: {len(below):,} of "
+        f"{np.count_nonzero(of_book):,} rows of its book, first {worth:f} {given.currency} in "
+        f"{sheet.where(int(price.rows[first]))}"
     )
 
 
@@ -258,16 +302,3 @@ def _session(rows: Rows, day: str, zone: str, options: Options) -> Session:
     if options.session is not None or len(rows.ts) == 0:
         return options.session_on(day, zone, (0.0, 86_400.0))
     return Session(day=day, zone=zone, open_ns=int(rows.ts[0]), close_ns=int(rows.ts[-1]) + 1)
-
-
-def _step(values: NDArray[np.int64], given: Decimal | None, unit: Decimal, name: str) -> int:
-    """A grid in units of 10^-9 of a column: as given in real units, else the coarsest that fits."""
-    if given is None:
-        return int(decimal_grid(np.unique(values), DECIMALS) / _UNIT)
-    step = given / unit / _UNIT
-    if step < 1 or step != step.to_integral_value():
-        raise IngestError(
-            f"{name}: {given} is no whole number of the steps that are read, {unit * _UNIT}; "
-            "give a coarser one, or leave it out"
-        )
-    return int(step)

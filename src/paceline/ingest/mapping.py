@@ -12,7 +12,16 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from paceline.errors import ConfigError
-from paceline.ingest.answers import existing_zone, fitting, positive, refuse_unknown
+from paceline.ingest.answers import (
+    existing_currency,
+    existing_zone,
+    fitting,
+    positive,
+    refuse_unknown,
+    shown,
+    switch,
+)
+from paceline.orders.identity import canonical
 
 OF_ORDERS = ("add", "reduce", "delete", "execute", "modify", "hidden", "seed")
 OF_LEVELS = ("level", "trade")
@@ -63,25 +72,44 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Column with the ticker."""
     delimiter: str = ","
     """What separates the columns of a CSV."""
+    currency: str | None = None
+    """Currency of prices; None: USD."""
+    book_tick: Decimal | None = None
+    """Smallest price step of the book, in currency; None: found from the prices."""
+    order_tick: Decimal | None = None
+    """Smallest price step of our own orders, in currency; None: found from the prices."""
+    lot: Decimal | None = None
+    """Smallest size step, in shares, contracts or coins; None: found from the sizes."""
+    round_sizes: bool = False
+    """Whether sizes are rounded to whole lots."""
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
             value, field = getattr(self, name), f"mapping.{name}"
             if name in ("price_unit", "size_unit"):
                 value = positive(value, field, "0.01")
+            elif name in ("book_tick", "order_tick", "lot"):
+                value = None if value is None else positive(value, field, "0.01")
+            elif name == "round_sizes":
+                value = switch(value, field)
+            elif name == "currency":
+                value = None if value is None else existing_currency(value, field)
+            elif name == "symbol":
+                value = None if value is None else canonical(value, field, ConfigError)
             elif name in ("kinds", "sides"):
                 value = _table(value, field)
             else:
                 value = fitting(value, kind, field)
             force_setattr(self, name, value)
         for value, kind in self.kinds.items():
-            self._check_kind(kind, f"mapping.kinds: {value!r} is {kind!r}")
+            self._check_kind(kind, f"mapping.kinds: {shown(value)} is {shown(kind)}")
         if self.default_kind is not None:
-            self._check_kind(self.default_kind, f"mapping.default_kind: {self.default_kind!r}")
+            self._check_kind(self.default_kind, f"mapping.default_kind: {shown(self.default_kind)}")
         for value, side in self.sides.items():
             if side not in _SIDES:
                 raise ConfigError(
-                    f"mapping.sides: {value!r} is {side!r}; use one of {', '.join(_SIDES)}"
+                    f"mapping.sides: {shown(value)} is {shown(side)}; "
+                    f"use one of {', '.join(_SIDES)}"
                 )
         if self.kind is None and self.default_kind is None:
             raise ConfigError("mapping.kind: missing; name a column, or give a default_kind")
@@ -122,7 +150,7 @@ def mapping_from(given: ColumnMapping | Mapping[str, Any] | str | Path) -> Colum
         return given
     fields = given if isinstance(given, Mapping) else _read_yaml(Path(given)) or {}
     if not isinstance(fields, Mapping):
-        raise ConfigError(f"mapping: {fields!r:.40} is no mapping; write `field: value` lines")
+        raise ConfigError(f"mapping: {shown(fields)} is no mapping; write `field: value` lines")
     refuse_unknown(fields, ColumnMapping.__struct_fields__, "mapping.")
     fields = {name: value for name, value in fields.items() if value is not None}
     for field in msgspec.structs.fields(ColumnMapping):
@@ -134,7 +162,7 @@ def mapping_from(given: ColumnMapping | Mapping[str, Any] | str | Path) -> Colum
 def _table(value: object, field: str) -> dict[str, Any]:
     """Which word in a column means what. From Python a word may be a number too."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{field}: {value!r} is not a table; write {{VALUE: meaning, …}}")
+        raise ConfigError(f"{field}: {shown(value)} is not a table; write {{VALUE: meaning, …}}")
     return {str(key): meaning for key, meaning in value.items()}
 
 

@@ -11,13 +11,16 @@ import msgspec
 
 from paceline.errors import ConfigError
 from paceline.ingest.answers import (
+    existing_currency,
     existing_day,
     existing_zone,
     fitting,
     positive,
     refuse_unknown,
+    switch,
 )
 from paceline.market.session import Session
+from paceline.orders.identity import canonical
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,8 +41,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Smallest price step of our own orders, in currency."""
     lot: Decimal | None = None
     """Smallest size step, in shares, contracts or coins; found from the sizes if left out."""
+    round_sizes: bool = False
+    """Round sizes to whole lots (one at least); needs `lot`. For coins, whose sizes have eight
+    decimals: in lots of 10^-8, 22 coins are the most that a row can say."""
     venue: str | None = None
     """Venue code to write on the tape."""
+    currency: str | None = None
+    """Currency of prices; as the format knows it, else USD, if left out."""
 
     def session_on(self, day: str, zone: str, hours: tuple[float, float]) -> Session:
         """The session of `day`: as given, else `hours` (seconds after midnight) in `zone`."""
@@ -56,10 +64,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def refuse_lot(self, format: str) -> None:
         """Refuse a lot for a format that counts single shares or contracts."""
+        self.refuse_rounding(format)
         if self.lot is not None and self.lot != 1:
             raise ConfigError(
                 f"lot: {self.lot} does not fit {format} files, whose sizes are whole shares or "
                 "contracts; leave it out"
+            )
+
+    def refuse_rounding(self, format: str) -> None:
+        """Refuse rounding for a format whose sizes are read as they stand."""
+        if self.round_sizes:
+            raise ConfigError(
+                f"round_sizes: {format} files are read as they stand; leave it out, or give their "
+                "columns with a mapping"
             )
 
     @property
@@ -83,10 +100,16 @@ def options_from(given: dict[str, Any]) -> Options:
             continue
         if name in _STEPS:
             options[name] = positive(value, name, _STEPS[name])
+        elif name == "round_sizes":
+            options[name] = switch(value, name)
+        elif name == "symbol":
+            options[name] = canonical(value, name, ConfigError)
         else:
             options[name] = fitting(value, str, name)
     if "zone" in options:
         existing_zone(options["zone"], "zone")
+    if "currency" in options:
+        options["currency"] = existing_currency(options["currency"], "currency")
     if "day" in options:
         options["day"] = existing_day(options["day"], "day")
     if "session" in options:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,6 +16,10 @@ from paceline.market.tape import Source
 
 _CHUNK = 1 << 20
 _PEEK = 1 << 16
+_FREE = 64 << 20
+"""Bytes that a file may unpack to, however small it is."""
+_MOST_RATIO = 200
+"""How many times its size a file may unpack to. Recordings pack 5 to 50 times, bombs 1,000."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -29,42 +35,62 @@ class RawFile(NamedTuple):
     @property
     def name(self) -> str:
         """What to call it in a message: the file, or archive.zip/member."""
-        return f"{self.path.name}/{self.member}" if self.member else self.path.name
+        return _plain(f"{self.path.name}/{self.member}" if self.member else self.path.name)
 
     @property
     def title(self) -> str:
         """Its own file name."""
-        return Path(self.member).name if self.member else self.path.name
+        return _plain(Path(self.member).name if self.member else self.path.name)
+
+
+def _plain(name: str) -> str:
+    """A file's name as text: bytes of it that are not UTF-8 as \\udcff."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def walk(path: Path) -> Iterator[RawFile]:
     """Every raw file at `path`: itself, the files of a folder and below, the members of zips.
 
-    Hidden files and finished tapes are stepped over. Raises `IngestError` if there is nothing.
+    Hidden files and finished tapes are stepped over. Raises `IngestError` if there is nothing, or
+    if `path` is a pipe or device; those inside a folder come out too, and are never opened.
     """
     if not path.exists():
-        raise IngestError(f"path: {path} does not exist")
-    if path.is_file():
-        yield from _unpacked(path)
+        raise IngestError(f"path: {path} does not exist; give a file or a folder of files")
+    if path.is_dir():
+        yield from _below(path, frozenset())
         return
-    for inner in sorted(path.iterdir()):
+    if not path.is_file():
+        raise IngestError(f"path: {path} is a pipe or a device; give a file on disk")
+    yield from _unpacked(path)
+
+
+def _below(folder: Path, above: frozenset[Path]) -> Iterator[RawFile]:
+    """The files of a folder and below; a link to a folder above is not followed."""
+    here = folder.resolve()
+    if here in above:
+        return
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise IngestError(f"path: {folder} cannot be read ({error.strerror})") from None
+    for inner in inside:
         if inner.name.startswith(".") or inner.suffix == ".tape":
             continue
         if inner.is_dir():
-            yield from walk(inner)
+            yield from _below(inner, above | {here})
         else:
             yield from _unpacked(inner)
 
 
 def _unpacked(path: Path) -> Iterator[RawFile]:
     stamp = _stamp(path)
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() != ".zip" or not path.is_file():
         yield RawFile(path, stamp=stamp)
         return
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m.filename for m in archive.infolist() if not m.is_dir()]
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise IngestError(f"path: {path.name} is no readable zip ({error})") from None
     for member in sorted(members):
         yield RawFile(path, member, stamp)
@@ -79,33 +105,86 @@ def _stamp(path: Path) -> tuple[int, int]:
     return about.st_size, about.st_mtime_ns
 
 
+def memory() -> int:
+    """Bytes that one file may take in memory: half of what the machine has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError, AttributeError):  # not on this system
+        return 16 << 30
+
+
 def read(file: RawFile) -> bytes:
     """The file's bytes, unpacked (gzip and zstd by their first bytes).
 
-    Raises `IngestError` when the packing is damaged: half of a packed file is no file.
+    Raises `IngestError` when the packing is damaged (half of a packed file is no file), when it is
+    no regular file, and when it would fill memory: a few kilobytes can unpack to gigabytes.
     """
+    data = b"".join(_pieces(file))
+    if data[:2] == _GZIP:
+        return b"".join(_gunzip(data, file))
+    if data[:4] == _ZSTD:
+        return b"".join(_unzstd(data, file))
+    return data
+
+
+def _pieces(file: RawFile) -> Iterator[bytes]:
+    """The bytes of a file or member as it was packed."""
     try:
-        if file.member:
-            with zipfile.ZipFile(file.path) as archive:
-                data = archive.read(file.member)
-        else:
-            data = file.path.read_bytes()
-    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, RuntimeError, EOFError,
-            NotImplementedError) as error:  # fmt: skip
+        _refuse_pipe(file)
+        if not file.member:
+            if file.path.stat().st_size > memory():
+                raise _too_large(file)
+            yield file.path.read_bytes()
+            return
+        with zipfile.ZipFile(file.path) as archive:
+            about = archive.getinfo(file.member)
+            budget = _Budget(file)
+            with archive.open(about) as stream:
+                while piece := stream.read(_CHUNK):
+                    yield budget.spend(piece, about.compress_size)
+    except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, RuntimeError,
+            EOFError, NotImplementedError, MemoryError) as error:  # fmt: skip
         reason = getattr(error, "strerror", None) or error
         raise IngestError(
             f"path: {file.name} cannot be read ({reason}); give a readable file, or fetch it again"
         ) from None
-    if data[:2] == _GZIP:
-        return _gunzip(data, file)
-    if data[:4] == _ZSTD:
-        return _unzstd(data, file)
-    return data
+
+
+class _Budget:
+    """Counts what was unpacked, and refuses what no recording packs into so little."""
+
+    def __init__(self, file: RawFile) -> None:
+        self.file = file
+        self.spent = 0
+
+    def spend(self, piece: bytes, packed: int) -> bytes:
+        """Hand on a piece; all pieces so far came from `packed` bytes."""
+        self.spent += len(piece)
+        if self.spent > max(_FREE, _MOST_RATIO * packed) or self.spent > memory():
+            raise _too_large(self.file)
+        return piece
+
+
+def _too_large(file: RawFile) -> IngestError:
+    return IngestError(
+        f"path: {file.name} is too large to be read at once, or unpacks to more than "
+        f"{_MOST_RATIO} times its size; give a recording in smaller files"
+    )
+
+
+def _refuse_pipe(file: RawFile) -> None:
+    if not file.path.is_file():
+        raise IngestError(
+            f"path: {file.name} is a pipe or a device, or is gone; give a file on disk"
+        )
 
 
 def peek(file: RawFile, n: int = 256) -> bytes:
-    """The first `n` unpacked bytes, fewer if there are fewer or the packing is damaged."""
+    """The first `n` unpacked bytes; fewer if there are fewer, it is no regular file, or the packing
+    is damaged."""
     try:
+        if not file.path.is_file():
+            return b""
         if file.member:
             with zipfile.ZipFile(file.path) as archive, archive.open(file.member) as stream:
                 data = stream.read(_PEEK)
@@ -119,31 +198,36 @@ def peek(file: RawFile, n: int = 256) -> bytes:
 
             with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
                 return bytes(stream.read(n))
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
+    except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError,
+            KeyError, NotImplementedError):  # fmt: skip
         return b""
     return data[:n]
 
 
-def _gunzip(data: bytes, file: RawFile) -> bytes:
-    parts = []
+def _gunzip(data: bytes, file: RawFile) -> Iterator[bytes]:
+    budget, left = _Budget(file), data
     try:
-        while data:
+        while left:
             stream = zlib.decompressobj(wbits=31)
-            parts.append(stream.decompress(data))
-            if not stream.eof:
-                raise IngestError(f"path: {file.name} ends inside its gzip; fetch it again")
-            data = stream.unused_data.lstrip(b"\0")
+            while not stream.eof:
+                piece = stream.decompress(left, _CHUNK)
+                left = stream.unconsumed_tail
+                if not piece and not left and not stream.eof:
+                    raise IngestError(f"path: {file.name} ends inside its gzip; fetch it again")
+                yield budget.spend(piece, len(data) - len(left))
+            left = stream.unused_data.lstrip(b"\0")
     except zlib.error as error:
         raise IngestError(f"path: {file.name} is damaged gzip ({error}); fetch it again") from None
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _unzstd(data: bytes, file: RawFile) -> bytes:
+def _unzstd(data: bytes, file: RawFile) -> Iterator[bytes]:
     import pyarrow as pa
 
+    budget, source = _Budget(file), pa.BufferReader(data)
     try:
-        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-            return bytes(stream.read())
+        with pa.CompressedInputStream(source, "zstd") as stream:
+            while piece := stream.read(_CHUNK):
+                yield budget.spend(bytes(piece), source.tell())
     except OSError as error:
         raise IngestError(f"path: {file.name} is damaged zstd ({error}); fetch it again") from None
 
@@ -158,5 +242,5 @@ def fingerprint(path: Path) -> Source:
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
-        raise IngestError(f"path: {path.name} cannot be read ({error.strerror})") from None
-    return Source(name=path.name, bytes=size, sha256=digest.hexdigest())
+        raise IngestError(f"path: {_plain(path.name)} cannot be read ({error.strerror})") from None
+    return Source(name=_plain(path.name), bytes=size, sha256=digest.hexdigest())

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from paceline.errors import ConfigError
+from paceline.errors import ConfigError, TapeError
+from paceline.files.writing import recover, recover_in
 from paceline.market.tape import Tape
 
 _NAME = re.compile(r".+-(\d{4}-\d\d-\d\d)\Z")
@@ -40,7 +41,19 @@ def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
     """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
     folders: list[Path] = []
     for path in map(Path, paths):
+        recover(path)
+        recover_in(path)
+        if not path.exists():
+            raise TapeError(
+                f"tape: {path} is not there; give a tape or a folder of tapes that `paceline "
+                "ingest` wrote"
+            )
         inside = sorted(path.glob("*.tape")) if path.is_dir() else []
+        if path.is_dir() and not inside and not (path / "manifest.json").exists():
+            raise TapeError(
+                f"tape: {path} is no tape and holds none; give a folder that `paceline ingest` "
+                "wrote"
+            )
         folders += inside if inside and not (path / "manifest.json").exists() else [path]
     tapes = [Tape.open(folder) for folder in dict.fromkeys(folders)]
     return sorted(tapes, key=lambda tape: (tape.instrument.symbol, tape.session.day))

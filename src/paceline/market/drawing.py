@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.files.writing import new_file
 from paceline.market.portrait import Portrait, ThroughDay, round_edges, through_day
 from paceline.market.session import Session, clock, day_of
 from paceline.market.tape import Tape
+from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -44,28 +46,42 @@ def portrait_text(seen: Portrait, width: int = 100) -> str:
 
 
 def _headline(seen: Portrait) -> str:
+    from rich.markup import escape
+
     tape = seen.tape
     zone, instrument = tape.session.zone, tape.instrument
-    span = f"{clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}"
-    named = (f"[bold]{tape.name}[/bold]", tape.manifest.depth, instrument.venue, span)
+    span = f"recorded {clock(seen.first_ts, zone)}–{clock(seen.last_ts, zone)} {zone}"
+    named = (f"[bold]{escape(tape.name)}[/bold]", tape.manifest.depth, instrument.venue, span)
+    touch, volume = _size(seen.touch_lots, instrument), _size(seen.volume_lots, instrument)
+    covered = f"session {hours_of(tape.session)}"
+    if not seen.covers_session:
+        covered += ", of which nothing was recorded; the figures are of the whole recording"
     lines = [
         "  ".join(filter(None, named)),
         f"{len(tape):,} events · {tape.manifest.n_levels:,} prices · "
         f"{tape.manifest.n_slots:,} slots · book tick "
         f"{instrument.book_tick:f} · order tick {instrument.order_tick:f} · lot "
-        f"{instrument.lot:f}",
-        f"spread {_number(seen.spread, 4)} {instrument.currency} ({_number(seen.spread_bps, 2)} "
-        f"bps) · at the touch {_number(seen.touch_lots, 0)} lots · volume "
-        f"{seen.volume_lots:,} lots in {seen.trades:,} trades, hidden "
-        f"{_number(100 * seen.hidden_share, 1)} %",
+        f"{instrument.lot:f} · {instrument.currency}",
+        covered,
+        f"spread {_price(seen.spread, instrument)} {instrument.currency} "
+        f"({_number(seen.spread_bps, 2)} bps) · at the touch {touch} · volume {volume} in "
+        f"{seen.trades:,} trades, hidden {_number(100 * seen.hidden_share, 1)} %",
     ]
-    lines.append(f"session {hours_of(tape.session)}")
+    if seen.outside_events and seen.covers_session:
+        lines.append(
+            f"outside the session {seen.outside_events:,} events, "
+            f"{_size(seen.outside_lots, instrument)} traded"
+        )
     if seen.auction_lots:
-        lines.append(f"auctions {seen.auction_lots:,} lots")
+        lines.append(f"auctions {_size(seen.auction_lots, instrument)}")
     warm = f"warm-up {seen.warmup_s:,.1f} s"
     if seen.short_session:
         warm += " · [bold]ends well before the announced close[/bold]"
     lines.append(warm)
+    for name, inferred in tape.manifest.quality.inferred.items():
+        step = getattr(instrument, name)
+        look = "[bold]look:[/bold] " if inferred.doubtful else ""
+        lines.append(f"{look}{name.replace('_', ' ')} {step:f}: {escape(inferred.why)}")
     return "\n".join(lines)
 
 
@@ -103,7 +119,7 @@ def _kinds(seen: Portrait) -> Table:
 def _quality(seen: Portrait) -> Table:
     title = f"Quality: {seen.rows_read:,} rows read, {seen.rows_quarantined:,} left out"
     table = _table(
-        title, ("finding", "left"), ("count", "right"), ("first row", "right"),
+        title, ("finding", "left"), ("count", "right"), ("first line", "right"),
         ("at", "left"), ("", "left"),
     )  # fmt: skip
     clean = []
@@ -125,23 +141,24 @@ def _quality(seen: Portrait) -> Table:
 
 
 def _day(seen: Portrait) -> Table:
-    day, zone = seen.day, seen.tape.session.zone
+    day, zone, instrument = seen.day, seen.tape.session.zone, seen.tape.instrument
+    sizes = "lots" if instrument.lot == 1 else "size"
     table = _table(
-        "Through the day", ("from", "left"), ("events", "right"), ("trades", "right"),
-        ("volume", "right"), ("spread", "right"), ("bps", "right"), ("bid lots", "right"),
-        ("ask lots", "right"), ("mid", "right"),
+        "Through the session", ("from", "left"), ("events", "right"), ("trades", "right"),
+        ("volume", "right"), ("spread", "right"), ("bps", "right"), (f"bid {sizes}", "right"),
+        (f"ask {sizes}", "right"), ("mid", "right"),
     )  # fmt: skip
     for k in range(len(day.volume)):
         table.add_row(
             clock(int(day.edges_ns[k]), zone),
             f"{day.events[k]:,}",
             f"{day.trades[k]:,}",
-            f"{day.volume[k]:,}",
-            _number(day.spread[k], 4),
+            _quantity(day.volume[k], instrument),
+            _price(day.spread[k], instrument),
             _number(day.spread_bps[k], 2),
-            _number(day.bid_lots[k], 0),
-            _number(day.ask_lots[k], 0),
-            _number(day.mid[k], 3),
+            _quantity(day.bid_lots[k], instrument),
+            _quantity(day.ask_lots[k], instrument),
+            _price(day.mid[k], instrument, least=3),
         )
     table.caption = _early_end(seen) or None
     table.caption_justify = "left"
@@ -157,6 +174,27 @@ def _early_end(seen: Portrait) -> str:
         f"nothing after {clock(seen.last_ts, session.zone)}; "
         f"announced until {clock(session.close_ns, session.zone)}"
     )
+
+
+def _quantity(lots: float, instrument: Instrument) -> str:
+    """Lots as what they are worth: shares, contracts or coins, to the decimals of a lot."""
+    exponent = int(instrument.lot.normalize().as_tuple().exponent)
+    return _number(lots * float(instrument.lot), max(0, -exponent))
+
+
+def _size(lots: float, instrument: Instrument) -> str:
+    """The same with its unit: a lot of 1 is a share or contract, of others the worth is told."""
+    return f"{_quantity(lots, instrument)} {_unit(instrument)}"
+
+
+def _unit(instrument: Instrument) -> str:
+    return "lots" if instrument.lot == 1 else "units"
+
+
+def _price(value: float, instrument: Instrument, least: int = 4) -> str:
+    """A price or spread with a decimal more than the tick has, and `least` decimals."""
+    exponent = int(instrument.book_tick.normalize().as_tuple().exponent)
+    return _number(value, max(least, 1 - exponent))
 
 
 def _number(value: float, decimals: int) -> str:
@@ -180,8 +218,8 @@ def draw_portrait(seen: Portrait, path: str | Path) -> Path:
     figure.suptitle(tape.name, x=0.01, ha="left", color=_INK, fontsize=13, fontweight="bold")
     _draw_mid(axes[0], fine, tape)
     _draw_spread(axes[1], fine, tape)
-    _draw_depth(axes[2], fine)
-    _draw_volume(axes[3], coarse)
+    _draw_depth(axes[2], fine, tape.instrument)
+    _draw_volume(axes[3], coarse, tape.instrument)
     for axis in axes:
         _restrain(axis)
     clocks: Any = dates  # its constructors are untyped
@@ -192,8 +230,8 @@ def draw_portrait(seen: Portrait, path: str | Path) -> Path:
     below = " · ".join(filter(None, (tape.session.zone, _early_end(seen))))
     axes[-1].set_xlabel(below, color=_GREY, fontsize=9)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=150, facecolor="white")
+    with new_file(target) as draft:
+        figure.savefig(draft, dpi=150, facecolor="white", format=target.suffix.removeprefix("."))
     return target
 
 
@@ -226,16 +264,17 @@ def _draw_spread(axis: Any, day: ThroughDay, tape: Tape) -> None:
     _caption(axis, f"spread, {tape.instrument.currency}")
 
 
-def _draw_depth(axis: Any, day: ThroughDay) -> None:
-    edges = _as_time(day.edges_ns)
-    axis.stairs(day.bid_lots, edges, fill=True, color=_BLUE, alpha=0.55, linewidth=0)
-    axis.stairs(-day.ask_lots, edges, fill=True, color=_RED, alpha=0.55, linewidth=0)
+def _draw_depth(axis: Any, day: ThroughDay, instrument: Instrument) -> None:
+    edges, lot = _as_time(day.edges_ns), float(instrument.lot)
+    bid, ask = lot * day.bid_lots, lot * day.ask_lots
+    axis.stairs(bid, edges, fill=True, color=_BLUE, alpha=0.55, linewidth=0)
+    axis.stairs(-ask, edges, fill=True, color=_RED, alpha=0.55, linewidth=0)
     axis.axhline(0.0, color=_INK, linewidth=0.6)
-    above, below = (_reach(lots) for lots in (day.bid_lots, day.ask_lots))
+    above, below = (_reach(sizes) for sizes in (bid, ask))
     if max(above, below) > 0:
         axis.set_ylim(-below, above)
-    axis.yaxis.set_major_formatter(lambda lots, _: f"{abs(lots):,.0f}")
-    _caption(axis, "lots at the touch: bid above, ask below")
+    axis.yaxis.set_major_formatter(lambda size, _: f"{abs(size):,.10g}")
+    _caption(axis, f"{_unit(instrument)} at the touch: bid above, ask below")
 
 
 def _reach(values: NDArray[np.float64]) -> float:
@@ -244,12 +283,13 @@ def _reach(values: NDArray[np.float64]) -> float:
     return 1.15 * float(np.quantile(known, 0.99)) if len(known) else 0.0
 
 
-def _draw_volume(axis: Any, day: ThroughDay) -> None:
-    axis.stairs(day.volume, _as_time(day.edges_ns), fill=True, color=_GREY, linewidth=0)
-    axis.yaxis.set_major_formatter(lambda lots, _: f"{lots:,.0f}")
+def _draw_volume(axis: Any, day: ThroughDay, instrument: Instrument) -> None:
+    volume = float(instrument.lot) * day.volume
+    axis.stairs(volume, _as_time(day.edges_ns), fill=True, color=_GREY, linewidth=0)
+    axis.yaxis.set_major_formatter(lambda size, _: f"{size:,.10g}")
     width_s = (day.edges_ns[1] - day.edges_ns[0]) / NS_PER_S
     width = f"{width_s / 60:.3g} minutes" if width_s >= 90 else f"{width_s:.3g} seconds"
-    _caption(axis, f"lots traded in {width}")
+    _caption(axis, f"{_unit(instrument)} traded in {width}")
 
 
 def _as_price(price: float, _: int) -> str:

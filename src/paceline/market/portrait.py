@@ -42,9 +42,15 @@ class QualityLine(NamedTuple):
 
 
 class Portrait(NamedTuple):
-    """Summary of a tape. Means run from the end of the warm-up."""
+    """Summary of a tape's session: volume, trades and means are of it alone, and means run from the
+    end of the warm-up. A tape without an event in its session is summarised whole."""
 
     tape: Tape
+    covers_session: bool
+    outside_events: int
+    """Events before the open and from the close on."""
+    outside_lots: int
+    """Lots traded in them."""
     first_ts: int
     last_ts: int
     kinds: dict[str, int]
@@ -53,7 +59,7 @@ class Portrait(NamedTuple):
     auction_lots: int
     trades: int
     hidden_share: float
-    """Share of the volume that executed hidden orders; NaN without volume."""
+    """Share of the session's volume that executed hidden orders; NaN without volume."""
     spread: float
     """Time-weighted, in currency; NaN if the book never had two sides."""
     spread_bps: float
@@ -73,21 +79,34 @@ def portrait_of(tape: Tape) -> Portrait:
     """Summarise `tape`."""
     events, quality, session = tape.events, tape.manifest.quality, tape.session
     counts = np.bincount(events.kind, minlength=max(KIND_NAMES) + 1)
+    inside = (events.ts >= session.open_ns) & (events.ts < session.close_ns)
+    covers_session = bool(inside.any())
+    if not covers_session:
+        inside[:] = True
+    within = np.flatnonzero(inside)
+    start, stop = int(within[0]), int(within[-1]) + 1
+    last_ts = int(events.ts[stop - 1])
     warm_ns = quality.warmup_end_ts or session.open_ns
-    warm = np.array([min(warm_ns, int(events.ts[-1])), int(events.ts[-1]) + 1])
+    warm = np.array([min(max(warm_ns, int(events.ts[start])), last_ts), last_ts + 1])
     touch = touch_lots(tape)
     whole = through_day(tape, warm, touch)
-    volume = int(events.volume[-1])
+    before = int(events.volume[start - 1]) if start else 0
+    volume = int(events.volume[stop - 1]) - before
+    kind = events.kind[start:stop]
+    hidden = int(events.qty[start:stop][kind == HIDDEN].sum())
     edges = round_edges(session.open_ns, session.close_ns, _MOST_BINS)
     return Portrait(
         tape=tape,
+        covers_session=covers_session,
+        outside_events=len(events.ts) - (stop - start),
+        outside_lots=int(events.volume[-1]) - volume,
         first_ts=int(events.ts[0]),
         last_ts=int(events.ts[-1]),
         kinds={name: int(counts[kind]) for kind, name in KIND_NAMES.items() if counts[kind]},
         volume_lots=volume,
         auction_lots=int(events.qty[events.kind == CROSS].sum()),
-        trades=int(counts[EXECUTE] + counts[HIDDEN] + counts[TRADE]),
-        hidden_share=int(events.qty[events.kind == HIDDEN].sum()) / volume if volume else np.nan,
+        trades=int(np.isin(kind, (EXECUTE, HIDDEN, TRADE)).sum()),
+        hidden_share=hidden / volume if volume else np.nan,
         spread=float(whole.spread[0]),
         spread_bps=float(whole.spread_bps[0]),
         touch_lots=float((whole.bid_lots[0] + whole.ask_lots[0]) / 2),
@@ -150,7 +169,7 @@ def through_day(
     bid_lots, ask_lots = touch if touch is not None else touch_lots(tape)
     tick = float(tape.instrument.book_tick)
     bid, ask = tape.bid_ticks() * tick, tape.ask_ticks() * tick
-    mid, spread = (bid + ask) / 2, ask - bid
+    mid, spread = tape.mid_ticks() * tick, ask - bid
     at = np.searchsorted(events.ts, edges_ns, side="left")
     volume = np.concatenate([[0], events.volume])[at]
     traded = (events.kind == EXECUTE) | (events.kind == HIDDEN) | (events.kind == TRADE)

@@ -54,6 +54,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return (self.close_ns - self.open_ns) / NS_PER_S
 
     @property
+    def midnight_ns(self) -> int:
+        """The instant from which times of day in this session are counted, ns since the epoch: so
+        long before the open as the wall clock shows at it. Midnight of `day`, except where the
+        clock was changed in between."""
+        return self.open_ns - wall_clock(self.open_ns, self.day, self.zone)
+
+    @property
     def trading_s(self) -> float:
         """Announced seconds of continuous trading: the length without the breaks."""
         return self.length_s - sum(end - start for start, end in self.breaks) / NS_PER_S
@@ -72,6 +79,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for start, end in self.breaks:
             trades &= (when <= start) | (when >= end)
         return trades
+
+    def cut(self, open_ns: int, close_ns: int) -> Session:
+        """The part of this session from one instant to another, with the breaks inside it."""
+        inside = tuple(pause for pause in self.breaks if open_ns < pause[0] and pause[1] < close_ns)
+        return msgspec.structs.replace(self, open_ns=open_ns, close_ns=close_ns, breaks=inside)
 
     @classmethod
     def of(

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.errors import InputError
+from paceline.market.grids import on_one_grid
 from paceline.market.tape import Tape
 from paceline.realism.estimators import (
     NAN,
@@ -74,6 +75,7 @@ def facts_of(tapes: Tapes) -> list[Fact]:
     """All eleven facts of `tapes`, days of one instrument. Raises `InputError` without tapes."""
     if not tapes:
         raise InputError("tapes: none given; give at least one day")
+    tapes = on_one_grid(tapes)
     return [fact(tapes) for fact in FACTS]
 
 

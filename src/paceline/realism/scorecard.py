@@ -21,6 +21,7 @@ from paceline import __version__
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 from paceline.errors import InputError
+from paceline.market.grids import on_one_grid
 from paceline.market.tape import Tape
 from paceline.realism import periods
 from paceline.realism.comparison import Comparison, compare
@@ -195,6 +196,7 @@ def compare_days(
 ) -> Scorecard:
     """The scorecard of days that are there already, by the symbol of the first recorded one."""
     periods.check(recorded)
+    recorded = on_one_grid(recorded)
     tell = progress or (lambda what, done, total: None)
     alone = len(recorded) == 1
     ours, theirs = (
