@@ -123,18 +123,11 @@ def run(args: argparse.Namespace) -> None:
             regimes=regimes,
         )  # fmt: skip
         found.notes[:0] = notes
-<<<<<<< HEAD
-        bar.say("resampling")
+        bar.say("intervals")
         with result_in(args.out, "compare") as draft:
             found.write(draft)
             bar.say("writing")
             write_comparison(found, draft / "report.html")
-=======
-        bar.say("intervals")
-        folder = found.save(args.out)
-        bar.say("writing")
-        report = write_comparison(found, folder / "report.html")
->>>>>>> main
     Console().print(comparison_text(found))
     print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
 

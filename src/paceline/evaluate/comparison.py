@@ -21,11 +21,8 @@ from paceline.evaluate.fill_floor import NAIVE, TUNED, fill_floor
 from paceline.evaluate.outcomes import MEANS, Outcomes
 from paceline.evaluate.paired import PairedDifference, paired_difference
 from paceline.evaluate.per_order import Columns
-<<<<<<< HEAD
-from paceline.files.results import result_in
-=======
 from paceline.evaluate.sureness import Seeds, Sureness, seeds_summary, sureness
->>>>>>> main
+from paceline.files.results import result_in
 
 PARTS: dict[str, str] = {
     "taken_bps": "taking",

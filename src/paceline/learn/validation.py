@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from paceline.cost.clustered import clustered
 from paceline.cost.tail import cvar
 from paceline.env.batch_env import BatchExecutionEnv
-<<<<<<< HEAD
+from paceline.env.sharing import shared_by
 from paceline.errors import CheckpointError
 from paceline.files.sealing import Kind, read_sealed
 
 TEACHERS = Kind("teachers' validation", 1, "remove it, and train again", CheckpointError)
-=======
-from paceline.env.sharing import shared_by
->>>>>>> main
 
 Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
 """Actions `[n]` for raw features `[n, N_FEATURES]` among those of a mask `[n, n_actions]`."""
