@@ -71,6 +71,8 @@ class Trained(NamedTuple):
     """How the best policy did in validation."""
     teachers: dict[str, dict[str, float]]
     """How those it learnt from did."""
+    notes: tuple[str, ...] = ()
+    """What earlier days could not teach the days of training and validation."""
 
 
 class Pipeline:
@@ -116,7 +118,9 @@ class Pipeline:
         if recipe.online is not None:
             self._work("online", recipe.online, self.source.train, weights)
         best = self._summary(teachers)
-        return Trained(self.folder, best, teachers)
+        pools = (self.source.train, self.source.validation)
+        notes = tuple(note for one in pools for lesson in one.lessons for note in lesson.notes)
+        return Trained(self.folder, best, teachers, notes)
 
     # --- logs -----------------------------------------------------------------------------------
 
@@ -233,8 +237,9 @@ class Pipeline:
         enter: Callable[[int], None] = lambda at: None,
     ) -> dict[str, NDArray[Any]]:
         origin = Origin(
-            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
-        )
+            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits,
+            destination=self.recipe.policy.destination,
+        )  # fmt: skip
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
         self._live = Live(name)
         self._replay_validations(name, training.resume())
