@@ -177,8 +177,8 @@ def test_sizes_are_held_against_a_budget_before_anything_is_read(tmp_path: Path)
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, says in (
-        (tmp_path / "gone", "is not there; give the folder of a thing"),
-        (tmp_path / "file", "is a file; give the folder of a thing"),
+        (tmp_path / "gone", "holds no thing .it is not there.; give the folder of one"),
+        (tmp_path / "file", "holds no thing .it is a file.; give the folder of one"),
         (tmp_path, "holds no thing; give the folder of one"),
     ):
         with pytest.raises(TapeError, match=says), opened(path, KIND):

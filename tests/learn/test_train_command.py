@@ -255,7 +255,7 @@ def test_a_log_under_other_limits_than_its_policies_is_refused(
         ({"teaching": {"teachers": [], "orders": 8}}, "teachers, logs: none is given"),
         ({"teaching": {"teachers": [], "logs": ["LATE"]}}, "LATE holds 2024-03-06, after the last"),
         ({"teaching": {"teachers": [], "logs": ["GRID"]}}, "GRID is of another grid"),
-        ({"teaching": {"teachers": [], "logs": ["NONE"]}}, "NONE: is not there; give the folder of a feature set"),
+        ({"teaching": {"teachers": [], "logs": ["NONE"]}}, "NONE: holds no feature set"),
         ({"data": {"tapes": ["DAYS"], "train": "2024-03-04", "validation": "2024-03-05"}},
          "has one day of each symbol, and the first only teaches"),
         ({"data": {"tapes": ["DAYS"], "train": "2023-01-02", "validation": "2024-03-05"}},

@@ -237,8 +237,7 @@ def _identity(folder: str | Path) -> tuple[int, int] | None:
 
 
 def _missing(folder: Path, kind: Kind, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{folder}: is not there; give the folder of a {kind.name}"
+    why = "it is not there" if isinstance(error, FileNotFoundError) else error.strerror
     if isinstance(error, NotADirectoryError):
-        return f"{folder}: is a file; give the folder of a {kind.name}"
-    return f"{folder}: cannot be read ({error.strerror}); give the folder of a {kind.name}"
+        why = "it is a file"
+    return f"{folder}: holds no {kind.name} ({why}); give the folder of one"
