@@ -10,7 +10,9 @@ from typing import Any
 from paceline.cli.flags import add_flags, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.config import from_dict
+from paceline.documents import read_text
 from paceline.errors import ConfigError
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.files.alone import alone_in
@@ -87,8 +89,6 @@ def run(args: argparse.Namespace) -> None:
     """Run it."""
     import os
 
-    from rich.console import Console
-
     from paceline.decision.regimes import LiquidityRegimes
     from paceline.evaluate.compare import check_limits, check_unseen, compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
     names = _names(args.policies)
     jobs = _jobs(args.jobs) or os.cpu_count() or 1
-    explanation = " ".join(args.explanation.read_text().split()) if args.explanation else ""
+    explanation = " ".join(read_text(args.explanation).split()) if args.explanation else ""
     _check_tuning(args, settings)
     regimes = LiquidityRegimes.load(args.regimes) if args.regimes and args.tape else None
     who = _contestants(names, settings)
@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> None:
             found.write(draft)
             bar.say("writing")
             write_comparison(found, draft / "report.html")
-    Console().print(comparison_text(found))
+    show(comparison_text(found))
     print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.files.alone import alone_in
 from paceline.files.results import result_in
 from paceline.progress import progress_bar
@@ -53,8 +54,6 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
-    from rich.console import Console
-
     from paceline.engine.shipped import load_market
     from paceline.realism.report import summary_text, write_report
     from paceline.realism.scorecard import score, to_json
@@ -77,5 +76,5 @@ def run(args: argparse.Namespace) -> None:
         with result_in(args.out, "realism") as draft:
             (draft / "scorecard.json").write_text(to_json(card), encoding="utf-8")
             write_report(card, draft / "report.html")
-    Console().print(summary_text(card))
+    show(summary_text(card))
     print(f"scorecard: {args.out / 'scorecard.json'}\nreport:    {args.out / 'report.html'}")

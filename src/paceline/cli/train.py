@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from paceline.cli.parser import add_verb
+from paceline.cli.terminal import need
 from paceline.errors import ConfigError
 from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
 
     from paceline.config import describe
     from paceline.learn.recipe import Recipe
-    from paceline.learn.shipped import load_recipe, recipe_text, shipped_recipes
+    from paceline.learn.shipped import read_recipe, recipe_text, shipped_recipes
 
     if args.settings:
         for row in describe(Recipe):
@@ -71,8 +73,11 @@ def run(args: argparse.Namespace) -> None:
     data = {"tapes": args.tape, "train": args.train, "validation": args.validation,
             "markets": markets}  # fmt: skip
     more = {"seed": args.seed, "seeds": args.seeds}
-    recipe = load_recipe(args.recipe, _given(data), **_given(more))
+    recipe, notes = read_recipe(args.recipe, _given(data), **_given(more))
+    for note in notes:
+        print(note, file=sys.stderr)
     folder = args.out or Path("out") / recipe.name
+    need("torch", "safetensors", "onnx", "tensorboard")  # now, and not when the work is done
 
     from paceline.evaluate.notes import merged
     from paceline.evaluate.run_files import read_run

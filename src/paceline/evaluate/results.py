@@ -43,6 +43,8 @@ class BacktestResult(Outcomes):
         self.places = places
         self.left_out = left_out
         """Notes on tapes that no order could be worked on."""
+        self.given: list[str] = []
+        """Notes on the orders that were given: limits filled in, arrival prices off the mid."""
         self.stressed: list[UnderStress] = []
         """The same orders under each scenario that was asked for."""
         first: list[int] = [0]

@@ -82,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Under which it learnt; None: not known."""
     validation: dict[str, Any] | None = None
     """What the validation said that it was kept for; None: it was kept for none."""
+    destination: str | None = None
+    """Address where it is to go, as the recipe says; nothing was sent there by paceline."""
     training: str | None = None
     """JSON of counters and generators, to go on from."""
     normalized: bool = False
@@ -101,6 +103,8 @@ class Origin(NamedTuple):
     """Hash of the features' schema; None: paceline's own."""
     limits: PolicyLimits | None = None
     """Of the orders that they were made on."""
+    destination: str | None = None
+    """Where the policy is to go, for the manifest."""
 
 
 class Checkpoint(NamedTuple):

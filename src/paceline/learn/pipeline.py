@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.normalizer import Locked, Normalizer, normalized
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage as OrdersStage
@@ -236,8 +237,9 @@ class Pipeline:
         enter: Callable[[int], None] = lambda at: None,
     ) -> dict[str, NDArray[Any]]:
         origin = Origin(
-            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
-        )
+            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits,
+            destination=self.recipe.policy.destination,
+        )  # fmt: skip
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
         self._live = Live(name)
         self._replay_validations(name, training.resume())

@@ -219,7 +219,7 @@ class Training:
             schema=self._schema(), grid=None if grid is None else msgspec.to_builtins(grid),
             data=self._data, commit=commit_of_code(), mode=mode_in_words(self.run),
             metrics=self.metrics, serving=self.learner.serving(),
-            limits=self.origin.limits,
+            limits=self.origin.limits, destination=self.origin.destination,
         )  # fmt: skip
 
     def _update(self) -> None:
