@@ -10,10 +10,10 @@ from paceline.env.episodes import EpisodeSettings, Pool
 from paceline.env.history import History
 from paceline.env.parents import draw_parents, given_parents
 from paceline.errors import ConfigError
-from paceline.market.events import ADD, ASK, BID, HALT, HIDDEN, NO_SLOT, RESUME, Rows
+from paceline.market.events import ADD, ASK, BID, DELETE, HALT, HIDDEN, NO_SLOT, RESUME, Rows
 from paceline.market.halts import trades_at, trades_through
 from paceline.market.session import Session
-from paceline.market.tape import Tape
+from paceline.market.tape import Quality, Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import NS_PER_S
 
@@ -35,7 +35,9 @@ def day_of(opens=9.0, closes=15.0, since=8.0, halts=(), breaks=(), day=DAYS[0]) 
     rows.sort(key=lambda row: row[0])
     hours, kind, side, ticks, lots, slot = map(np.array, zip(*rows, strict=True))
     ts = session.midnight_ns + np.round(hours * HOUR).astype(np.int64) * NS_PER_S
-    return Tape.compile(Rows(ts, kind, side, ticks, lots, slot), INSTRUMENT, session)
+    quality = Quality(warmup_end_ts=int(ts[2]))  # the book is whole from its first print on
+    rows = Rows(ts, kind, side, ticks, lots, slot)
+    return Tape.compile(rows, INSTRUMENT, session, quality=quality)
 
 
 def drawn(tape: Tape, horizon_s: float = 1800.0, count: int = 200):
@@ -123,6 +125,30 @@ def test_a_day_without_breaks_and_halts_keeps_its_orders():
     tape = day_of(since=9.0)
     start = hour(tape, drawn(tape, count=3)["start_ts"])
     rng = np.random.default_rng([1, int(tape.manifest.tape_id[:12], 16)])
-    first = tape.session.open_ns + 60 * NS_PER_S
+    first = tape.session.open_ns + (10 + 60) * NS_PER_S
     last = tape.session.close_ns - 1800 * NS_PER_S
     np.testing.assert_array_equal(start, hour(tape, np.sort(rng.integers(first, last, 6)[:3])))
+
+
+def test_without_earlier_days_volume_is_even_over_the_hours_of_trading():
+    """Nine to three with a break of an hour and a half: 1.5 of 4.5 hours by 10:30 and at noon."""
+    tape = day_of(breaks=[BREAK])
+    curve = History([tape]).before(tape).curve
+    at = np.searchsorted(curve.edges_ns, np.array([9, 10.5, 11, 12, 13.5, 15]) * HOUR * NS_PER_S)
+    np.testing.assert_allclose(curve.traded[at], [0, 1 / 3, 1 / 3, 1 / 3, 2 / 3, 1])
+
+
+def test_none_starts_across_an_absurd_spread():
+    """From 10:00 to 14:00 the best offer is a stub at twice the price."""
+    session = Session.of(DAYS[0], ZONE, 9 * HOUR, 15 * HOUR)
+    rows = [
+        (9.0, ADD, BID, 1000, 9, 0), (9.0, ADD, ASK, 1002, 9, 1), (9.0, ADD, ASK, 2000, 9, 2),
+        (10.0, DELETE, ASK, 1002, 9, 1), (14.0, ADD, ASK, 1002, 9, 1), (14.9, ADD, BID, 1, 1, 3),
+    ]  # fmt: skip
+    hours, kind, side, ticks, lots, slot = map(np.array, zip(*rows, strict=True))
+    ts = session.midnight_ns + np.round(hours * HOUR).astype(np.int64) * NS_PER_S
+    tape = Tape.compile(Rows(ts, kind, side, ticks, lots, slot), INSTRUMENT, session)
+    start = hour(tape, drawn(tape, horizon_s=600.0)["start_ts"])
+    assert not np.any((start >= 10.0) & (start < 14.0))
+    assert np.any(start < 10.0)
+    assert np.any(start > 14.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ from .plain import replay
 T0 = 1_717_767_000_000  # ms; 2024-06-07 13:30 UTC
 MIDNIGHT = 37_800_000  # ms after T0
 ANYTHING = Limits(max_bad_share=1.0, max_crossed_share=1.0, max_mismatch_share=1.0)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scratch")
+
+
 Capture = list[tuple[int, dict[str, Any]]]
 Write = Callable[[Capture], Path]
 
@@ -424,3 +432,102 @@ def test_days_are_the_whole_capture_cut_in_pieces(
             assert then.side(-1) == books[seen - 1].side(-1)
         seen += len(events) - seeds
     assert seen == len(whole)
+
+
+WHOLE = [
+    (5, depth(0, 1, 4, 0, "100.1:1.500 100.0:2", "100.3:0.250")),
+    (9, trade(7, "100.1", "0.5", True)),
+    (12, depth(9, 5, 6, 4, "100.1:1.000", "100.3:0.250")),
+    (14, depth(10, 7, 7, 6, "100.1:0.000", "")),
+]
+
+
+def lines_of(capture: Capture, per_ms: int = 1) -> list[str]:
+    """The lines of a capture whose exchange times are in units of which a ms has `per_ms`."""
+
+    def told(message: dict[str, Any]) -> str:
+        message = json.loads(json.dumps(message))
+        data = message.get("data", message)
+        for field in "ET":
+            data[field] *= per_ms
+        return json.dumps(message)
+
+    return [f"{(T0 + at) * 1_000_000 + 999} {told(message)}" for at, message in capture]
+
+
+@pytest.mark.parametrize("per_ms", [1, 1_000, 1_000_000])
+def test_times_in_any_unit_make_the_same_tape(tmp_path: Path, write: Write, per_ms: int) -> None:
+    path = tmp_path / "capture.txt"
+    path.write_text("\n".join(lines_of(WHOLE, per_ms)) + "\n")
+    assert load(path).manifest.tape_id == load(write(WHOLE)).manifest.tape_id
+
+
+@pytest.mark.parametrize("x", ["INSURANCE_FUND", "ADL", "NA"])
+def test_transfers_are_no_trades_of_the_market(write: Write, x: str) -> None:
+    """They are told like trades; the price may be anything, and sets no tick."""
+    capture = [*WHOLE, (16, trade(15, "61.0001" if x != "NA" else "0", "50", True) | {"X": x}),
+               (18, trade(17, "100.3", "0.25", False))]  # fmt: skip
+    tape = load(write(capture))
+    assert told(tape)[-1] == (17, "trade", -1, "100.3", "0.25")
+    assert [row[1] for row in told(tape)].count("trade") == 2
+    assert int(tape.events.volume[-1]) == 3
+    found = tape.manifest.quality.findings
+    assert (found["no_market_trade"].count, found["no_market_trade"].first_row) == (1, 5)
+    assert found["bad_price"].count == 0
+    quarantine = tape.quarantine.to_pylist()
+    assert [(row["row"], row["reason"]) for row in quarantine] == [(5, "is no trade of the market")]
+
+
+def test_transfers_speak_against_no_capture(write: Write) -> None:
+    """However many there are: the rows are as they should be."""
+    many = [(20 + k, trade(20 + k, "90", "1", True) | {"X": "ADL"}) for k in range(40)]
+    assert load(write([*WHOLE, *many])).manifest.quality.rows_quarantined == 40
+
+
+STRANGE: list[Any] = [
+    10**18, 10**19, 10**400, -1, -(10**19), 0, 1, 1.5, 1e300, True, None, "", "x", "1\n2", "1,2",
+    "\ud800", "-1", "1e5", "NaN", "9" * 30, [], {}, [["1", "2"]], [["1"]], [[1, 2]],
+    [["1\n2", "3"]],
+]  # fmt: skip
+FIELDS = ["e", "E", "T", "s", "U", "u", "pu", "b", "a", "p", "q", "m", "X", "lastUpdateId", "bids",
+          "asks", "data", "stream"]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 3),
+    st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(STRANGE)), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_no_field_of_a_line_loses_the_capture(
+    scratch: Path, which: int, changes: list[tuple[str, Any]], outer: bool
+) -> None:
+    """A line that cannot be read costs that line, and says so."""
+    lines = lines_of(WHOLE)
+    head, _, text = lines[which].partition(" ")
+    message = json.loads(text)
+    target = message if outer else message.get("data", message)
+    target.update(dict(changes))
+    lines[which] = f"{head} {json.dumps(message)}"
+    path = scratch / "capture.txt"
+    path.write_text("\n".join(lines) + "\n")
+    with suppress(PacelineError):  # a changed name makes it another instrument's
+        assert load(path, limits=ANYTHING).manifest.quality.rows_read in (3, 4)
+
+
+@pytest.mark.parametrize(("text", "row"), [
+    ('{"e":"trade","E":1e400,"T":1,"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),
+    ('{"e":"depthUpdate","T":1717767000020,"s":"BTCUSDT","U":8,"u":' + "9" * 25
+     + ',"pu":7,"b":[],"a":[]}', 5),
+    ('{"e":"trade","T":' + "9" * 6000 + ',"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),
+    ('{"e":"trade","T":17177670000,"s":"BTCUSDT","p":"1","q":"1","m":true}', 5),  # of 1970 in ms
+    ("[" * 100_000, 5), ('{"data":' * 100_000, 5), ("\x00\xff", 5), ("", 5),
+])  # fmt: skip
+def test_an_unreadable_line_is_named(tmp_path: Path, text: str, row: int) -> None:
+    path = tmp_path / "capture.txt"
+    lines = lines_of(WHOLE)
+    path.write_text("\n".join([*lines, f"{(T0 + 16) * 1_000_000} {text}", lines[-1]]) + "\n")
+    tape = load(path, limits=ANYTHING)
+    found = tape.manifest.quality.findings["unparsable"]
+    assert (found.count, found.first_row) == (1, row)
+    assert [event[1] for event in told(tape)].count("trade") == 1

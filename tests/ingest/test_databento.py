@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,12 @@ from types import SimpleNamespace as Of
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from paceline.errors import ConfigError, IngestError
+from paceline.errors import ConfigError, IngestError, PacelineError
 from paceline.ingest import ingest, load
+from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
 from paceline.market.tape import Tape
 
@@ -272,3 +276,39 @@ def test_ten_levels(tmp_path: Path) -> None:
     assert ("trade", -1, 101.0, 1) in told(tape)
     assert told(tape)[-1] == ("seed", 1, 91.0, 14)
     assert int(tape.events.volume[-1]) == 1
+
+
+WHOLE: list[Record] = [
+    ("A", "B", 10.01, 5, 1, LAST), ("A", "A", 10.03, 7, 2, LAST), ("T", "B", 10.03, 2, 0, 0),
+    ("F", "A", 10.03, 2, 2, 0), ("C", "A", 10.03, 2, 2, LAST), ("C", "B", 10.01, 5, 1, LAST),
+]  # fmt: skip
+_FIELDS = {  # offset and bytes of a field of an MBO record
+    "publisher_id": (2, 2), "ts_event": (8, 8), "order_id": (16, 8), "price": (24, 8),
+    "size": (32, 4), "flags": (36, 1), "action": (38, 1), "side": (39, 1), "ts_recv": (40, 8),
+    "ts_in_delta": (48, 4), "sequence": (52, 4),
+}  # fmt: skip
+EXTREMES = [0, 1, 2**7, 2**31, 2**32 - 1, 2**53, 2**63 - 1, 2**63, 2**64 - 1, START]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(sorted(_FIELDS)), st.sampled_from(EXTREMES)),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_no_field_of_a_record_loses_the_file(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str, int]]
+) -> None:
+    """Whatever a field says, the file becomes a tape or is refused in one line."""
+    path = write_mbo(tmp_path_factory.mktemp("dbn") / "x.dbn", WHOLE)
+    data = bytearray(path.read_bytes())
+    records = len(data) - 56 * len(WHOLE)
+    for row, field, value in changes:
+        offset, size = _FIELDS[field]
+        at = records + 56 * row + offset
+        data[at : at + size] = (value % 2 ** (8 * size)).to_bytes(size, "little")
+    path.write_bytes(data)
+    with suppress(PacelineError):
+        tape = load(path, limits=Limits(max_bad_share=1.0, max_crossed_share=1.0))
+        assert tape.manifest.quality.rows_read == len(WHOLE)

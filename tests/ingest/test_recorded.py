@@ -142,3 +142,32 @@ def test_a_binance_day_goes_on_with_the_book_of_the_one_before(
         )
     binance._stream.cache_clear()
     binance._parts.cache_clear()
+
+
+def test_masked_sides_of_hidden_executions_are_found(recorded: Path, tmp_path: Path) -> None:
+    """AMZN 2012 has true sides; with all of them written as 1, as after 2014, none is believed."""
+    archive = recorded / "lobster-2012" / "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
+    true = load(archive)
+    assert true.manifest.quality.findings["hidden_side_masked"].count == 0
+    with ZipFile(archive) as members:
+        (name,) = (m for m in members.namelist() if "message" in m)
+        rows = [line.split(",") for line in members.read(name).decode().split()]
+        (shown,) = (m for m in members.namelist() if "orderbook" in m)
+        (tmp_path / shown).write_bytes(members.read(shown))
+    masked = [",".join([*row[:5], "1" if row[1] == "5" else row[5]]) for row in rows]
+    (tmp_path / name).write_text("\n".join(masked) + "\n")
+    tape = load(tmp_path)
+    hidden = tape.events.kind == HIDDEN
+    assert tape.manifest.quality.findings["hidden_side_masked"].count == int(hidden.sum()) == 2445
+    assert int(np.count_nonzero(tape.events.side[hidden])) <= 2
+    assert int(tape.events.volume[-1]) == int(true.events.volume[-1])
+    assert np.array_equal(tape.events.side[~hidden], true.events.side[~hidden])
+
+
+def test_no_recorded_print_is_doubted(recorded: Path) -> None:
+    """On these days nothing trades far from the market, and sides are true."""
+    for name in ("lobster-2003/IBM", "binance"):
+        for path in sorted((recorded / name).iterdir())[:3]:
+            findings = load(path).manifest.quality.findings
+            assert findings["far_print"].count == findings["auction_execution"].count == 0
+            assert name == "binance" or findings["hidden_side_masked"].count == 0

@@ -97,6 +97,14 @@ def test_breaks_are_no_trading_time() -> None:
     assert day.trading_s == pytest.approx(80e-9)
 
 
+def test_a_part_of_a_session_keeps_the_breaks_inside_it() -> None:
+    day = Session(
+        day="1970-01-01", zone="UTC", open_ns=0, close_ns=100, breaks=((20, 30), (50, 60))
+    )
+    assert day.cut(0, 55).phases == ((0, 20), (30, 55))
+    assert day.cut(55, 100).phases == ((55, 100),)
+
+
 @pytest.mark.parametrize(
     "breaks", [((0, 5),), ((5, 5),), ((7, 5),), ((5, 9), (9, 11)), ((90, 101),)]
 )

@@ -45,9 +45,9 @@ FEWEST = 3
 FEWEST_NAMES = 10
 """From so many names on they are taken for a sample of names."""
 
-_SWEEPS = 8
-"""Rounds in which effects of days and names are taken out; one is exact where all days have all
-names alike."""
+_SWEEPS = 20
+"""Most rounds in which effects of days and names are taken out; one is exact where all days have
+all names alike."""
 
 
 class Clusters(NamedTuple):
@@ -162,10 +162,14 @@ def _of_names(columns: Floats, mean: Floats, day: Ints, name: Ints) -> Floats:
         return np.zeros((k, k))
     size = np.bincount(cell)[:, None].astype(np.float64)
     rest = _sums(columns, cell, len(both)) / size - mean
+    ways = [(of, groups, _sums(size, of, groups))
+            for of, groups in ((of_day, n_days), (of_name, n_names))]  # fmt: skip
     for _ in range(_SWEEPS):
-        for of, groups in ((of_day, n_days), (of_name, n_names)):
-            total, weight = _sums(size * rest, of, groups), _sums(size, of, groups)
-            rest = rest - (total / weight)[of]
+        before = rest
+        for of, groups, weight in ways:
+            rest = rest - (_sums(size * rest, of, groups) / weight)[of]
+        if np.max(np.abs(before - rest)) <= 1e-6 * np.max(np.abs(rest)):
+            break
     each = size * rest / len(columns)
     found = _jackknife(columns, mean, name, n_names) - len(both) / free * _products(each)
     if not found[0, 0] > 0.0:

@@ -50,7 +50,7 @@ class Bars(NamedTuple):
     net_lots: Floats
     """`[t]` lots bought by takers less lots sold by takers."""
     lots: Floats
-    """`[t]` lots traded."""
+    """`[t]` lots traded, without those of which nobody knows who took."""
     premium: Floats
     """`[t]` mean over lots of trade price less the mid just before it, ticks: above 0 where buyers
     took; NaN where nothing traded."""

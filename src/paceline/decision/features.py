@@ -22,6 +22,7 @@ from paceline.decision.schema import (
 )
 from paceline.decision.state import DEPTH, NOWHERE, REGIMES, State
 from paceline.jit import inlined, kernel, spliced
+from paceline.market.spread import is_absurd
 from paceline.market.watch import (
     ADDED_BID,
     BOUGHT,
@@ -83,7 +84,8 @@ def left_by_plan(order: np.void, ts: int) -> tuple[float, float]:
 def _twice_mid(state: State) -> float:
     if state.sizes[0, 0] == 0 or state.sizes[1, 0] == 0:
         return _NAN
-    return float(state.ticks[0, 0] + state.ticks[1, 0])
+    bid, ask = state.ticks[0, 0], state.ticks[1, 0]
+    return _NAN if is_absurd(bid, ask) else float(bid + ask)
 
 
 @inlined
@@ -136,7 +138,7 @@ def _of_prints(state: State, mid2: float, usual: float, values: NDArray[np.float
         # Older ones would depend on when we began to listen.
         known = seen >= 0 and age <= WINDOWS_S[-1] - 1
         lots = _more(row["lots"], usual) * row["sign"] * order["side"]
-        values[at] = lots if known else _NAN
+        values[at] = lots if known and row["sign"] != 0 else _NAN
         worse = order["side"] * (row["ticks"] - 0.5 * mid2) / step
         values[at + 1] = worse if known else _NAN
         values[at + 2] = math.log2(1.0 + max(age, 0.0)) if known else _NAN

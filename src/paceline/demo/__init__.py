@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.settings import BacktestSettings
+from paceline.files.results import result_in
 
 if TYPE_CHECKING:
     from paceline.market.tape import Tape
@@ -74,8 +75,10 @@ def run_demo(
         progress=lambda done: bar.on("orders worked", done, total),
     )
     bar.say("writing the report")
-    result.save(out)
-    page = write_report(result, out / "report.html", examples=2 if quick else 6)
+    with result_in(out, "backtest") as draft:
+        result.write(draft)
+        write_report(result, draft / "report.html", examples=2 if quick else 6)
+    page = out / "report.html"
     if not training:
         return Pages(page, None, "")
     from paceline.demo.learning import MARKET, learn

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from paceline.errors import ConfigError
+from paceline.files.results import result_in
 
 if TYPE_CHECKING:
     from paceline.env.days import AnyPool
@@ -61,8 +62,10 @@ def learn(
     write_run([trained.folder], run / "report.html")
     found = _compared(out, recipe, tapes, quick, bar)
     bar.say("writing the comparison")
-    found.save(out / "compare")
-    page = write_comparison(found, out / "compare" / "report.html")
+    with result_in(out / "compare", "compare") as draft:
+        found.write(draft)
+        write_comparison(found, draft / "report.html")
+    page = out / "compare" / "report.html"
     return Learned(run, page, str(found.as_dict()["headline"]))
 
 

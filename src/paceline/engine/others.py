@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from paceline.jit import inlined
 from paceline.market.book import row_of, worse_level
+from paceline.market.spread import is_absurd
 from paceline.market.watch import UNKNOWN
 
 if TYPE_CHECKING:  # the pit reads these
@@ -45,6 +46,8 @@ def ticks_of(pit: Pit, row: int) -> int:
 @inlined
 def twice_mid(pit: Pit) -> int:
     """Sum of the best prices as the market stands, our own orders left out; UNKNOWN if a side has
-    none."""
+    none, or the spread is absurd (`market.spread`)."""
     bid, ask = ticks_of(pit, 0), ticks_of(pit, 1)
-    return bid + ask if bid != UNKNOWN and ask != UNKNOWN else UNKNOWN
+    if bid == UNKNOWN or ask == UNKNOWN or is_absurd(bid, ask):
+        return UNKNOWN
+    return bid + ask

@@ -30,6 +30,7 @@ from paceline.jit import chosen, inlined, inner
 from paceline.market.book import NOBODY, rank, unmark
 from paceline.market.compiler import Images
 from paceline.market.events import Rows
+from paceline.market.spread import is_absurd
 from paceline.market.watch import (
     UNKNOWN,
     WINDOWS_S,
@@ -218,7 +219,8 @@ def _row_after(floor: replay.Floor, ts: int) -> int:
 def _mid_of_row(floor: replay.Floor, at: int) -> int:
     events, levels = floor.events, floor.book.level_ticks
     if at >= 0 and events.bid[at] >= 0 and events.ask[at] < len(levels):
-        return int(levels[events.bid[at]] + levels[events.ask[at]])
+        bid, ask = levels[events.bid[at]], levels[events.ask[at]]
+        return UNKNOWN if is_absurd(bid, ask) else int(bid + ask)
     return UNKNOWN
 
 
@@ -233,7 +235,8 @@ def _simulated_mid(floor: Pit, ts: int) -> int:
 
 
 mid_now = chosen(_recorded_mid, Pit, _simulated_mid)
-"""Twice the mid at a time that was come to, ticks; UNKNOWN if a side shows nothing."""
+"""Twice the mid at a time that was come to, ticks; UNKNOWN if a side shows nothing, or the spread
+is absurd (`market.spread`)."""
 
 
 @inlined

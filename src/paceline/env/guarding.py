@@ -18,6 +18,7 @@ from paceline.guard.limits import UNLIMITED
 from paceline.guard.rolling import count, counted
 from paceline.guard.snapshot import MISSING, NO_OFFER, RECENT, RUNNING
 from paceline.jit import inlined, inner
+from paceline.market.spread import is_absurd
 from paceline.market.watch import PRINTS, SQUARES, WINDOWS_S
 
 _PPM = 1e6
@@ -102,6 +103,8 @@ def _last_print(state: State) -> int:
 def _volatility_ppm(state: State) -> int:
     """Of the last five minutes, per square root of a minute; MISSING without a mid."""
     if state.sizes[0, 0] == 0 or state.sizes[1, 0] == 0:
+        return MISSING
+    if is_absurd(state.ticks[0, 0], state.ticks[1, 0]):
         return MISSING
     twice_mid = float(state.ticks[0, 0] + state.ticks[1, 0])
     a_minute = state.watch.sums[2, SQUARES] / (WINDOWS_S[2] / 60.0)

@@ -28,6 +28,7 @@ from paceline.engine.venue import Venue
 from paceline.errors import InputError
 from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
 from paceline.market.grids import converted, factors
+from paceline.market.session import Session
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.market.whole_days import Days, whole_days
@@ -185,7 +186,7 @@ def bars_of(tape: Tape, bar_s: float = BAR_S, grid: Instrument | None = None) ->
 
     at = _prints(tape)
     bar = (tape.events.ts[at] - start) // step
-    inside = (bar >= 0) & (bar < n)
+    inside = (bar >= 0) & (bar < n) & (tape.events.side[at] != 0)  # whose taker is known
     at, bar = at[inside], bar[inside]
     lots = tape.events.qty[at].astype(np.float64)
     # A trade that hit a bid was started by a seller.
@@ -263,7 +264,17 @@ def _curve(earlier: Sequence[Tape], tape: Tape) -> tuple[VolumeCurve, int]:
         date.fromisoformat(tape.session.day),
         uniform_without_days=True,
     )
+    if not known and tape.session.breaks:  # even over the hours of trading
+        traded = _trading_by(tape.session, edges)
+        curve = VolumeCurve(edges, traded / traded[-1], ())
     return curve, len(earlier) - len(known)
+
+
+def _trading_by(session: Session, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Nanoseconds of announced trading by each edge (ns since local midnight)."""
+    at = edges_ns + session.midnight_ns
+    spans = [np.clip(at, start, end) - start for start, end in session.phases]
+    return np.sum(spans, axis=0, dtype=np.float64)
 
 
 def _volume_by(tape: Tape, edges_ns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -159,9 +159,11 @@ def _check_priced(
     price before it."""
     at = tape.index_at(order.start_ts) - 1
     if at < 0 or np.isnan(mid[at]):
+        stubs = at >= 0 and not np.isnan(tape.ask_ticks()[at] - tape.bid_ticks()[at])
+        shows = "shows stub quotes only" if stubs else "has no two-sided book"
         raise ConfigError(
-            f"parent.start_ts: order {order.order_id!r} starts while {tape.name} has no two-sided "
-            "book, so it has no arrival price; start it at another time"
+            f"parent.start_ts: order {order.order_id!r} starts while {tape.name} {shows}, so it "
+            "has no arrival price; start it at another time"
         )
     named, tick = order.arrival_ticks(tape.instrument), float(tape.instrument.book_tick)
     off = named / float(mid[at]) - 1.0
@@ -272,15 +274,15 @@ def _ends(session: Session, start: NDArray[np.int64], horizon: int) -> NDArray[n
 def _tradable_starts(
     tape: Tape, rng: np.random.Generator, count: int, hours: _Hours
 ) -> NDArray[np.int64]:
-    """`[count]` starts in continuous trading, when the book has two sides."""
-    events, n_levels = tape.events, len(tape.level_ticks)
+    """`[count]` starts in continuous trading, when the mid is known and the book is not crossed."""
+    events, priced = tape.events, np.isfinite(tape.mid_ticks())
     found = np.empty(0, np.int64)
     for _ in range(_TRIES):
         start = rng.integers(hours.first, hours.last, 2 * count)
         at = np.searchsorted(events.ts, start, side="right") - 1
         known = np.maximum(at, 0)
-        bid, ask = events.bid[known], events.ask[known]
-        good = (at >= 0) & (bid >= 0) & (ask < n_levels) & (bid < ask) & trades_at(tape, start)
+        apart = events.bid[known] < events.ask[known]
+        good = (at >= 0) & priced[known] & apart & trades_at(tape, start)
         if not hours.spans:
             good &= _ends(tape.session, start, hours.horizon_ns) == start + hours.horizon_ns
         found = np.concatenate([found, start[good]])

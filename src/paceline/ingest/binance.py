@@ -9,9 +9,12 @@ the combined-stream envelope or without it. Other streams are counted and steppe
 act in its order, whatever the order in which the sockets delivered them. Trades are merged by time;
 at the same millisecond a trade comes first, the level change it caused after it.
 
-**Time** is the exchange's: the transaction time `T`, else the event time `E`. Spot tickers carry
-neither; they get their receive time less the capture's median delay. A message that would be
-earlier than the one before it in the sequence is given the time of that one.
+**Trades** of the futures feed with an `X` other than MARKET (INSURANCE_FUND, ADL, NA) are no trades
+of the market: nobody could have joined them. They are left out (finding `no_market_trade`).
+
+**Time** is the exchange's: the transaction time `T`, else the event time `E`, in ms, µs or ns. Spot
+tickers carry neither; they get their receive time less the capture's median delay. A message that
+would be earlier than the one before it in the sequence is given the time of that one.
 
 **Gaps.** A futures update must name its predecessor (`pu`), a spot update must begin where the last
 one ended (`U`). After a gap nothing known is sure any more: the book is cleared and warms up again.
@@ -64,6 +67,7 @@ from paceline.ingest.options import Options
 from paceline.ingest.quality import (
     BAD_PRICE,
     BAD_SIZE,
+    NO_MARKET_TRADE,
     OFF_TICK,
     OK,
     SEQUENCE_GAP,
@@ -79,7 +83,7 @@ from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another tape."""
 
 _UNIT = Decimal(1).scaleb(-DECIMALS)
@@ -88,7 +92,8 @@ _RANK = np.array([0, 0, 1, 0, 2])  # by what a message is
 _TOUCH_NS = 60 * NS_PER_S
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "EUR", "USD")
 _CHECKED = (
-    UNPARSABLE, TIME_MOVED, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE, OFF_TICK, STALE, SEQUENCE_GAP
+    UNPARSABLE, TIME_MOVED, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE, OFF_TICK, STALE, SEQUENCE_GAP,
+    NO_MARKET_TRADE,
 )  # fmt: skip
 
 

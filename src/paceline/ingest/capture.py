@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,14 +14,22 @@ from numpy.typing import NDArray
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.level_feed import DEPTH, PRINT, SNAPSHOT, TICKER
 from paceline.ingest.numbers import read_table
-from paceline.ingest.quality import UNPARSABLE
+from paceline.ingest.quality import NO_MARKET_TRADE, OK, UNPARSABLE
 from paceline.ingest.sources import RawFile, read
-from paceline.units import NS_PER_MS
+from paceline.units import NS_PER_S
 
 DECIMALS = 8
 """Prices and sizes are read in units of 10^-8."""
 
 _KINDS = {"trade": PRINT, "depthUpdate": DEPTH, "bookTicker": TICKER}
+
+_MARKET = ("", "MARKET")
+"""What futures write into X of a trade of the market."""
+
+_LARGEST_ID = np.iinfo(np.int64).max - 1  # one may be added
+_EARLIEST_NS, _LATEST_NS = (
+    int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * NS_PER_S for year in (1990, 2100)
+)
 
 Pairs = list[tuple[str, str]]
 
@@ -31,6 +41,7 @@ class Message(msgspec.Struct):
     E: int | None = None
     T: int | None = None
     s: str = ""
+    X: str | None = None
     U: int | None = None
     u: int | None = None
     pu: int | None = None
@@ -86,28 +97,23 @@ def parse(file: RawFile) -> Capture:
     sides: list[int] = []
     numbers: list[str] = []
     for i, line in enumerate(lines):
-        head, _, text = line.partition(b" ")
         try:
-            received[i] = _as_ns(int(head))
-            outer = decode(text)
-            message = outer.data or outer
-            what[i], levels = _levels(message)
-        except (ValueError, OverflowError, msgspec.DecodeError):
+            told = _told(line, decode)
+        except (ValueError, OverflowError, RecursionError, msgspec.DecodeError):
             fault[i] = UNPARSABLE
-            levels = []
-        if what[i]:
-            symbol[i] = message.s
-            at = message.T or message.E
-            if at is not None:
-                time[i] = at * NS_PER_MS
-            ends = message.last_update_id if what[i] == SNAPSHOT else message.u
-            for k, number in enumerate((message.U, ends, message.pu)):
-                ids[k, i] = -1 if number is None else number
-        for side, price, size in levels:
-            sides.append(side)
-            numbers.append(f"{price},{size}")
+        else:
+            received[i], what[i], symbol[i], time[i] = (
+                told.received,
+                told.what,
+                told.symbol,
+                told.ts,
+            )
+            ids[:, i], fault[i] = told.ids, told.fault
+            for side, price, size in told.levels:
+                sides.append(side)
+                numbers.append(f"{price},{size}")
         first[i + 1] = len(sides)
-    table = read_table("\n".join(numbers).encode(), (DECIMALS, DECIMALS))
+    table = read_table("\n".join(numbers).encode("utf-8", "replace"), (DECIMALS, DECIMALS))
     owner = np.repeat(np.arange(n), np.diff(first))
     fault[owner[~table.ok]] = UNPARSABLE
     return Capture(
@@ -116,11 +122,51 @@ def parse(file: RawFile) -> Capture:
     )  # fmt: skip
 
 
+class _Told(NamedTuple):
+    """What one line says."""
+
+    received: int
+    what: int
+    symbol: str
+    ts: int  # UNKNOWN_TS if the message has none
+    ids: tuple[int, int, int]  # -1 where it has none
+    fault: int
+    levels: list[tuple[int, str, str]]
+
+
+def _told(line: bytes, decode: Callable[[bytes], Line]) -> _Told:
+    """Read a line. Raises `ValueError` and others if it cannot be read, whichever field it is."""
+    head, _, text = line.partition(b" ")
+    received = _as_ns(int(head))
+    outer = decode(text)
+    message = outer.data or outer
+    what, levels = _levels(message)
+    if what == 0:
+        return _Told(received, 0, "", UNKNOWN_TS, (-1, -1, -1), OK, [])
+    at = message.T or message.E
+    ends = message.last_update_id if what == SNAPSHOT else message.u
+    begins, ends, follows = (
+        -1 if number is None else number for number in (message.U, ends, message.pu)
+    )
+    if not -1 <= min(begins, ends, follows) <= max(begins, ends, follows) <= _LARGEST_ID:
+        raise ValueError
+    if any("\n" in text or "," in text for _, *pair in levels for text in pair):
+        raise ValueError
+    # Transfers of the insurance fund and forced deleveraging are told like trades.
+    passed = what == PRINT and message.X is not None and message.X not in _MARKET
+    return _Told(
+        received, what, message.s, UNKNOWN_TS if at is None else _as_ns(at),
+        (begins, ends, follows), NO_MARKET_TRADE if passed else OK, levels,
+    )  # fmt: skip
+
+
 def _as_ns(stamp: int) -> int:
-    """A receive time in ms, µs or ns since the epoch, told apart by its length."""
-    if stamp < 10**14:
-        return stamp * 1_000_000
-    return stamp * 1000 if stamp < 10**17 else stamp
+    """A time in ms, µs or ns since the epoch, told apart by its size: in only one of them it lies
+    between 1990 and 2100. Raises `ValueError` if it does in none."""
+    for ns in (1_000_000, 1_000, 1):
+        if _EARLIEST_NS <= stamp * ns <= _LATEST_NS:
+            return stamp * ns
+    raise ValueError
 
 
 def _levels(message: Message) -> tuple[int, list[tuple[int, str, str]]]:

@@ -71,7 +71,7 @@ from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same files would give another tape."""
 
 _HEADER = [

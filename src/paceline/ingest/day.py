@@ -11,15 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError, PacelineError
+from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
 from paceline.ingest.breaks import with_breaks
+from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
+from paceline.ingest.doubtful import Touch, believed_sides, far_prints, touch_before
 from paceline.ingest.quality import (
+    AS_ANNOUNCED,
+    AUCTION_EXECUTION,
     CHECKS,
+    FAR_PRINT,
     KEPT_FROM,
     OFF_TICK,
     OK,
     SEQUENCE_GAP,
     SIZE_TOO_LARGE,
     UNKNOWN_EXECUTED,
+    UNKNOWN_KIND,
     UNKNOWN_ORDER,
     Limits,
 )
@@ -99,6 +106,8 @@ class RawDay(NamedTuple):
     """What a row is in its file: a line, a row or a record."""
     inferred: Mapping[str, Inferred] = MappingProxyType({})
     """What was found from the numbers and why: see `market.tape.Quality`."""
+    masks_hidden: bool = False
+    """Whether hidden executions may name a side that is not theirs."""
 
     def row(self, at: int) -> int:
         """The raw row at `at` as it is told: its place in its file, counted from 1."""
@@ -117,20 +126,66 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
     _refuse_if_of_another_day(day)
-    rows, origin = with_breaks(day.rows, day.origin, day.session)
-    day = day._replace(rows=rows, origin=origin)
-    tape = Tape.compile(
-        day.rows,
-        day.instrument,
-        day.session,
-        sources=sources,
-        quarantine=quarantine_table(day, bad),
-        made_by=made_by,
-    )
+    day, tape, doubted = _compiled(day, limits, sources, made_by)
+    bad = np.flatnonzero(day.fault != OK)
+    tape.quarantine = quarantine_table(day, bad)
     tape.manifest = msgspec.structs.replace(
-        tape.manifest, quality=_quality(day, tape, bad, limits, name)
+        tape.manifest, quality=_quality(day, tape, bad, limits, name, doubted)
     )
     return tape
+
+
+def _compiled(
+    day: RawDay, limits: Limits, sources: list[Source], made_by: str
+) -> tuple[RawDay, Tape, dict[str, Finding]]:
+    """The day with its breaks, its auctions set aside, and only such prints as can be believed; its
+    tape, still without a quality report; and what was found of the sides of hidden executions."""
+    rows, origin = with_breaks(day.rows, day.origin, day.session)
+    day = _noted(day._replace(origin=origin), auctions_aside(rows), AUCTION_EXECUTION)
+    tape = _tape(day, sources, made_by)
+    touch = touch_before(tape)
+    far = far_prints(tape, touch, limits)
+    day, doubted = _with_believed_sides(day, tape, touch)
+    if len(far):
+        which = np.zeros(len(day.rows.ts), bool)
+        which[far] = True
+        day = _noted(day, executions_aside(day.rows, which), FAR_PRINT)
+    again = len(far) > 0 or any(found.count for found in doubted.values())
+    return day, _tape(day, sources, made_by) if again else tape, doubted
+
+
+def _tape(day: RawDay, sources: list[Source], made_by: str) -> Tape:
+    return Tape.compile(day.rows, day.instrument, day.session, sources=sources, made_by=made_by)
+
+
+def _noted(day: RawDay, aside: SetAside, code: int) -> RawDay:
+    """The day with some executions set aside, and the verdict on the raw rows that made them."""
+    fault, raw = day.fault.copy(), day.origin[aside.at]
+    fault[raw[fault[raw] == OK]] = code
+    return day._replace(rows=aside.rows, fault=fault)
+
+
+def _with_believed_sides(
+    day: RawDay, tape: Tape, touch: Touch
+) -> tuple[RawDay, dict[str, Finding]]:
+    """The day without the sides of hidden executions that are masked, and the finding."""
+    if not day.masks_hidden:
+        return day, {}
+    rows = day.rows
+    # An unknown order was shown once: its side is no mask.
+    hidden = np.flatnonzero(
+        (rows.kind == HIDDEN) & (day.fault[day.origin] != UNKNOWN_EXECUTED) & (rows.side != 0)
+    )
+    sides = believed_sides(tape, touch, hidden)
+    found = Finding(count=0)
+    if sides is not None:
+        told = int(np.count_nonzero(sides))
+        note = f"sides not believed; the touch tells those of {told:,}, the others are unknown"
+        found = finding(day, hidden, note=note)
+        side = rows.side.copy()
+        side[hidden] = sides
+        day = day._replace(rows=rows._replace(side=side))
+    return day, {"hidden_side_masked": found}
 
 
 def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
@@ -185,6 +240,7 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     n = len(day.fault)
     if n == 0:
         raise IngestError(f"file: {name} is empty; give a file with messages")
+    bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
     if len(bad) <= limits.max_bad_share * n:
         return
     codes, counts = np.unique(day.fault[bad], return_counts=True)
@@ -199,8 +255,40 @@ def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: st
     )
 
 
-def _quality(day: RawDay, tape: Tape, bad: NDArray[np.int64], limits: Limits, name: str) -> Quality:
+def _refuse_if_crossed(day: RawDay, tape: Tape, limits: Limits, warmup_end: int, name: str) -> None:
+    """A book that is crossed for good is refused, with the row where it began and the cause."""
+    calling = _calls(day, tape.events.kind)
+    found = crossed_in(tape.events, len(tape.level_ticks), calling)
+    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
+        return
+    raw = int(day.origin[found.at[0]])
+    unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
+    where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
+    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
+    raise IngestError(
+        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
+        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at "
+        f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
+    )
+
+
+def _calls(day: RawDay, kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Events in which orders gather for an auction, or trading is stopped."""
+    # A far print is set aside as an auction trade, and was none: nothing gathered for it.
+    far = (kind == CROSS) & (day.fault[day.origin] == FAR_PRINT)
+    return _calling(np.where(far, np.uint8(TRADE), kind)) | _halted(kind)
+
+
+def _quality(
+    day: RawDay,
+    tape: Tape,
+    bad: NDArray[np.int64],
+    limits: Limits,
+    name: str,
+    doubted: dict[str, Finding],
+) -> Quality:
     book, warmup_end = _book_findings(day, tape, limits)
+    _refuse_if_crossed(day, tape, limits, warmup_end, name)
     after = max(1, int(np.count_nonzero(day.rows.ts > warmup_end)))
     if book["crossed_book"].count > limits.max_crossed_share * after:
         raise IngestError(
@@ -214,7 +302,11 @@ def _quality(day: RawDay, tape: Tape, bad: NDArray[np.int64], limits: Limits, na
         rows_quarantined=int(np.count_nonzero(~kept)),
         warmup_end_ts=warmup_end,
         short_session=short_by > limits.short_s,
-        findings=_row_findings(day) | book | _time_findings(day, limits) | _told(day.findings),
+        findings=_row_findings(day)
+        | book
+        | _time_findings(day, limits)
+        | doubted
+        | _told(day.findings),
         inferred=dict(day.inferred),
     )
 
@@ -233,7 +325,8 @@ def _row_findings(day: RawDay) -> dict[str, Finding]:
     """One finding for each check on rows, those that found nothing included."""
     counts = np.bincount(day.fault, minlength=max(CHECKS) + 1)
     findings = {}
-    for code in sorted({*day.checked, *np.flatnonzero(counts).tolist()} - {OK}):
+    checked = {*day.checked, AUCTION_EXECUTION, FAR_PRINT, *np.flatnonzero(counts).tolist()}
+    for code in sorted(checked - {OK}):
         findings[CHECKS[code].name] = finding(day, np.flatnonzero(day.fault == code), by_row=True)
     return findings
 
@@ -258,13 +351,13 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     events = tape.events
     last_of_instant = np.append(np.diff(events.ts) > 0, True)
     two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
-    calling = _calling(events.kind)
+    calling = _calls(day, events.kind)
     crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
     locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask) & ~calling)
     whole = two_sided & (events.bid < events.ask) & ~calling
     broken = np.flatnonzero(last_of_instant & ~whole)
     warmup_end = _warmup_end(events.ts, broken, round(limits.settle_s * NS_PER_S))
-    called = (calling | _halted(events.kind))[crossed]
+    called = calling[crossed]
     late = ~called & (events.ts[crossed] > warmup_end)
     note = "after the warm-up"
     return {

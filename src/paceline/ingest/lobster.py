@@ -72,7 +72,7 @@ from paceline.market.tape import Finding
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same files would give another tape."""
 
 ZONE = "America/New_York"
@@ -203,6 +203,7 @@ def _read_day(
         ),
         session=session,
         findings=findings,
+        masks_hidden=True,
     )
 
 

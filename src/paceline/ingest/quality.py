@@ -18,10 +18,14 @@ in the table.
 | over_execution, over_cancel | kept, clipped to what the order had |
 | size_differs | kept: the order leaves whole, though the row gave a smaller size |
 | duplicate_order, other_price, other_side | left out: they contradict the book |
+| no_market_trade | left out: a transfer that the feed reports like a trade (`ingest.binance`) |
+| auction_execution | kept: the order leaves, or an auction trade (`ingest.auctions`) |
+| far_print | kept as an auction trade: it fills nothing and is no volume (`ingest.doubtful`) |
 
 The other findings describe the day and touch no row: `repeated_row`, `crossed_book` and
 `locked_book` (after the warm-up), `crossed_in_warmup`, `crossed_in_call`, `gap`, `late_start`,
-`halt`, `outside_session`, `short_session`, `negative_depth` and what a format adds.
+`hidden_side_masked` (the sides of hidden executions are not believed, `ingest.doubtful`), `halt`,
+`outside_session`, `short_session`, `negative_depth` and what a format adds.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ OTHER_PRICE = 12
 OTHER_SIDE = 13
 STALE = 14
 SEQUENCE_GAP = 15
+NO_MARKET_TRADE = 16
 TOO_FINE = 24
 # Kept in another form:
 KEPT_FROM = 32
@@ -57,6 +62,11 @@ OVER_EXECUTION = 34
 OVER_CANCEL = 35
 SIZE_DIFFERS = 36
 TIME_MOVED = 37
+AUCTION_EXECUTION = 38
+FAR_PRINT = 39
+
+AS_ANNOUNCED = (OK, NO_MARKET_TRADE, AUCTION_EXECUTION)
+"""Codes of rows that are as they should be: they speak against no file."""
 
 
 class Check(NamedTuple):
@@ -103,6 +113,11 @@ CHECKS: dict[int, Check] = {
     TIME_MOVED: Check(
         "time_moved", "is earlier than the row before it", "at the time of the row before"
     ),
+    NO_MARKET_TRADE: Check("no_market_trade", "is no trade of the market", ""),
+    AUCTION_EXECUTION: Check(
+        "auction_execution", "executes in an auction or a halt", "outside the continuous market"
+    ),
+    FAR_PRINT: Check("far_print", "trades far from the market", "outside the continuous market"),
 }
 """By code. Codes from `KEPT_FROM` on, and SEQUENCE_GAP, keep the row."""
 
@@ -123,6 +138,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A silence longer than this, in seconds, is a gap."""
     short_s: float = 600.0
     """A recording that ends this long before the announced close, in seconds, is short."""
+    far_print_share: float = 0.005
+    """A print farther than this share of the mid beyond every touch of its second is set aside, if
+    it is also beyond `far_print_spreads`."""
+    far_print_spreads: float = 5.0
+    """The same in multiples of the spread, so that a wide market may print far."""
     settle_s: float = 60.0
     """The book must show both sides, uncrossed, this long, in seconds, to end the warm-up."""
 

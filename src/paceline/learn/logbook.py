@@ -2,7 +2,7 @@
 
     decisions, outcome = worked(env, [Teacher("ac/mid", grid, explore=0.1)], seed=1)
     a_set.add("YHOO", "2003-02-27", decisions, outcome)
-    rows = transitions(decisions, outcome, {"is_step": 1.0}, gamma=0.995)
+    rows = transitions(decisions, outcome, {"is_step": 1.0}, gamma=1.0)
 
 The row after a decision is the next one of its episode; what was seen after the last one is not
 kept, so a decision that was cut off by a gap in the data teaches nothing and is left out.

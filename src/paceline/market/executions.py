@@ -1,11 +1,22 @@
-"""Which executions are of one market order."""
+"""Executions: which are of one market order, and what they would be as cancels."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.market.events import EXECUTE, HIDDEN, TRADE, Events
+from paceline.jit import kernel
+from paceline.market.events import (
+    ADD,
+    DELETE,
+    EXECUTE,
+    HIDDEN,
+    REDUCE,
+    SEED,
+    TRADE,
+    UNSEEN,
+    Events,
+)
 
 
 def executions(
@@ -23,3 +34,33 @@ def executions(
     begins = np.ones(len(at), np.bool_)
     begins[1:] = (np.diff(events.ts[at]) != 0) | (np.diff(events.side[at]) != 0)
     return at, begins
+
+
+def leaving(
+    kind: NDArray[np.uint8], lots: NDArray[np.int64], slot: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """Kinds `[n]` in which each EXECUTE is a cancel: DELETE where it takes the last lots of its
+    order, else REDUCE."""
+    kinds = kind.copy()
+    _leave(kind, lots, slot, np.zeros(int(slot.max(initial=-1)) + 1, np.int64), kinds)
+    return kinds
+
+
+@kernel
+def _leave(
+    kind: NDArray[np.uint8],
+    lots: NDArray[np.int64],
+    slot: NDArray[np.int32],
+    left: NDArray[np.int64],
+    kinds: NDArray[np.uint8],
+) -> None:
+    for i in range(len(kind)):
+        what, where = kind[i], slot[i]
+        if where < 0:
+            continue
+        if what == ADD or what == SEED:
+            left[where] = lots[i]
+        elif what == REDUCE or what == DELETE or what == EXECUTE or what == UNSEEN:
+            left[where] -= lots[i]
+            if what == EXECUTE:
+                kinds[i] = DELETE if left[where] == 0 else REDUCE

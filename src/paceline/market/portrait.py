@@ -169,7 +169,7 @@ def through_day(
     bid_lots, ask_lots = touch if touch is not None else touch_lots(tape)
     tick = float(tape.instrument.book_tick)
     bid, ask = tape.bid_ticks() * tick, tape.ask_ticks() * tick
-    mid, spread = (bid + ask) / 2, ask - bid
+    mid, spread = tape.mid_ticks() * tick, ask - bid
     at = np.searchsorted(events.ts, edges_ns, side="left")
     volume = np.concatenate([[0], events.volume])[at]
     traded = (events.kind == EXECUTE) | (events.kind == HIDDEN) | (events.kind == TRADE)

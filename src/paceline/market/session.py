@@ -80,6 +80,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             trades &= (when <= start) | (when >= end)
         return trades
 
+    def cut(self, open_ns: int, close_ns: int) -> Session:
+        """The part of this session from one instant to another, with the breaks inside it."""
+        inside = tuple(pause for pause in self.breaks if open_ns < pause[0] and pause[1] < close_ns)
+        return msgspec.structs.replace(self, open_ns=open_ns, close_ns=close_ns, breaks=inside)
+
     @classmethod
     def of(
         cls,

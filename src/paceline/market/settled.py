@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
+from paceline.market.spread import FEW_TICKS
 from paceline.market.tape import Tape
+from paceline.units import NS_PER_S
 
-_USUAL = 4.0
-"""A market has settled when its spread is at most so many times the day's median."""
+STAY_S = 60.0
+"""Seconds for which the spread has to stay narrow; in a session of minutes, a hundredth of it."""
+
+NARROW_SHARE = 0.01
+"""Largest spread of a settled market, as a share of the mid; a few ticks are always narrow."""
 
 
 def settled_ts(tape: Tape) -> int:
-    """When the market of a tape had come to itself, ns: after the warm-up, and with a spread like
-    the rest of the day's.
+    """When the market of a tape had come to itself, ns: after the warm-up, once the spread had
+    stayed narrow for `STAY_S`.
 
     A recording that starts with an empty book is two-sided long before its touch means anything:
-    on 2003 days the first minutes show spreads of dollars, and a mid in the middle of them.
+    on 2003 days the first minutes show spreads of dollars, a narrow quote now and then, and dollars
+    again. What comes later plays no part: whether the market has settled is known at that time. A
+    book that is narrow from its first instant on (a simulated day, a recording that begins with a
+    snapshot) has nothing to settle from. A market that never settles by this rule has to do as it
+    is from the end of the warm-up on.
     """
+    ts = tape.events.ts
     start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
-    spread = tape.ask_ticks() - tape.bid_ticks()
-    usual = float(np.nanmedian(spread)) if not np.all(np.isnan(spread)) else 0.0
-    like = np.flatnonzero((tape.events.ts >= start) & (spread > 0) & (spread <= _USUAL * usual))
-    return int(tape.events.ts[like[0]]) if len(like) else start
+    stay = round(min(STAY_S, tape.session.length_s / 100) * NS_PER_S)
+    bid, ask = tape.bid_ticks(), tape.ask_ticks()
+    spread = ask - bid
+    narrow = (spread > 0) & ((spread <= FEW_TICKS) | (spread * 2 / NARROW_SHARE <= bid + ask))
+    last = np.flatnonzero(np.append(np.diff(ts) > 0, True))  # what stands when an instant is over
+    narrow, ts = narrow[last], ts[last]
+    change = np.flatnonzero(np.diff(narrow, prepend=False))
+    begins, ends = ts[change[::2]], ts[change[1::2]]
+    if len(ends) < len(begins):
+        ends = np.append(ends, ts[-1])
+    if len(change) and change[0] == 0 and ends[0] > start:
+        return start
+    since = np.maximum(begins + stay, start)
+    stayed = np.flatnonzero(ends >= since)
+    return int(since[stayed[0]]) if len(stayed) else start

@@ -29,6 +29,7 @@ from paceline.market.events import (
     TRADE,
     Events,
 )
+from paceline.market.spread import is_absurd
 from paceline.units import NS_PER_S
 
 WINDOWS_S = (10, 60, 300)
@@ -198,8 +199,9 @@ def _count(watch: Watch, what: int, much: int) -> None:
 def _settle(watch: Watch) -> None:
     """The instant of the last row is over: the mid has moved, or it has not."""
     clock = watch.clock[0]
-    known = clock["bid"] != UNKNOWN and clock["ask"] != UNKNOWN
-    now = clock["bid"] + clock["ask"] if known else UNKNOWN
+    bid, ask = clock["bid"], clock["ask"]
+    known = bid != UNKNOWN and ask != UNKNOWN and not is_absurd(bid, ask)
+    now = bid + ask if known else UNKNOWN
     if now != UNKNOWN and clock["twice_mid"] != UNKNOWN and now != clock["twice_mid"]:
         _count(watch, MOVES, 1)
         _count(watch, SQUARES, (now - clock["twice_mid"]) ** 2)

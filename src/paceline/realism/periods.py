@@ -70,7 +70,7 @@ def _window(tape: Tape, open_ns: int, close_ns: int) -> Tape:
     warm_ns = max(quality.warmup_end_ts or open_ns, open_ns)
     manifest = msgspec.structs.replace(
         tape.manifest,
-        session=msgspec.structs.replace(tape.session, open_ns=open_ns, close_ns=close_ns),
+        session=tape.session.cut(open_ns, close_ns),
         quality=msgspec.structs.replace(quality, warmup_end_ts=warm_ns),
     )
     return Tape(manifest, tape.events, tape.level_ticks, tape.images)

@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 
 from paceline.market.events import (
     CROSS,
-    DELETE,
     EXECUTE,
     HALT,
     HIDDEN,
     NO_SLOT,
     QUOTE,
-    REDUCE,
     RESUME,
     TRADE,
     Rows,
 )
+from paceline.market.executions import leaving
 from paceline.market.tape import Quality, Tape
 from paceline.stress import paths
 from paceline.stress.carrying import carry
@@ -96,7 +95,8 @@ def halt(tape: Tape, begin: int, until: int) -> Rows:
     inside = (events.ts >= begin) & (events.ts < until)
     own = np.isin(events.kind, (HALT, QUOTE, RESUME)) & inside
     prints = inside & np.isin(events.kind, (HIDDEN, TRADE))
-    kind = np.where(inside & (events.kind == EXECUTE), _leaving(tape), events.kind)
+    gone = leaving(events.kind, events.qty.astype(np.int64), events.slot)
+    kind = np.where(inside & (events.kind == EXECUTE), gone, events.kind)
     rows = Rows(
         ts=np.where(inside, until, events.ts),
         kind=kind.astype(np.uint8),
@@ -114,24 +114,6 @@ def halt(tape: Tape, begin: int, until: int) -> Rows:
         cross = _one_row(CROSS, until, int(ticks[last]), int(events.qty[traded].sum()))
         auction = _joined(auction, cross)
     return _joined(_where(rows, before), _one_row(HALT, begin), auction, _where(rows, after))
-
-
-def _leaving(tape: Tape) -> NDArray[np.uint8]:
-    """For executions: DELETE if they were the order's last lots, else REDUCE."""
-    events = tape.events
-    left = np.full(len(events.ts), REDUCE, np.uint8)
-    owned = np.flatnonzero(events.slot >= 0)
-    # The last event of an order is followed, in its slot, by a new order or by nothing.
-    by_slot = owned[np.argsort(events.slot[owned], kind="stable")]
-    change = np.where(np.isin(events.kind[by_slot], (DELETE, REDUCE, EXECUTE)), -1, 1) * events.qty[
-        by_slot
-    ].astype(np.int64)
-    slot = events.slot[by_slot]
-    starts = np.flatnonzero(np.append(True, slot[1:] != slot[:-1]))
-    total = np.cumsum(change)
-    base = np.repeat(np.append(0, total)[starts], np.diff(np.append(starts, len(slot))))
-    left[by_slot[total - base == 0]] = DELETE
-    return left
 
 
 def _one_row(kind: int, ts: int, ticks: int = 0, lots: int = 0) -> Rows:
