@@ -28,7 +28,7 @@ from paceline.stress.parts import Latency, StaleFeed
 from paceline.stress.scenario import Scenario, in_words
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from paceline.page.terminal import Fitting
 
 _TEMPLATE = Path(__file__).with_name("scenario.html")
 _CALM, _STRESSED = 0, 1
@@ -125,7 +125,7 @@ def facts_table(shown: Shown) -> Table:
     return Table("facts", columns, rows)
 
 
-def facts_text(shown: Shown) -> RichTable:
+def facts_text(shown: Shown) -> Fitting:
     """The same for `rich.print`."""
     return rich_table(facts_table(shown))
 
