@@ -141,9 +141,9 @@ def measured(cell: Cell, repeats: int, tail_bps: float, seed: int) -> Found:
     return Found(*(float(x) for x in held / of))
 
 
-def tail_of(persists_bps: float) -> float:
+def tail_of(persists_bps: float, n: int = 4_000_000) -> float:
     """The true difference of CVaR95: what one order costs is distributed alike in all cells."""
-    rng, n = np.random.default_rng(1), 4_000_000
+    rng = np.random.default_rng(1)
     wild = np.exp(0.35 * rng.standard_normal(n))
     base = COST_BPS + wild * (3.0 * rng.standard_normal(n) + 9.0 * skewed(rng, n))
     more = wild * (0.7 * rng.standard_normal(n) + 0.9 * rng.standard_t(3, n))

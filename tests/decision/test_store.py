@@ -17,16 +17,9 @@ from pyarrow import dataset, parquet
 
 from decision.rows import FLAGS, random_rows
 from paceline.decision import schema
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import FEATURES, NAMES, schema_hash
-from paceline.decision.store import (
-    SET,
-    Decisions,
-    FeatureSet,
-    Outcome,
-    read_manifest,
-    sets_in,
-    summary,
-)
+from paceline.decision.store import SET, FeatureSet, read_manifest, sets_in, summary
 from paceline.errors import InputError
 from paceline.files.members import members_of
 from paceline.files.sealing import MANIFEST, seal

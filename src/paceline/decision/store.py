@@ -27,6 +27,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.decision.rows import (
+    Decisions,
+    Outcome,
+    check_outcome,
+    check_rows,
+    numbers_of,
+)
 from paceline.decision.schema import FEATURES, N_FEATURES, NAMES, Feature, check_schema, schema_hash
 from paceline.errors import InputError
 from paceline.files import drafts
@@ -40,25 +47,6 @@ SET = Kind("feature set", 2, "make the set again")
 _PART = "decisions.parquet"
 _TERM = "reward."
 """Before the names of columns that are terms of the reward."""
-
-
-class Decisions(NamedTuple):
-    """What was seen and chosen, a row for each decision."""
-
-    ts: NDArray[np.int64]  # [n] ns since the epoch
-    episode: NDArray[np.int64]  # [n] the parent order, a number within the day
-    features: NDArray[np.float32]  # [n, N_FEATURES]
-    mask: NDArray[np.bool_]  # [n, n_actions] which actions were legal
-    action: NDArray[np.int64]  # [n]
-
-
-class Outcome(NamedTuple):
-    """What came of decisions, a row for each; a set of logged decisions has it."""
-
-    propensity: NDArray[np.float32]  # [n] probability of the action; NaN: not known
-    over: NDArray[np.int8]  # [n] 0: its next row follows, 1: terminated, 2: truncated
-    policy: NDArray[np.str_]  # [n] who chose
-    terms: dict[str, NDArray[np.float32]]  # name of a term of the reward -> [n]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,7 +185,7 @@ class FeatureSet:
             ),
             **dict(zip(NAMES, decisions.features.T, strict=True)),
         }
-        _check(f"{symbol} {day}", decisions, outcome, self.manifest.n_actions)
+        check_rows(f"{symbol} {day}", decisions, outcome, self.manifest.n_actions)
         if outcome is not None:
             columns |= {
                 "propensity": outcome.propensity,
@@ -235,13 +223,13 @@ class FeatureSet:
                 packed = np.frombuffer(b"".join(table["mask"].to_pylist()), np.uint8)
                 packed = packed.reshape(n, -(-n_actions // 8))
                 found = Decisions(
-                    ts=_numbers(table, "ts", np.int64),
-                    episode=_numbers(table, "episode", np.int64),
-                    features=np.stack([_numbers(table, x, np.float32) for x in NAMES], axis=1),
+                    ts=numbers_of(table, "ts", np.int64),
+                    episode=numbers_of(table, "episode", np.int64),
+                    features=np.stack([numbers_of(table, x, np.float32) for x in NAMES], axis=1),
                     mask=np.unpackbits(packed, axis=1, count=n_actions).astype(bool),
-                    action=_numbers(table, "action", np.int32).astype(np.int64),
+                    action=numbers_of(table, "action", np.int32).astype(np.int64),
                 )
-                _check(f"{symbol} {day}", found, None, n_actions)
+                check_rows(f"{symbol} {day}", found, None, n_actions)
             except (KeyError, TypeError, ValueError) as error:
                 raise here.wrong(_name(symbol, day), f"is damaged ({error})") from None
         return found
@@ -261,12 +249,12 @@ class FeatureSet:
             table = file.read(columns=["propensity", "over", "policy", *terms])
             try:
                 found = Outcome(
-                    propensity=_numbers(table, "propensity", np.float32),
-                    over=_numbers(table, "over", np.int8),
+                    propensity=numbers_of(table, "propensity", np.float32),
+                    over=numbers_of(table, "over", np.int8),
                     policy=np.asarray(table["policy"].to_pylist(), np.str_),
-                    terms={x.removeprefix(_TERM): _numbers(table, x, np.float32) for x in terms},
+                    terms={x.removeprefix(_TERM): numbers_of(table, x, np.float32) for x in terms},
                 )
-                _check_outcome(f"{symbol} {day}", found)
+                check_outcome(f"{symbol} {day}", found)
             except (KeyError, TypeError, ValueError) as error:
                 raise here.wrong(_name(symbol, day), f"is damaged ({error})") from None
         return found
@@ -363,40 +351,6 @@ def _manifest_of(here: SealedFolder) -> tuple[Manifest, dict[str, Member]]:
     if sorted(names) != sorted(here.members) or any(kept.rows < 0 for kept in manifest.days):
         raise here.wrong(MANIFEST, "names other days than files")
     return manifest, dict(here.members)
-
-
-def _numbers(table: Any, name: str, kind: type) -> NDArray[Any]:
-    """A column as it must be. Raises `ValueError` for one of another type or with gaps."""
-    column = table[name]
-    found: NDArray[Any] = column.to_numpy()
-    if column.null_count or found.dtype != kind:
-        raise ValueError(f"{name} is {column.type}, or has gaps")
-    return found
-
-
-def _check(where: str, decisions: Decisions, outcome: Outcome | None, n_actions: int) -> None:
-    """Raises `InputError` for an action that is not in the grid, and as `_check_outcome` does."""
-    wrong = (decisions.action < 0) | (decisions.action >= n_actions)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise InputError(
-            f"{where}: action of row {row} is {decisions.action[row]}; give 0 to {n_actions - 1}"
-        )
-    if outcome is not None:
-        _check_outcome(where, outcome)
-
-
-def _check_outcome(where: str, outcome: Outcome) -> None:
-    """Raises `InputError` for a propensity that is no probability, or an end that there is not."""
-    p, over = outcome.propensity, outcome.over
-    possible = np.isnan(p) | ((p > 0) & (p <= 1))
-    for says, wrong, column in (
-        ("propensity of row {} is {}; give above 0 to 1, or NaN", ~possible, p),
-        ("over of row {} is {}; give 0, 1 or 2", (over < 0) | (over > 2), over),
-    ):  # fmt: skip
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise InputError(f"{where}: " + says.format(row, column[row]))
 
 
 def read_manifest(folder: str | Path) -> Manifest:

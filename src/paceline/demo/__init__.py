@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 POLICIES = ("ac", "ac/mid", "ac/cross", "twap", "vwap", "pov")
 _FIRST_DAY = date(2026, 1, 5)
-_DAYS = 4
+_DAYS = 6
+"""Enough to teach, train and validate on three, and to have an interval from three that judge."""
 _TRADED_DAYS = 5
 
 

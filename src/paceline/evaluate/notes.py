@@ -38,12 +38,7 @@ def notes_on(result: BacktestResult) -> list[str]:
         *_queue_notes(result),
         *_decay_notes(result),
     ]
-    return [
-        *result.given,
-        *merged(about_days),
-        *_sweep_notes(result),
-        *late_notes(result),
-    ]
+    return [*result.given, *merged(about_days), *_sweep_notes(result), *late_notes(result)]
 
 
 def taught_notes(result: BacktestResult) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 from msgspec.structs import force_setattr
 
-from paceline.documents import read_yaml
+from paceline.documents import read_yaml, shown
 from paceline.errors import ConfigError, InputError
 from paceline.ingest.answers import (
     existing_currency,
@@ -19,7 +19,6 @@ from paceline.ingest.answers import (
     fitting,
     positive,
     refuse_unknown,
-    shown,
     switch,
 )
 from paceline.orders.identity import canonical

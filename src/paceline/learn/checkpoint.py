@@ -80,10 +80,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     serving: Serving
     limits: PolicyLimits | None = None
     """Under which it learnt; None: not known."""
-    destination: str | None = None
-    """Address where it is to go, as the recipe says; nothing was sent there by paceline."""
     validation: dict[str, Any] | None = None
     """What the validation said that it was kept for; None: it was kept for none."""
+    destination: str | None = None
+    """Address where it is to go, as the recipe says; nothing was sent there by paceline."""
     training: str | None = None
     """JSON of counters and generators, to go on from."""
     normalized: bool = False

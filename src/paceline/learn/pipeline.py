@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.normalizer import Locked, Normalizer, normalized
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage as OrdersStage

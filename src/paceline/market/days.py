@@ -40,7 +40,7 @@ def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
 def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
     """The tapes at `paths` (tape folders, or folders of them), in order of name and day.
 
-    Raises `ConfigError` for a path that is not there, `TapeError` for one that holds no tape.
+    Raises `TapeError` for a path that is not there, or holds no tape.
     """
     folders: list[Path] = []
     for path in map(Path, paths):
