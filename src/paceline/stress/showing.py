@@ -102,10 +102,14 @@ _SAID = (
 def facts_table(shown: Shown) -> Table:
     """The facts of both days."""
     calm, stressed = shown.facts
+    lot = shown.calm.instrument.lot
     rows = []
     for name, said, unit in _SAID:
         before, after = getattr(calm, name), getattr(stressed, name)
         share = unit == "%"
+        if unit == "lots":  # a reader thinks in shares, contracts or coins
+            before, after = before * float(lot), after * float(lot)
+            unit = "shares" if lot % 1 == 0 else "units"
         rows.append(
             [
                 Cell(said),
