@@ -7,6 +7,7 @@ the work itself: plan, exchange, tactic, log; not drawing the orders, not measur
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figure import announce, median, seconds_of
@@ -36,11 +37,11 @@ def recorded_or_simulated() -> Tape:
     return simulate_day(MarketSettings(), "2026-01-05", 7)
 
 
-def main() -> None:
-    tape = recorded_or_simulated()
+def work(tape: Tape, orders: int) -> Callable[[], None]:
+    """Drawn parent orders, ready to be worked again and again."""
     lesson = History([tape]).before(tape)
     parents = draw_parents(
-        tape, lesson, ORDERS, 1800.0, qty=None, qty_adv=None, qty_volume=0.05, seed=1
+        tape, lesson, orders, 1800.0, qty=None, qty_adv=None, qty_volume=0.05, seed=1
     )
     at = tape.events.ts.searchsorted(parents["start_ts"], side="right") - 1
     set_limits(tape, parents, tape.mid_ticks()[at])
@@ -51,6 +52,12 @@ def main() -> None:
         plan = make_plan(policy, tape, lesson, parents, Urgency(None, None), 0.1, True)
         work_all(tape, venue, parents, plan)
 
+    return once
+
+
+def main() -> None:
+    tape = recorded_or_simulated()
+    once = work(tape, ORDERS)
     once()
     speed = ORDERS / median([seconds_of(once) for _ in range(RUNS)])
     announce("backtest", speed, "parent orders/s", BAR, tape=tape.name, events=len(tape), runs=RUNS)

@@ -60,7 +60,11 @@ def at_108(tapes: list[Tape]) -> float:
     for tape in tapes:
         wait_s = MESSAGES / len(tape) * tape.session.length_s
         grid = ActionGrid(waits_s=(wait_s,), hold_s=wait_s)
-        rates.append(steps_per_s(BatchExecutionEnv(Pool([tape], untaught="own"), N, grid=grid), 50))
+        rates.append(
+            steps_per_s(
+                BatchExecutionEnv(Pool([tape], untaught="own"), N, grid=grid, copy=False), 50
+            )
+        )
     return median(rates)
 
 
@@ -69,9 +73,9 @@ def main() -> bool:
     if not data:
         raise SystemExit("environment: set PACELINE_DATA to the folder of recorded books")
     tapes = recorded_days(data)
-    env = BatchExecutionEnv(Pool(tapes, untaught="own"), N)
+    env = BatchExecutionEnv(Pool(tapes, untaught="own"), N, copy=False)
     one = steps_per_s(env)
-    two = steps_per_s(BatchExecutionEnv(Pool(tapes, untaught="own"), N, threads=2))
+    two = steps_per_s(BatchExecutionEnv(Pool(tapes, untaught="own"), N, threads=2, copy=False))
     crowded = at_108(tapes)
     gb = env.nbytes / 1e9
     return announce(

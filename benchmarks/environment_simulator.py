@@ -24,11 +24,11 @@ BAR, BAR_TWO, BAR_GB = 50_000, 80_000, 2.0
 
 def main() -> bool:
     pool = SimulatedPool(MARKET)
-    env = BatchExecutionEnv(pool, N)
+    env = BatchExecutionEnv(pool, N, copy=False)
     one = steps_per_s(env)
     reset_s = seconds_of(lambda: env.reset(seed=2))
     gb = env.nbytes / 1e9
-    two = steps_per_s(BatchExecutionEnv(pool, N, threads=2))
+    two = steps_per_s(BatchExecutionEnv(pool, N, threads=2, copy=False))
     return announce(
         "environment_simulator",
         one,

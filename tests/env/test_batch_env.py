@@ -10,13 +10,14 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
+from env.market_days import on_finer_grid
 from env.untaught import Pool
 from paceline.cost.shortfall import shortfall
 from paceline.decision.actions import ActionGrid
 from paceline.decision.schema import N_FEATURES, N_VALUES, NAMES, ranges
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
-from paceline.engine.venue import Fees, Latency, Venue
+from paceline.engine.venue import Fees, Footprint, Latency, Venue
 from paceline.env.batch_env import (
     OPEN_LIMITS,
     TERM_NAMES,
@@ -25,6 +26,7 @@ from paceline.env.batch_env import (
 )
 from paceline.env.episodes import EpisodeSettings, Stage, split
 from paceline.env.execution_env import ExecutionEnv
+from paceline.env.policies import parse_policy
 from paceline.errors import ConfigError, InputError
 from paceline.market.events import HIDDEN, NO_SLOT, Rows
 from paceline.market.tape import Tape
@@ -458,3 +460,62 @@ def test_a_seed_begins_random_actions_anew(tapes: list[Tape]) -> None:
     first = env.random_actions()
     env.reset(seed=5)
     np.testing.assert_array_equal(env.random_actions(), first)
+
+
+def test_what_was_returned_stays_as_it_was(tapes: list[Tape]) -> None:
+    """Observation, times, costs and terms of a step are kept by a user while the next is done."""
+    env = BatchExecutionEnv(Pool(tapes, SHORT, seed=3), 4, venue=VENUE)
+    first, info = env.reset()
+    now = env.lives.progress["ts"].copy()
+    seen, _, _, _, after = env.step(env.random_actions())
+    kept = (
+        seen.copy(),
+        after["ts"].copy(),
+        after["shortfall_bps"].copy(),
+        after["action_mask"].copy(),
+    )
+    terms = {name: after["reward_terms"][name].copy() for name in TERM_NAMES}
+    for _ in range(5):
+        env.step(env.random_actions())
+    assert np.any(first != env.seen)
+    np.testing.assert_array_equal(info["ts"], now)
+    found = seen, after["ts"], after["shortfall_bps"], after["action_mask"]
+    for one, other in zip(kept, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name in TERM_NAMES:
+        np.testing.assert_array_equal(terms[name], after["reward_terms"][name])
+
+
+def test_a_loop_that_is_done_with_them_gets_the_arrays_themselves(tapes: list[Tape]) -> None:
+    envs = [BatchExecutionEnv(Pool(tapes, SHORT, seed=3), 4, copy=copy) for copy in (True, False)]
+    for env in envs:
+        env.reset()
+    own, copied = envs[1].step(np.zeros(4, int))[0], envs[0].step(np.zeros(4, int))[0]
+    assert own is envs[1].seen
+    np.testing.assert_array_equal(own, copied)
+
+
+def test_messages_that_take_a_horizon_are_refused(tapes: list[Tape]) -> None:
+    pool = Pool(tapes, EpisodeSettings(horizon_s=(60.0,)), seed=3)
+    for name in ("submit", "ack", "market_data"):
+        slow = Venue(**{name: Latency.constant(120_000.0)})
+        with pytest.raises(
+            ConfigError, match=rf"{name}_ms: a delay of 120000 ms is not shorter than a"
+        ):
+            BatchExecutionEnv(pool, 2, venue=slow).reset()
+    BatchExecutionEnv(pool, 2, venue=Venue(submit=Latency.lognormal(50.0, 90_000.0))).reset()
+    env = BatchExecutionEnv(pool, 2, venue=Venue(submit=Latency.constant(6_000.0)))
+    env.reset()
+    with pytest.raises(ConfigError, match=r"not shorter than a slice of twap/cross/10 of 6 s"):
+        env.follow(parse_policy("twap/cross/10", 10, 100.0))
+
+
+def test_impact_in_ticks_is_refused_where_days_have_several(tapes: list[Tape]) -> None:
+    mixed = [tapes[0], on_finer_grid(tapes[1], 10, 1)]
+    push = Venue(footprint=Footprint(permanent_ticks_per_lot=0.1))
+    with pytest.raises(
+        ConfigError, match=r"permanent_ticks_per_lot: counts in ticks and lots, and"
+    ):
+        BatchExecutionEnv(Pool(mixed, SHORT), 2, venue=push)
+    BatchExecutionEnv(Pool(tapes, SHORT), 2, venue=push)
+    BatchExecutionEnv(Pool(mixed, SHORT), 2)

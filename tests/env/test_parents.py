@@ -43,7 +43,8 @@ def test_orders_start_on_a_settled_market_with_two_sides_and_end_inside_it(days,
     parents = drawn(tape, lesson, 500)
     at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
     assert np.all(tape.bid_ticks()[at] < tape.ask_ticks()[at])
-    assert np.all(parents["start_ts"] >= settled_ts(tape) + 60 * NS_PER_S)
+    assert np.all(parents["start_ts"] >= settled_ts(tape))
+    assert np.all(parents["start_ts"] >= tape.session.open_ns + 60 * NS_PER_S)
     assert np.all(parents["end_ts"] == parents["start_ts"] + 120 * NS_PER_S)
     assert np.all(parents["end_ts"] <= min(tape.session.close_ns, tape.events.ts[-1]))
     assert len(set(parents["start_ts"])) > 450, "random starts"

@@ -23,10 +23,19 @@ from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, footprint_of
+from paceline.market.events import ADD, BID
 from paceline.market.session import midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
-from tests.env.market_days import DAYS, changed, random_day, random_rows, tape_of
+from tests.env.market_days import (
+    DAYS,
+    LENGTH_S,
+    changed,
+    on_finer_grid,
+    random_day,
+    random_rows,
+    tape_of,
+)
 
 from .orders import no_delay, same_logs
 
@@ -209,7 +218,9 @@ def test_the_limits_of_orders_are_told(days):
 def test_where_nothing_traded_before_vwap_is_even_and_says_so(days):
     """The earlier day traded in its first minutes alone."""
     rows = random_rows(12)
-    quiet = tape_of(type(rows)(*(column[rows.ts < 1300] for column in rows)), DAYS[0])
+    first = type(rows)(*(column[rows.ts < 1300] for column in rows))
+    late = (1000 + LENGTH_S, ADD, BID, 100, 1, rows.slot.max() + 1)  # the day goes on, untraded
+    quiet = tape_of(type(rows)(*map(np.append, first, late)), DAYS[0])
     result = backtest([quiet, days[-1]], ["vwap", "twap"], settings(orders=12), jobs=1,
                       trade=days[-1:])  # fmt: skip
     [place] = result.places
@@ -313,6 +324,16 @@ def test_no_child_fills_before_its_first_arrival_and_each_tells_where_it_first_s
         (["ac"], {"child_max": 0.5}, "child_max: 0.5 is not a multiple"),
         (["ac"], {"price_band_bps": 1e-3}, "price_band_bps: 0.001 holds no price"),
         (["ac"], {"latency_p99_ms": 0.1}, "latency: median"),
+        (
+            ["ac"],
+            {"submit_ms": 120_000.0, "latency_p99_ms": None, "horizon_s": 60.0},
+            r"submit_ms: a delay of 120000 ms is not shorter than a slice of ac of 6\.66",
+        ),
+        (
+            ["ac/touch/1"],
+            {"market_data_ms": 240_000.0, "latency_p99_ms": None},
+            r"market_data_ms: a delay of 240000 ms is not shorter than a slice of ac/touch/1",
+        ),
         (["ac"], {"latency_sample": "/nowhere"}, "latency_sample: /nowhere cannot be read"),
         (["ac"], {"risk_aversion": -1.0}, "risk_aversion"),
         (["pov"], {"pov_rate": 0.12345678}, "rate: "),
@@ -339,6 +360,49 @@ def test_recorded_delays_are_used(days, tmp_path):
     orders = result.places[0].runs[0].log.orders
     delay = (orders["arrived_ts"] - orders["sent_ts"]) / NS_PER_S
     assert set(delay) == {2.5, 3.5}
+
+
+def test_what_is_filled_after_the_end_is_said(days):
+    """Messages that take three seconds: the last ones, sent at the end, fill three seconds late."""
+    slow = {"submit_ms": 3000.0, "ack_ms": 0.0, "market_data_ms": 0.0, "latency_p99_ms": None}
+    result = backtest(days[:2], ["twap/touch/4", "twap/cross/4"], settings(**slow), jobs=1)
+    for policy in result.policies:
+        lots, late = 0, 0
+        for place in result.places:
+            for run in place.runs:
+                if run.policy.name == policy:
+                    end = place.parents["end_ts"][run.log.fill_parent]
+                    lots += run.log.fills["lots"].sum()
+                    late += run.log.fills["lots"][run.log.fills["ts"] > end].sum()
+        said = [note for note in result.notes if note.startswith(f"{policy}: ") and "after" in note]
+        if not late:
+            assert not said
+            continue
+        (said,) = said
+        assert said.startswith(
+            f"{policy}: {100 * late / lots:.2g} % of what it filled (calibrated fills) was filled "
+            "after the end of the horizon, up to 3 s late"
+        )
+    assert any("after the end" in note for note in result.notes)
+    usual = backtest(days[:2], ["twap/touch/4"], settings(**slow | {"submit_ms": 1.0}), jobs=1)
+    assert not any("after the end" in note for note in usual.notes), "a millisecond is usual"
+
+
+def test_nothing_is_sent_after_the_end_and_nothing_fills_a_delay_later(days):
+    slow = {"submit_ms": 3000.0, "ack_ms": 0.0, "market_data_ms": 0.0, "latency_p99_ms": None}
+    result = backtest(days, POLICIES, settings(**slow), jobs=1)
+    for place in result.places:
+        for run in place.runs:
+            end = place.parents["end_ts"]
+            assert np.all(run.log.orders["sent_ts"] <= end[run.log.order_parent])
+            late = run.log.fills["ts"] - end[run.log.fill_parent]
+            assert np.all(late <= 3 * NS_PER_S)
+
+
+def test_a_risk_aversion_in_ticks_and_lots_is_for_days_of_one_grid(days):
+    mixed = [days[0], on_finer_grid(days[1], 10, 1)]
+    with pytest.raises(ConfigError, match=r"risk_aversion: counts in ticks and lots, and those of"):
+        backtest(mixed, ["ac"], settings(risk_aversion=1e-6), jobs=1)
 
 
 def test_a_tape_to_trade_is_among_the_tapes(days):

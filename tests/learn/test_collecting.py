@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
 from paceline.decision.schema import N_FEATURES, NAMES
-from paceline.errors import ConfigError
+from paceline.errors import ConfigError, InputError
 from paceline.learn.collecting import Collector
 from paceline.learn.replay_buffer import ReplayBuffer
-from paceline.learn.settings import Collecting, Exploring
-from tests.learn.worlds import ACTIONS, END, LEGAL, NEXT, REWARD, STATES, Chain, seen
+from paceline.learn.settings import Collecting, Exploring, PPOSettings, SACSettings
+from tests.learn.worlds import (
+    ACTIONS,
+    END,
+    LEGAL,
+    NEXT,
+    REWARD,
+    STATES,
+    Chain,
+    best_values,
+    seen,
+)
 
 
 class Always:
@@ -73,6 +83,67 @@ def test_propensities_are_how_often_it_chose_so() -> None:
             often = (rows.action[here] == action).mean()
             chance = rows.propensity[here & (rows.action == action)][0]
             assert often == pytest.approx(chance, abs=0.12)
+
+
+class Cut(Chain):
+    """Ends every episode after two decisions, wherever it stands: truncated, but for the end."""
+
+    def reset(self, **options: Any) -> Any:
+        self.age = np.zeros(self.num_envs, int)
+        return super().reset(**options)
+
+    def step(self, actions: NDArray[np.int64]) -> Any:
+        before = self.state
+        now, reward, ended, _, info = super().step(actions)
+        self.age = np.where(ended, 0, self.age + 1)
+        cut = self.age == 2
+        if cut.any():
+            after = NEXT[before, actions]
+            legal = np.zeros((self.num_envs, ACTIONS), bool)
+            legal[cut] = LEGAL[after[cut]]
+            last = info.get("final_obs", np.full(self.num_envs, None, object))
+            for i in np.flatnonzero(cut):
+                last[i] = seen(after[i : i + 1])[0]
+            info |= {"final_obs": last, "final_info": {"action_mask": legal}}
+            self.state = np.where(cut, self.np_random.integers(0, STATES, len(cut)), self.state)
+            self.age[cut] = 0
+            info["action_mask"] = LEGAL[self.state]
+            now = seen(self.state)
+        return now, reward, ended, cut, info
+
+
+def test_what_was_cut_off_is_worth_the_best_that_was_legal_there() -> None:
+    """Values iterated on collected rows are those of the world, whose best actions are not hold."""
+    rows = collected(Collector(Cut(8), collecting(1.0)), 500, Always(1, 2, 0)).transitions()
+    state, after = rows.features.argmax(axis=1), rows.next_features.argmax(axis=1)
+    np.testing.assert_array_equal(rows.next_mask[~rows.done], LEGAL[after[~rows.done]])
+    best = best_values()
+    value = np.zeros((STATES, ACTIONS))
+    for _ in range(200):
+        aim = np.where(rows.next_mask, value[after], -np.inf).max(axis=1)
+        aim = rows.reward + rows.discount * np.where(rows.done, 0.0, aim)
+        for at in np.argwhere(LEGAL):
+            value[tuple(at)] = aim[(state == at[0]) & (rows.action == at[1])].mean()
+    np.testing.assert_allclose(value[LEGAL], best[LEGAL], rtol=1e-6)
+
+
+def test_a_mask_that_is_missing_at_a_cut_is_named() -> None:
+    class Silent(Cut):
+        def step(self, actions: NDArray[np.int64]) -> Any:
+            *rest, info = super().step(actions)
+            info.pop("final_info", None)
+            return *rest, info
+
+    with pytest.raises(
+        InputError, match='env: truncated an episode, and final_info has no "action'
+    ):
+        collected(Collector(Silent(4), collecting(1.0)), 50, Always(1, 2, 0))
+
+
+def test_the_charge_at_the_end_counts_at_the_first_decision() -> None:
+    """Hundreds of decisions before: unless it is asked for, nothing is discounted."""
+    assert Collecting().gamma ** 900 == 1.0
+    assert SACSettings().gamma ** 900 == PPOSettings().gamma ** 900 == 1.0
 
 
 class Counting(Chain):

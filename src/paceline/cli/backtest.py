@@ -15,6 +15,8 @@ from paceline.cli.terminal import show
 from paceline.config import from_dict
 from paceline.errors import ConfigError
 from paceline.evaluate.settings import LIMITS, BacktestSettings
+from paceline.files.alone import alone_in
+from paceline.files.results import result_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -117,27 +119,28 @@ def run(args: argparse.Namespace) -> None:
     if given is not None:  # what an order does not use stays, and is refused
         settings = msgspec.structs.replace(settings, **dict.fromkeys(given.filled_in))
     policies = [name.strip() for name in args.policy.split(",") if name.strip()]
-    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
-    count = settings.orders if orders is None else len(orders)
-    total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
-    with progress_bar() as bar:
-        result = backtest(
-            tapes,
-            policies,
-            settings,
-            orders=orders,
-            trade=trade,
-            answering=answering,
-            scenarios=scenarios,
-            notes=() if given is None else given.notes,
-            progress=lambda done: bar.on("orders worked", done, total),
-            jobs=args.jobs,
-        )
-        bar.say("writing")
-        folder = result.save(args.out)
-        report = write_report(result, folder / "report.html", examples=args.examples)
+    with alone_in(args.out):  # refused now, and not when the work is done
+        count = settings.orders if orders is None else len(orders)
+        total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
+        with progress_bar() as bar:
+            result = backtest(
+                tapes,
+                policies,
+                settings,
+                orders=orders,
+                trade=trade,
+                answering=answering,
+                scenarios=scenarios,
+                notes=() if given is None else given.notes,
+                progress=lambda done: bar.on("orders worked", done, total),
+                jobs=args.jobs,
+            )
+            bar.say("writing")
+            with result_in(args.out, "backtest") as draft:
+                result.write(draft)
+                write_report(result, draft / "report.html", examples=args.examples)
     show(summary_text(result))
-    print(f"results: {folder}\nreport:  {report}")
+    print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
 
 
 def _limits(settings: BacktestSettings) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from paceline.cli.tapes import check_once, open_tapes
 from paceline.cli.terminal import show
 from paceline.documents import remedy_for
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -164,18 +165,19 @@ def _materialise(args: argparse.Namespace) -> None:
         "tapes": {tape.name: tape.manifest.tape_id for tape in tapes},
         "episodes": msgspec.to_builtins(episodes), "grid": msgspec.to_builtins(grid),
     }  # fmt: skip
-    kept = FeatureSet.create(args.out, len(grid), settings)
-    with progress_bar() as bar:
-        for tape in worked:
-            symbol, day = tape.instrument.symbol, tape.session.day
-            if kept.holds(symbol, day):
-                bar.on("orders", args.orders, args.orders * len(worked))
-                continue
-            found = decided(
-                tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
-                lambda n: bar.on("orders", n, args.orders * len(worked)),
-            )  # fmt: skip
-            kept.add(symbol, day, found)
+    with alone_in(args.out):  # refused now, and not when a day is done
+        kept = FeatureSet.create(args.out, len(grid), settings)
+        with progress_bar() as bar:
+            for tape in worked:
+                symbol, day = tape.instrument.symbol, tape.session.day
+                if kept.holds(symbol, day):
+                    bar.on("orders", args.orders, args.orders * len(worked))
+                    continue
+                found = decided(
+                    tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
+                    lambda n: bar.on("orders", n, args.orders * len(worked)),
+                )  # fmt: skip
+                kept.add(symbol, day, found)
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from paceline.cli.parser import add_verb
 from paceline.cli.terminal import need
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -78,11 +79,12 @@ def run(args: argparse.Namespace) -> None:
     folder = args.out or Path("out") / recipe.name
     need("torch", "safetensors", "onnx", "tensorboard")  # now, and not when the work is done
 
+    from paceline.evaluate.notes import merged
     from paceline.evaluate.run_files import read_run
     from paceline.evaluate.run_page import headline, write_run
     from paceline.learn.pipeline import train
 
-    with progress_bar(lines=True) as bar:
+    with alone_in(folder), progress_bar(lines=True) as bar:
         found = train(recipe, folder, lambda what, at, of: bar.to(what, at, of))
         bar.say("writing")
         for one in found:
@@ -99,6 +101,8 @@ def run(args: argparse.Namespace) -> None:
         )
         for name, teacher in one.teachers.items():
             print(f"  {name}: {_told(teacher)}")
+    for note in merged(note for one in found for note in one.notes):
+        print(note)
     print(f"report: {page}")
 
 

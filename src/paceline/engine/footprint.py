@@ -24,7 +24,7 @@ from paceline.market.book import Book, worse_level
 def may_lack(clock: np.void, row: int, level: int) -> bool:
     """Whether we may have taken lots from a level, or from one that shares its mark: of most levels
     the mark says no, and nothing else of them has to be looked at."""
-    return bool((clock["took"][row] >> (level % 64)) & 1)
+    return bool((clock["took"][row] >> (level & 63)) & 1)
 
 
 @inlined
@@ -58,7 +58,15 @@ def take(account: Account, rules: Rules, row: int, level: int, lots: int, ts: in
     taken = account.taken[row, level]
     taken["lots"] = missing(account, rules, row, level, ts) + lots
     taken["ts"] = ts
-    account.clock[0]["took"][row] |= np.int64(1) << (level % 64)
+    account.clock[0]["took"][row] |= np.int64(1) << (level & 63)
+
+
+@inlined
+def lacks_more(book: Book, account: Account, row: int, level: int) -> bool:
+    """Whether a level may lack more than it shows: what is missing only falls, so most levels never
+    need its exponential."""
+    taken = account.taken[np.uint32(row), np.uint32(level)]["lots"]
+    return bool(taken > book.levels[np.uint32(row), np.uint32(level)]["lots"])
 
 
 @inner

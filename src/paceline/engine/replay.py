@@ -20,30 +20,36 @@ from paceline.engine.account import (
     Account,
     reset,
 )
-from paceline.engine.footprint import has_taken, settle, touch
+from paceline.engine.footprint import lacks_more, settle, touch
 from paceline.engine.matching import amend, arrive, finish, meet, withdraw
 from paceline.engine.messages import next_arrival
 from paceline.engine.places import book_starts_again
 from paceline.engine.venue import Rules
 from paceline.jit import inlined, inner, spliced
-from paceline.market.book import Book, apply, rank, row_of
+from paceline.market.book import Book, apply, join, leave_level, rank, row_of, show
 from paceline.market.compiler import IMAGE_EVERY, Images, load_image
 from paceline.market.events import (
     ADD,
     CLEAR,
+    DELETE,
     EXECUTE,
     HALT,
     HIDDEN,
     LEVEL,
+    REDUCE,
     RESUME,
     SEED,
     TRADE,
+    UNSEEN,
     Events,
 )
 
 # Sets of kinds, a bit for each.
 _TRADES = np.int64(1 << EXECUTE | 1 << TRADE | 1 << HIDDEN)
-_ARRIVALS = np.int64(1 << ADD | 1 << LEVEL | 1 << SEED)
+_CROSSING = np.int64(1 << ADD | 1 << LEVEL)  # may meet ours from the other side
+_QUEUEING = np.int64(  # may move ours on in its queue
+    1 << REDUCE | 1 << DELETE | 1 << LEVEL | 1 << SEED | 1 << UNSEEN
+)
 
 
 class Floor(NamedTuple):
@@ -90,6 +96,14 @@ def _interrupt(floor: Floor, kind: int) -> None:
         book_starts_again(floor.book, floor.account)
 
 
+@inner
+def _happen(floor: Floor, kind: int, side: int, level: int, qty: int, slot: int, i: int) -> None:
+    """An event of a kind that is rare."""
+    if HALT <= kind <= CLEAR:
+        _interrupt(floor, kind)
+    apply(floor.book, kind, side, level, qty, slot, i)
+
+
 @inlined
 def _roll(floor: Floor, until: int) -> None:
     """Let all recorded events up to and including `until` happen."""
@@ -99,30 +113,43 @@ def _roll(floor: Floor, until: int) -> None:
     n = len(events.ts)
     bid_low, bid_high = clock["bid_low"], clock["bid_high"]
     ask_low, ask_high = clock["ask_low"], clock["ask_high"]
+    took_bid, took_ask = clock["took"][0], clock["took"][1]
     while i < n and events.ts[np.uint64(i)] <= until:
         at = np.uint64(i)  # see `market.book` for why
         kind, side, level = events.kind[at], events.side[at], events.level[at]
         qty, slot = events.qty[at], events.slot[at]
+        row = row_of(side)
         # Sides and kinds come in no order a processor could foresee: no branches until it matters.
         trades = ((_TRADES >> kind) & 1) != 0
-        arrives = ((_ARRIVALS >> kind) & 1) != 0
+        crosses = ((_CROSSING >> kind) & 1) != 0
+        queues = ((_QUEUEING >> kind) & 1) != 0
         on_bid, on_ask = (side > 0) & (level >= 0), side < 0
         at_bid = (level <= bid_high) & (
-            (on_bid & (trades | (level >= bid_low))) | (on_ask & arrives)
+            (on_bid & (trades | (queues & (level >= bid_low)))) | (on_ask & crosses)
         )
         at_ask = (level >= ask_low) & (
-            (on_ask & (trades | (level <= ask_high))) | (on_bid & arrives)
+            (on_ask & (trades | (queues & (level <= ask_high)))) | (on_bid & crosses)
         )
         if at_bid | at_ask:
             clock["cursor"] = i
             meet(book, account, rules, kind, side, level, qty, slot, events.ts[at])
             bid_low, bid_high = clock["bid_low"], clock["bid_high"]
             ask_low, ask_high = clock["ask_low"], clock["ask_high"]
-        if (kind >= HALT) & (kind <= CLEAR):
-            _interrupt(floor, kind)
-        apply(book, kind, side, level, qty, slot, i)
-        if level >= 0 and side != 0 and has_taken(account, row_of(side), level):
-            settle(book, account, rules, row_of(side), level, events.ts[at])
+            took_bid, took_ask = clock["took"][0], clock["took"][1]
+        if kind == ADD:
+            join(book, row, level, slot, qty, i)
+        elif kind <= EXECUTE:
+            leave_level(book, row, level, slot, qty)
+        elif kind == LEVEL:
+            show(book, row, level, qty)
+        elif ((_TRADES >> kind) & 1) == 0:
+            _happen(floor, kind, side, level, qty, slot, i)
+        if took_bid | took_ask:
+            marked = took_bid ^ ((took_bid ^ took_ask) & -row)
+            marked = (marked >> (level & 63)) & np.int64(on_bid | on_ask)
+            # Of a level without a mark nothing is asked for: in its place stands the first one.
+            if lacks_more(book, account, row, level * marked) & (marked != 0):
+                settle(book, account, rules, row, level, events.ts[at])
         i += 1
     clock["cursor"] = i
 

@@ -86,6 +86,11 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Recorded delays in ns; each is as likely as it was frequent."""
         return cls(tuple(int(delay) for delay in delays_ns))
 
+    @property
+    def median_ns(self) -> int:
+        """The delay that half of the messages do not exceed."""
+        return sorted(self.table_ns)[(len(self.table_ns) - 1) // 2]
+
     def table(self) -> NDArray[np.int64]:
         """The delays in ns, rising, so that the last is the longest."""
         return np.sort(np.array(self.table_ns, np.int64))
@@ -211,6 +216,18 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         low, high = self.band_low, self.band_high
         if low is not None and high is not None and low > high:
             raise ConfigError(f"venue.band_low: {low!r} is above band_high {high!r}")
+
+    def check_in_time(self, span_ns: int, what: str) -> None:
+        """Raises `ConfigError` unless each delay is usually (by its median) shorter than `span_ns`,
+        the time of `what`: what is sent in it would arrive after it, and be seen later still."""
+        for name in ("submit", "ack", "market_data"):
+            usual = getattr(self, name).median_ns
+            if usual >= span_ns:
+                raise ConfigError(
+                    f"{name}_ms: a delay of {usual / NS_PER_MS:g} ms is not shorter than {what} of "
+                    f"{span_ns / NS_PER_S:g} s, so what is sent in it arrives after it; give a "
+                    "shorter delay or more time"
+                )
 
     def rules(self, instrument: Instrument, session: Session) -> Rules:
         """The record kernels read."""

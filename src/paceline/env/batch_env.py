@@ -34,7 +34,15 @@ from paceline.engine.venue import Venue
 from paceline.env.choosing import Choices, checked, choose, space_of
 from paceline.env.days import AnyPool, days_of, room_for, with_own
 from paceline.env.desk import OPEN_LIMITS as OPEN_LIMITS
-from paceline.env.desk import check_limits, check_record, check_schedule, check_windows, window_of
+from paceline.env.desk import (
+    check_impact,
+    check_in_time,
+    check_limits,
+    check_record,
+    check_schedule,
+    check_windows,
+    window_of,
+)
 from paceline.env.diary import SLICE, Diary
 from paceline.env.episode import (
     EPISODE_RECORD,
@@ -43,27 +51,24 @@ from paceline.env.episode import (
     TERMS,
     TRUNCATED,
 )
+from paceline.env.following import SWEEP, plan_of_all
 from paceline.env.giving import check_begun, check_given
 from paceline.env.hands import Hands
 from paceline.env.lives import AnyDay, begin_some, follow_some, nbytes, new_lives, step_some
 from paceline.env.own_markets import OwnMarkets, new_own_markets, roomier
 from paceline.env.own_markets import nbytes as own_nbytes
-from paceline.env.policies import Policy, Urgency, make_plan
+from paceline.env.policies import Policy, Urgency
 from paceline.env.reward import TERM_NAMES as TERM_NAMES
 from paceline.env.reward import RewardSettings as RewardSettings
 from paceline.env.saying import of_all, of_some, seen_last
 from paceline.env.simulated_pool import SimulatedPool
-from paceline.env.working import Plan
 from paceline.errors import InputError
 from paceline.guard.limits import Limits
 from paceline.guard.reasons import Reason
-from paceline.schedule.tactic import CROSS
 from paceline.units import NS_PER_S
 
 Step = tuple[NDArray[np.float64], NDArray[np.int64]]
 """Rewards `[n]`, and which episodes are over `[n]`."""
-
-_POV_RATE = 0.1
 
 
 class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
@@ -85,11 +90,14 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         max_fills: int = 1024,
         keep_fills: bool = False,
         threads: int = 1,
+        copy: bool = True,
     ) -> None:
         """Actions are those of a grid, or two numbers each (`ActionBox`). Of several venues every
         episode is at one. `moods` tells of news, regimes and extreme volatility. `threads` share
         the work of a step; what comes out does not depend on them. `keep_fills` hands out the
-        fills of an episode that is over (`info["final_fills"]`).
+        fills of an episode that is over (`info["final_fills"]`). With `copy=False` observations
+        and info are the environment's own arrays, which the next step overwrites: faster for a loop
+        that is done with them by then.
 
         `limits` are a desk's; those of a parent order tighten them. At the end of the horizon what
         is left takes the book within band, size and participation, whatever was sent before.
@@ -108,6 +116,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         self.venues = (given,) if isinstance(given, Venue) else tuple(given)
         if not self.venues:
             raise InputError("venue: none is given; give one or more, or leave it out")
+        check_impact(self.venues, pool.tapes)
         self.weights = (reward or RewardSettings()).weights()
         self.single_action_space = space_of(self.grid)
         self.single_observation_space = gym.spaces.Box(-400.0, 400.0, (N_FEATURES,), np.float32)
@@ -141,13 +150,9 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Reasons against what was chosen last, as bits; 0 where it was carried out as it was."""
         self.chosen = np.zeros(num_envs, ACTION_RECORD)
         """What was carried out instead, or as it was."""
-        self._keeps_fills = keep_fills
+        self._keeps_fills, self._copies = keep_fills, copy
         self._hands = Hands(threads)
-        self._plan = Plan(
-            targets=np.zeros((1, 1), np.int64), bounds=np.zeros((1, 1), np.int64), pov_ppm=0,
-            placement=CROSS, repeg_ns=0, collar_bps=0.0, finish=1,
-        )  # fmt: skip
-        self._followed = self._plan
+        self._plan = self._followed = SWEEP
 
     @property
     def nbytes(self) -> int:
@@ -172,7 +177,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         else:
             given = check_given(given, self.num_envs, self.pool.tapes, len(self.venues))
         self._begin(np.arange(self.num_envs), given, drawn=drawn)
-        return self.seen, self._info()
+        return self._observation(), self._info()
 
     def can_begin(self, episodes: NDArray[np.void]) -> NDArray[np.bool_]:
         """`[num_envs]` which of `episodes` `[num_envs]` may be given to `reset`; what others see
@@ -200,7 +205,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         if len(done):
             info |= self._ended(done)
             self._begin(done, self._draw(len(done)))
-        return self.seen, reward, terminated, truncated, info | self._info()
+        return self._observation(), reward, terminated, truncated, info | self._info()
 
     def advance(self, actions: NDArray[Any]) -> Step:
         """Carry out one action in each that is not over, and begin nothing anew: rewards, and what
@@ -242,7 +247,10 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
             raise InputError(
                 "follow: some orders are at work already; reset the environment, and follow then"
             )
-        self._followed = self._plan_of(policy, urgency or Urgency(None, None))
+        self._followed = plan_of_all(
+            policy, urgency or Urgency(None, None), self.pool, self.episodes, self.venues,
+            self._by_day(np.arange(self.num_envs)),
+        )  # fmt: skip
         return self._slices()
 
     def _slices(self) -> Iterator[Step]:
@@ -257,20 +265,6 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         check_room(self.lives.account)
         return self.terms @ self.weights, self.lives.progress["over"].copy()
 
-    def _plan_of(self, policy: Policy, urgency: Urgency) -> Plan:
-        """How `policy` works the order of each environment."""
-        targets = np.zeros((self.num_envs, policy.n_slices + 1), np.int64)
-        bounds = np.zeros_like(targets)
-        plan = self._plan
-        for day, which in self._by_day(np.arange(self.num_envs)):
-            plan = make_plan(
-                policy, self.pool.tapes[day % len(self.pool.tapes)],
-                self.pool.lessons[day % len(self.pool.tapes)], self.episodes[which], urgency,
-                _POV_RATE, True,
-            )  # fmt: skip
-            targets[which], bounds[which] = plan.targets, plan.bounds
-        return plan._replace(targets=targets, bounds=bounds)
-
     def fills(self, i: int) -> NDArray[np.void]:
         """Fills so far of the order in environment `i`, `[m]` of FILL_RECORD."""
         account = self.lives.account
@@ -280,14 +274,19 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Let the threads go."""
         self._hands.close()
 
+    def _observation(self) -> NDArray[np.float32]:
+        return self.seen.copy() if self._copies else self.seen
+
     def _said(self) -> dict[str, Any]:
         """What there is to say of each: when it is, cost so far, terms of the step that ended, and
         what may be chosen; what is chosen from a continuum is made legal."""
-        progress = self.lives.progress
+        progress, terms = self.lives.progress, self.terms
+        if self._copies:
+            progress, terms = progress[["ts", "marked_bps"]].copy(), terms.copy()
         said = {
             "ts": progress["ts"],
             "shortfall_bps": progress["marked_bps"],
-            "reward_terms": dict(zip(TERM_NAMES, self.terms.T, strict=True)),
+            "reward_terms": dict(zip(TERM_NAMES, terms.T, strict=True)),
         }
         return said if self.is_continuous else {**said, "action_mask": self.action_masks()}
 
@@ -345,6 +344,7 @@ class BatchExecutionEnv(VectorEnv[Any, Any, Any]):
         """Let `episodes` begin in these; those that cannot are over at once."""
         if self._window_ns > 0:
             check_windows(self._limits, episodes["share_ppm"], episodes["window_ns"])
+        check_in_time(self.venues, episodes)
         self.episodes[which] = episodes
         self.lives.progress["episode"][which] = which
         self.broken[which] = 0

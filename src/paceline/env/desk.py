@@ -3,13 +3,18 @@ that none looks as if it had been kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from paceline.engine.venue import Venue
 from paceline.errors import ConfigError
 from paceline.guard.limits import Limits
 from paceline.guard.participation import PPM
+from paceline.market.grids import check_one_grid
+from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
 OPEN_LIMITS = Limits(
@@ -111,3 +116,20 @@ def window_of(limits: Limits) -> int:
     shares = (limits.participation, limits.symbol_participation)
     limited = any(isinstance(share, float | int) and share * PPM < PPM for share in shares)
     return round((limits.window_s or 0.0) * NS_PER_S) if limited else 0
+
+
+def check_impact(venues: Sequence[Venue], tapes: Sequence[Tape]) -> None:
+    """Raises `ConfigError` for impact in ticks a lot where days of a symbol have several grids."""
+    for venue in venues:
+        for name in ("transient_ticks_per_lot", "permanent_ticks_per_lot"):
+            if getattr(venue.footprint, name) > 0:
+                check_one_grid(tapes, name)
+
+
+def check_in_time(venues: Sequence[Venue], episodes: NDArray[np.void]) -> None:
+    """Raises `ConfigError` where a message to or from one of `venues` usually takes as long as one
+    of `episodes` `[n]`."""
+    if len(episodes):
+        shortest = int((episodes["end_ts"] - episodes["start_ts"]).min())
+        for venue in venues:
+            venue.check_in_time(shortest, "a horizon")

@@ -20,8 +20,8 @@ from paceline.orders.times import said
 from paceline.units import BPS, NS_PER_S
 
 _TRIES = 200
-_SETTLE_S = 60.0
-"""Seconds after the market has settled before the first order may start."""
+_AFTER_OPEN_S = 60.0
+"""Seconds after the open before the first order may start, however soon the market has settled."""
 
 _MOST_OFF = 0.2
 """Share of the mid by which an arrival price may differ from it. Beyond it the price is taken for
@@ -56,8 +56,9 @@ def draw_parents(
     if np.all(np.isnan(tape.mid_ticks())):
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
-    settled = max(settled_ts(tape), tape.session.open_ns)
-    hours = _hours_for(tape, settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S), horizon)
+    settled, open_ = settled_ts(tape), tape.session.open_ns
+    first = max(settled, open_) + round(decision_delay_s * NS_PER_S)
+    hours = _hours_for(tape, max(first, open_ + round(_AFTER_OPEN_S * NS_PER_S)), horizon)
     if hours.last <= hours.first:
         raise ConfigError(
             f"horizon: {horizon_s:g} s does not fit into {tape.name}"

@@ -11,6 +11,7 @@ import numpy as np
 from paceline.engine.venue import Venue
 from paceline.env.history import cancel_exponent
 from paceline.page.cells import listed
+from paceline.units import NS_PER_S
 
 if TYPE_CHECKING:
     from paceline.evaluate.results import BacktestResult
@@ -19,6 +20,10 @@ _DAY = re.compile(r"(?P<symbol>.+)-(?P<day>\d{4}-\d\d-\d\d): (?P<text>.+)", re.D
 _REASON = re.compile(r"(?P<what>[^(]+) \((?P<why>.+)\)", re.DOTALL)
 _SHOWN = 2
 """Reasons that are spelt out of many."""
+
+_LATE = 0.001
+"""Share of the horizon by which a fill may come after its end unsaid: two seconds of half an hour.
+What is sent at the end always arrives a delay later."""
 
 _MUCH_SWEPT = 0.1
 """Share of the quantity from which a cost is more the sweep's than the policy's."""
@@ -33,7 +38,7 @@ def notes_on(result: BacktestResult) -> list[str]:
         *_queue_notes(result),
         *_decay_notes(result),
     ]
-    return [*result.given, *merged(about_days), *_sweep_notes(result)]
+    return [*result.given, *merged(about_days), *_sweep_notes(result), *late_notes(result)]
 
 
 def taught_notes(result: BacktestResult) -> list[str]:
@@ -81,6 +86,29 @@ def _sweep_notes(result: BacktestResult) -> list[str]:
         sweep_note(policy, schedules[policy], share)
         for policy, share in shares.items()
         if share > _MUCH_SWEPT
+    ]
+
+
+def late_notes(result: BacktestResult) -> list[str]:
+    """What was filled after the end of the horizon by messages on their way at it, where that is
+    later than delays of milliseconds make it."""
+    late: dict[tuple[str, str], list[float]] = {}
+    for place in result.places:
+        length = place.parents["end_ts"] - place.parents["start_ts"]
+        for run in place.runs:
+            whose, fills = run.log.fill_parent, run.log.fills
+            after = fills["ts"] - place.parents["end_ts"][whose]
+            by = after > _LATE * length[whose]
+            found = late.setdefault((run.policy.name, run.fills), [0.0, 0.0, 0.0])
+            found[0] += float(fills["lots"][by].sum() * place.tape.instrument.lot)
+            found[1] += float(fills["lots"].sum() * place.tape.instrument.lot)
+            found[2] = max(found[2], float(after[by].max(initial=0)) / NS_PER_S)
+    return [
+        f"{policy}: {100 * lots / total:.2g} % of what it filled ({model} fills) was filled after "
+        f"the end of the horizon, up to {most_s:.3g} s late: what is sent at the end arrives one "
+        "delay later. Shorten submit_ms, or lengthen the horizon."
+        for (policy, model), (lots, total, most_s) in late.items()
+        if lots > 0
     ]
 
 

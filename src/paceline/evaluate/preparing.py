@@ -22,6 +22,7 @@ from paceline.errors import ConfigError, InputError
 from paceline.evaluate.answering import AnsweringDay
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
 from paceline.evaluate.venues import fill_models, venue_of
+from paceline.market.grids import check_one_grid
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.orders.times import said
@@ -67,6 +68,8 @@ def prepare(
         twice = next((tape.name for tape in given if ids.count(tape.manifest.tape_id) > 1), None)
         if twice is not None:
             raise ConfigError(f"{kind}: {twice} is given twice; give each tape once")
+    if settings.risk_aversion is not None:
+        check_one_grid(trade, "risk_aversion")
     for tape in trade:
         if tape.instrument.symbol not in histories:
             raise ConfigError(f"trade: {tape.name} is not among the tapes; give it there too")
@@ -144,7 +147,7 @@ def _drawn(
         lesson=lesson,
         parents=parents,
         order_ids=[f"{tape.name}/{k}" for k in range(1, count + 1)],
-        plans=plans_of(policies, tape, lesson, parents, settings),
+        plans=plans_of(policies, tape, lesson, parents, settings, venues[0]),
         venues=venues,
         notes=_quiet_notes(policies, tape, lesson, parents),
     )
@@ -182,7 +185,7 @@ def _with_given(
                 lesson=lesson,
                 parents=parents,
                 order_ids=[order.order_id for order in here],
-                plans=plans_of(policies, tape, lesson, parents, settings),
+                plans=plans_of(policies, tape, lesson, parents, settings, venues[0]),
                 venues=venues,
                 notes=_quiet_notes(policies, tape, lesson, parents),
                 given=[note for order in here if (note := _arrival_note(tape, order))],
@@ -261,14 +264,19 @@ def plans_of(
     lesson: Lesson,
     parents: NDArray[np.void],
     settings: BacktestSettings,
+    venue: Venue,
 ) -> list[Plan]:
-    """How each policy works these orders."""
+    """How each policy works these orders. Raises `ConfigError` where messages take longer than a
+    slice."""
     urgency = Urgency(settings.half_life_s, settings.risk_aversion)
     sweeps = settings.finish == "sweep"
-    return [
+    plans = [
         make_plan(policy, tape, lesson, parents, urgency, settings.pov_rate, sweeps)
         for policy in policies
     ]
+    for policy, plan in zip(policies, plans, strict=True):
+        venue.check_in_time(int(np.diff(plan.bounds).min()), f"a slice of {policy.name}")
+    return plans
 
 
 def _quiet_notes(

@@ -79,7 +79,7 @@ def stressed_day(
     return day._replace(
         tape=tape,
         parents=parents,
-        plans=plans_of(policies, tape, day.lesson, parents, settings),
+        plans=plans_of(policies, tape, day.lesson, parents, settings, day.venues[0]),
         venues=[stress_venue(venue, scenario, tape.session) for venue in day.venues],
         notes=[],
         answering=answering,

@@ -139,7 +139,7 @@ class Workshop:
         grid = None if who is None or isinstance(who, Schedule) else who.grid
         return BatchExecutionEnv(
             self.pool, n, grid=grid, venue=venue_of(self.settings, model), limits=self.desk,
-            max_orders=room, max_fills=4 * room, threads=self.jobs,
+            max_orders=room, max_fills=4 * room, threads=self.jobs, copy=False,
         )  # fmt: skip
 
     def _played(

@@ -1,7 +1,8 @@
 """Collecting: decisions in an environment become rows of the replay buffer.
 
 The environment is known by Gymnasium's vector interface only: `info["action_mask"]` says what is
-legal, episodes begin anew in the step in which they end, and `final_obs` is what was seen last.
+legal, episodes begin anew in the step in which they end, `final_obs` is what was seen last, and
+`final_info["action_mask"]` what was legal then.
 """
 
 from __future__ import annotations
@@ -103,9 +104,11 @@ class Collector:
         now_raw, now_mask = last.copy(), next_mask.copy()
         if over.any():
             last[over] = np.stack(list(info["final_obs"][over]))
-            # What was legal then is not told. Holding always is.
             next_mask[over] = False
-            next_mask[over, 0] = True
+            next_mask[over, 0] = True  # nothing follows a terminated episode: any mask will do
+            # A truncated one would have gone on, by the best of all that was legal.
+            if truncated.any():
+                next_mask[truncated] = _last_masks(info, truncated)
         now = self._normalized(now_raw)
         came = now.copy()
         if over.any():
@@ -139,6 +142,17 @@ class Collector:
         left = np.exp2(raw[:, _SECONDS_LEFT].astype(np.float64))  # 1 + seconds
         then = np.exp2(after[:, _SECONDS_LEFT].astype(np.float64))
         return np.asarray(gamma ** np.maximum(left - then, 0.0), np.float32)
+
+
+def _last_masks(info: dict[str, Any], which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What was legal where the episodes in `which` `[n]` ended, `[which.sum(), n_actions]`."""
+    last = info.get("final_info", {})
+    if "action_mask" not in last:
+        raise InputError(
+            'env: truncated an episode, and final_info has no "action_mask"; give what was legal '
+            "when it ended there, [num_envs, n_actions]"
+        )
+    return np.stack([last["action_mask"][i] for i in np.flatnonzero(which)]).astype(np.bool_)
 
 
 def _masks(info: dict[str, Any]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
     decisions, outcome = worked(env, [Teacher("ac/mid", grid, explore=0.1)], seed=1)
     a_set.add("YHOO", "2003-02-27", decisions, outcome)
-    rows = transitions(decisions, outcome, {"is_step": 1.0}, gamma=0.995)
+    rows = transitions(decisions, outcome, {"is_step": 1.0}, gamma=1.0)
 
 The row after a decision is the next one of its episode; what was seen after the last one is not
 kept, so a decision that was cut off by a gap in the data teaches nothing and is left out.
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Locked, normalized
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import NAMES
-from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.decision.store import FeatureSet
 from paceline.errors import InputError
 from paceline.learn.replay_buffer import Transitions
 from paceline.learn.several_steps import of_episodes

@@ -189,7 +189,15 @@ class Exploring(Settings, frozen=True, kw_only=True):
 class Collecting(Settings, frozen=True, kw_only=True):
     """How decisions become rows."""
 
-    gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 0.995
+    gamma: Annotated[
+        Share,
+        Field(
+            "What the next decision's return is worth now. 1: an order that is not filled is "
+            "charged at its end, hundreds of decisions later, and 0.995 a decision would leave 1 % "
+            "of that after 900. Episodes end, so returns are finite without a discount.",
+            "",
+        ),
+    ] = 1.0
     gamma_of: Annotated[
         Literal["decision", "second"], Field("Whether that is by decision or by second.", "")
     ] = "decision"
@@ -254,7 +262,14 @@ class Continuous(Settings, frozen=True, kw_only=True):
         tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Field("Widths of the layers.", "")
     ] = (256, 256)
     lr: Annotated[Annotated[float, Meta(gt=0, le=1)], Field("Step size of Adam.", "")] = 3e-4
-    gamma: Annotated[Share, Field("What the next decision's return is worth now.", "")] = 0.995
+    gamma: Annotated[
+        Share,
+        Field(
+            "What the next decision's return is worth now. 1: the charge at the end of an order "
+            "counts in full at its first decision.",
+            "",
+        ),
+    ] = 1.0
     batch: Annotated[Count, Field("Rows of an update.", "rows")] = 256
     steps: Annotated[Count, Field("Decisions in all.", "")] = 200_000
     checkpoint_every: Annotated[Count, Field("Decisions between checkpoints.", "")] = 20_000

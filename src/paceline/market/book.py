@@ -7,7 +7,9 @@ here looks an id up. Everything is an array; a book can be copied, saved and com
 Sides are rows: 0 for bids, 1 for asks (`row_of`).
 
 In the hot paths indices are made unsigned where they are used: with signed ones, every access would
-first ask whether it counts from the end.
+first ask whether it counts from the end. Nor do they branch on what a feed decides at random (is it
+the first of its queue, or the last?): a processor guesses half of those wrong, and a wrong guess
+costs as much as the rest of the event. They write the old value back instead.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ NOBODY = -1
 
 _WORD = 64
 """Levels that one word of `marks` is about."""
+_SHIFT, _BIT = 6, 63
+"""The same, to divide by it: signed division asks about signs first."""
 
 BEFORE_ALL = -1
 """Sequence number of lots that were there before anything we saw."""
@@ -135,19 +139,25 @@ def is_shown(book: Book, row: int) -> bool:
 @inlined
 def mark(book: Book, row: int, level: int) -> None:
     """`level` shows lots."""
-    book.marks[np.uint32(row), np.uint32(level // _WORD)] |= np.int64(1) << (level % _WORD)
+    book.marks[np.uint32(row), np.uint32(level >> _SHIFT)] |= np.int64(1) << (level & _BIT)
+
+
+@inlined
+def unmark_if(book: Book, row: int, level: int, empty: bool) -> None:
+    """`level` shows nothing, if it is `empty`."""
+    book.marks[np.uint32(row), np.uint32(level >> _SHIFT)] &= ~(np.int64(empty) << (level & _BIT))
 
 
 @inlined
 def unmark(book: Book, row: int, level: int) -> None:
     """`level` shows nothing."""
-    book.marks[np.uint32(row), np.uint32(level // _WORD)] &= ~(np.int64(1) << (level % _WORD))
+    unmark_if(book, row, level, True)
 
 
 @inner
 def next_marked(marks: NDArray[np.int64], row: int, level: int, n: int) -> int:
     """`next_level` by the marks of a book of `n` levels."""
-    at, bit = level // _WORD, level % _WORD
+    at, bit = level >> _SHIFT, level & _BIT
     if row == 0:
         word = marks[0, np.uint32(at)] & ((np.int64(2) << bit) - 1)
         while word == 0 and at > 0:
@@ -180,16 +190,15 @@ def worse_level(book: Book, row: int, level: int) -> int:
 @inlined
 def improve_best(book: Book, row: int, level: int) -> None:
     """`level` has lots now: it may be the best of its side."""
-    if (1 - 2 * row) * (level - book.best[row]) > 0:
+    if (1 - 2 * row) * (level - book.best[np.uint32(row)]) > 0:
         book.best[np.uint32(row)] = level
 
 
 @inlined
 def retreat_best(book: Book, row: int, level: int) -> None:
     """`level` has run empty: if it was the best, the next level that shows lots is."""
-    if level != book.best[row]:
-        return
-    book.best[row] = next_level(book, row, level)
+    if level == book.best[np.uint32(row)]:
+        book.best[np.uint32(row)] = next_level(book, row, level)
 
 
 @inlined
@@ -197,43 +206,49 @@ def join(book: Book, row: int, level: int, slot: int, lots: int, seq: int) -> No
     """An order joins the tail of its level's queue."""
     queue = book.levels[np.uint32(row), np.uint32(level)]
     order = book.slots[np.uint32(slot)]
-    last = queue["tail"]
-    order["lots"] = lots
-    order["level"] = level
-    order["row"] = row
-    order["seq"] = seq
-    order["prev"] = last
-    order["next"] = NOBODY
-    if last == NOBODY:
-        queue["head"] = slot
-    else:
-        book.slots[np.uint32(last)]["next"] = slot
+    last, first = queue["tail"], queue["head"]
+    alone = last == NOBODY
+    queue["head"] = slot if alone else first
     queue["tail"] = slot
     queue["lots"] += lots
-    mark(book, row, level)
-    improve_best(book, row, level)
+    book.slots[np.uint32(slot if alone else last)]["next"] = slot  # its own is set below
+    order["lots"] = lots
+    order["level"] = level
+    order["next"] = NOBODY
+    order["prev"] = last
+    order["row"] = row
+    order["seq"] = seq
+    if alone:
+        mark(book, row, level)
+        improve_best(book, row, level)
 
 
 @inlined
 def leave(book: Book, slot: int, lots: int) -> None:
     """`lots` of the order in `slot` go away; with the last of them the order leaves its queue."""
     order = book.slots[np.uint32(slot)]
-    row, level = order["row"], order["level"]
+    leave_level(book, order["row"], order["level"], slot, lots)
+
+
+@inlined
+def leave_level(book: Book, row: int, level: int, slot: int, lots: int) -> None:
+    """The same for an order that is known to stand on a level."""
+    order = book.slots[np.uint32(slot)]
     queue = book.levels[np.uint32(row), np.uint32(level)]
-    order["lots"] -= lots
-    queue["lots"] -= lots
-    if order["lots"] > 0:
+    left = order["lots"] - lots
+    shown = queue["lots"] - lots
+    order["lots"] = left
+    queue["lots"] = shown
+    if left > 0:
         return
     before, behind = order["prev"], order["next"]
-    if before == NOBODY:
-        queue["head"] = behind
-    else:
-        book.slots[np.uint32(before)]["next"] = behind
-    if behind == NOBODY:
-        queue["tail"] = before
-    else:
-        book.slots[np.uint32(behind)]["prev"] = before
-    if queue["lots"] == 0:
+    first, last = queue["head"], queue["tail"]
+    queue["head"] = behind if before == NOBODY else first
+    queue["tail"] = before if behind == NOBODY else last
+    # Where there is nobody, the order's own links are written again.
+    book.slots[np.uint32(slot if before == NOBODY else before)]["next"] = behind
+    book.slots[np.uint32(slot if behind == NOBODY else behind)]["prev"] = before
+    if shown == 0:
         unmark(book, row, level)
         retreat_best(book, row, level)
 
@@ -241,11 +256,13 @@ def leave(book: Book, slot: int, lots: int) -> None:
 @inlined
 def show(book: Book, row: int, level: int, lots: int) -> None:
     """A level of a book without orders now shows `lots`."""
-    book.levels[row, level]["lots"] = lots
-    if lots > 0:
+    queue = book.levels[np.uint32(row), np.uint32(level)]
+    before = queue["lots"]
+    queue["lots"] = lots
+    if before == 0 and lots > 0:
         mark(book, row, level)
         improve_best(book, row, level)
-    else:
+    elif before > 0 and lots == 0:
         unmark(book, row, level)
         retreat_best(book, row, level)
 
@@ -259,7 +276,7 @@ def apply(book: Book, kind: int, side: int, level: int, qty: int, slot: int, seq
     if kind == ADD:
         join(book, row_of(side), level, slot, qty, seq)
     elif kind == REDUCE or kind == DELETE or kind == EXECUTE or kind == UNSEEN:
-        leave(book, slot, qty)
+        leave_level(book, row_of(side), level, slot, qty)
     elif kind == LEVEL:
         show(book, row_of(side), level, qty)
     elif kind == SEED:

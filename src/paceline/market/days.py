@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from paceline.errors import ConfigError, TapeError
+from paceline.files.writing import recover, recover_in
 from paceline.market.tape import Tape
 
 _NAME = re.compile(r".+-(\d{4}-\d\d-\d\d)\Z")
@@ -43,6 +44,8 @@ def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
     """
     folders: list[Path] = []
     for path in map(Path, paths):
+        recover(path)
+        recover_in(path)
         if not path.exists():
             raise TapeError(
                 f"tape: {path} is not there; give a tape or a folder of tapes that `paceline "

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from paceline.errors import InputError
+from paceline.errors import ConfigError, InputError
 from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument
 
@@ -46,6 +46,21 @@ def converted(values: npt.ArrayLike, factor: Fraction) -> npt.NDArray[np.float64
     """`values` times `factor`; the same numbers where it is 1."""
     found = np.asarray(values, dtype=np.float64) * factor.numerator
     return np.asarray(found / factor.denominator)
+
+
+def check_one_grid(tapes: Iterable[Tape], field: str) -> None:
+    """Raises `ConfigError` where days of one symbol have several ticks or lots and `field`, which
+    counts in them, would mean another thing on each."""
+    seen: dict[str, Tape] = {}
+    for tape in tapes:
+        first = seen.setdefault(tape.instrument.symbol, tape)
+        if set(factors(first.instrument, tape.instrument)) != {Fraction(1)}:
+            raise ConfigError(
+                f"{field}: counts in ticks and lots, and those of {first.name} "
+                f"({first.instrument.book_tick}, {first.instrument.lot}) are not those of "
+                f"{tape.name} ({tape.instrument.book_tick}, {tape.instrument.lot}); leave it out, "
+                "or ingest the days with one --book-tick and --lot"
+            )
 
 
 def on_one_grid(tapes: Sequence[Tape]) -> list[Tape]:
