@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +184,17 @@ def test_a_bad_argument_is_one_line(run, words, says):
     ("words", "says"),
     [
         ((), "the following arguments are required: VERB; see `paceline --help`"),
-        (("backtset",), "invalid choice: 'backtset'"),
+        (
+            ("backtset",),
+            "invalid choice: 'backtset'; did you mean backtest?; see `paceline --help`",
+        ),
+        (("features", "lst"), "invalid choice: 'lst'; did you mean list?; see `paceline features"),
+        (
+            ("backtest", "--tape", "a", "--polcy", "ac"),
+            "--polcy ac; did you mean --policy?; see `p",
+        ),
+        (("train", "--vlidation=x"), "--vlidation=x; did you mean --validation?; see `paceline tr"),
+        (("features", "list", "--polcy"), "--polcy; see `paceline features list --help`"),
         (("backtest",), "one of the arguments --tape --market is required"),
         (("inspect", "TMP/none"), "is not there; give a tape or a folder of tapes that"),
         (("inspect", "TAPES", "--plot", "a.png"), "plot: a.png is one file for 2 tapes"),
@@ -205,7 +216,7 @@ def test_other_verbs_refuse_in_one_line_too(run, words, says):
         ("orders: 5\norders: 6", "orders: given twice"),
         ("horizon_s: 30m", "horizon_s: '30m' does not fit"),
         ("- 5", "is not a group"),
-        ("\x00", "YAML"),
+        ("\x00", "line 1, column 1: a NUL is not text"),
     ],
 )
 def test_a_bad_config_is_one_line(run, tmp_path, text, says):
@@ -235,13 +246,17 @@ def tiny_open() -> int:
         (parent(qty=1.5), "parent.qty: 1.5"),
         (parent(side="up"), "parent.side: 'up'"),
         (parent(sdie="buy"), "parent.sdie: unknown field; did you mean side?"),
+        (parent(quantity=5), "parent.quantity: unknown field; did you mean qty?"),
+        (parent(start_ts=1709562900_000), "parent.start_ts: 1709562900000 could be milliseconds"),
+        (parent(arrival_px=0.5), "parent.arrival_px: 0.5 of order 'mine' is -5"),
+        (parent(arrival_px=20), "parent.arrival_px: 20 of order 'mine' is +18"),
         (parent(symbol="ELSE"), "parent.symbol: 'ELSE' of order 'mine' is on none of the tapes"),
         (parent(symbol=["TINY"]), "parent.symbol"),
         (parent(arrival_px=1.0533), "parent.arrival_px: 1.0533"),
         (parent(start_ts=0), "parent."),
         (
-            [parent(), parent(order_id="b", start_ts=1, end_ts=2)],
-            "parent.start_ts: 1 of order 'b' (TINY) lies in no session",
+            [parent(), parent(order_id="b", start_ts=1693564800, end_ts=1693568400)],
+            "parent.start_ts: 2023-09-01T10:40:00Z of order 'b' (TINY) lies in no session",
         ),
         ([], "orders: none"),
         (["nothing"], "parent: 'nothing' is not an object"),
@@ -265,7 +280,7 @@ def test_what_an_order_brings_is_not_asked_for_beside_it(run, tmp_path):
 
 def test_an_order_that_is_no_json_is_one_line(run, tmp_path):
     (tmp_path / "order.json").write_bytes(b"\xff{")
-    assert "order.json cannot be read" in refuses(run, *GIVEN)
+    assert "order.json: line 1, column 1: byte 0xff is not UTF-8" in refuses(run, *GIVEN)
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "events.arrow", "levels.arrow", "images.arrow"])
@@ -444,6 +459,46 @@ def test_an_order_of_ones_own_is_worked(run, tmp_path):
     assert parents["start_ts"].to_pylist() == [parent()["start_ts"]]
     children = pq.read_table(tmp_path / "out" / "children.parquet")
     assert np.all(np.array(children["qty"]) <= 5)
+
+
+def test_orders_of_a_csv_are_worked_under_the_limits_of_the_command(run, tmp_path):
+    order = parent(arrival_px=1.15)
+    row = {k: v for k, v in order.items() if k != "constraints"} | {"child_max": 5}
+    start = "2024-03-05T09:35:00-05:00"
+    assert datetime.fromisoformat(start).timestamp() * 10**9 == order["start_ts"]
+    row |= {"start_ts": start, "end_ts": order["end_ts"] // 10**9}
+    text = ",".join(row) + "\n" + ",".join(map(str, row.values())) + "\n"
+    (tmp_path / "orders.csv").write_text(text)
+    words = ("backtest", "--tape", "TAPES", "-o", "TMP/out", "--policy", "twap", "--jobs", "1",
+             "--order", "TMP/orders.csv", "--examples", "1", "--slices", "4")  # fmt: skip
+    status, out, err = run(*words, "--participation", "0.25")
+    assert (status, err) == (0, "")
+    said = " ".join(out.split())
+    assert "The order says no participation: --participation 0.25 holds." in said
+    assert "says no price_band_bps, and neither does --price-band-bps: there is no such" in said
+    assert "order 'mine' names an arrival_px of 1.15, but the mid at its start is 1.0" in said
+    assert "more than the spread of 0.0" in said
+    saved = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert any("--participation 0.25 holds" in note for note in saved["notes"])
+    parents = pq.read_table(tmp_path / "out" / "parents.parquet")
+    assert parents["start_ts"].to_pylist() == [order["start_ts"]]
+    assert parents["end_ts"].to_pylist() == [order["end_ts"]]
+    # A limit that every order brings of its own is not asked for beside it.
+    assert "child_max: 5.0 is for orders that are drawn" in refuses(run, *words, "--child-max", "5")
+
+
+def test_a_key_of_a_config_may_be_spelt_as_its_flag(run, tmp_path):
+    text = "horizon: 3m\nprice-band-bps: 500\nslices: 3\nqty: 9\norders: 2\n"
+    (tmp_path / "c.yaml").write_text(text)
+    words = ("backtest", "--tape", "TAPES", "-o", "TMP/out", "--config", "TMP/c.yaml", "--policy",
+             "twap", "--examples", "0", "--jobs", "1")  # fmt: skip
+    status, _, err = run(*words)
+    assert (status, err) == (0, "")
+    saved = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert (saved["horizon_s"], saved["price_band_bps"]) == (180.0, 500.0)
+    (tmp_path / "c.yaml").write_text("horizon: 3m\nhorizon_s: 60\n")
+    line = refuses(run, *words)
+    assert "horizon_s: is horizon_s, which is given too; give one of them" in line
 
 
 def test_the_schema_is_json(run):

@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "paceline"
 
-GROUND = {"units", "errors", "config", "jit", "processor", "files"}
+GROUND = {"units", "errors", "documents", "config", "jit", "processor", "files"}
 MAY_IMPORT = {
     "errors": set(),
     "jit": set(),
     "processor": {"jit"},
     "units": {"errors"},
-    "config": {"errors"},
+    "documents": {"errors"},
+    "config": {"errors", "documents"},
     "files": {"errors"},
     "orders": GROUND,
     "market": GROUND | {"orders"},

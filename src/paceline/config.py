@@ -4,7 +4,8 @@
         submit_ns: Annotated[int, Meta(ge=0), Field("From decision to exchange.", "ns")] = 0
 
 Constructor and YAML go through the same checks. An error is one line that names the path of the
-key, the value and the remedy.
+key, the value and the remedy. A key may be spelt as the flag of the command line is: `horizon: 30m`
+for `horizon_s: 1800`, `price-band-bps` for `price_band_bps`; other spellings stand in `also`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
+    ClassVar,
     Literal,
     NamedTuple,
     TypeVar,
@@ -31,7 +32,9 @@ from typing import (
 import msgspec
 from msgspec.structs import force_setattr
 
-from paceline.errors import ConfigError
+from paceline import documents
+from paceline.documents import remedy_for, shown
+from paceline.errors import ConfigError, InputError
 
 T = TypeVar("T", bound="Settings")
 
@@ -46,6 +49,9 @@ class Field(NamedTuple):
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings. Raises `ConfigError` for a value that its field cannot hold."""
+
+    also: ClassVar[Mapping[str, str]] = {}
+    """Other spellings of keys in a file, such as a flag's name, and the fields they mean."""
 
     def __post_init__(self) -> None:
         for key, kind in _kinds(type(self)).items():
@@ -103,17 +109,11 @@ def load_yaml(path: str | Path, kind: type[T]) -> T:
 
 
 def read_yaml(path: str | Path) -> object:
-    """What a YAML file holds. Raises `ConfigError` when it is missing, is not YAML, or gives a key
-    twice."""
+    """What a YAML file holds, see `documents.parse_yaml`. Raises `ConfigError`, naming the file."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{path}: {reason}; give a readable YAML file") from None
-    try:
-        return _parse(text)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        return documents.read_yaml(path)
+    except InputError as error:
+        raise ConfigError(str(error)) from None
 
 
 def from_dict(raw: object, kind: type[T], at: str = "") -> T:
@@ -121,21 +121,60 @@ def from_dict(raw: object, kind: type[T], at: str = "") -> T:
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"{at or 'settings'}: {raw!r} is not a group; give `key: value` lines")
+        raise ConfigError(
+            f"{at or 'settings'}: {shown(raw)} is not a group; give `key: value` lines"
+        )
     kinds = _kinds(kind)
-    for key in raw:
-        if key not in kinds:
-            near = get_close_matches(str(key), kinds, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(kinds)}"
-            raise ConfigError(f"{_join(at, key)}: unknown key; {remedy}")
+    values: dict[str, object] = {}
+    for key, value in raw.items():
+        name = _field_of(str(key), kind)
+        where = _join(at, shown(str(key), quote=False))
+        if name not in kinds:
+            known = f"known are {', '.join(kinds)}"
+            raise ConfigError(f"{where}: unknown key; {remedy_for(key, kinds, known)}")
+        if name in values:
+            raise ConfigError(f"{where}: is {name}, which is given too; give one of them")
+        if name != key and name == f"{key}_s":
+            value = _durations(value, where)
+        values[name] = _value(value, kinds[name], where)
     for field in msgspec.structs.fields(kind):
-        if field.required and field.name not in raw:
+        if field.required and field.name not in values:
             raise ConfigError(f"{_join(at, field.name)}: missing; add it")
-    values = {key: _value(value, kinds[key], _join(at, key)) for key, value in raw.items()}
     try:
         return kind(**values)
     except ConfigError as error:  # of values that do not go together
         raise ConfigError(_join(at, error)) from None
+
+
+def flag_of(path: str) -> str:
+    """The name of a setting on the command line; one in seconds takes times: `--horizon 30m`."""
+    return path.removesuffix("_s")
+
+
+def duration(text: str, field: str) -> float:
+    """Seconds of `500ms`, `30s`, `15m`, `2h` or a plain number. Raises `ConfigError`."""
+    found = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ms|s|m|h)?", text)
+    if found:
+        return float(found[1]) * _SECONDS[found[2] or "s"]
+    raise ConfigError(f"{field}: {shown(text)} is not a time; write 500ms, 30s, 15m or 2h")
+
+
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _durations(value: object, field: str) -> object:
+    """`value` of a key spelt as its flag: each time in it as seconds."""
+    if isinstance(value, list | tuple):
+        return [_durations(part, field) for part in value]
+    return duration(value, field) if isinstance(value, str) else value
+
+
+def _field_of(key: str, kind: type[Settings]) -> str:
+    """The field that a key of a file means: itself, as its flag is spelt, or as `also` has it."""
+    kinds = _kinds(kind)
+    plain = key.replace("-", "_")
+    names = (key, plain, kind.also.get(plain, ""), f"{plain}_s")
+    return next((name for name in names if name in kinds), key)
 
 
 def _join(at: str, key: object) -> str:
@@ -144,7 +183,8 @@ def _join(at: str, key: object) -> str:
 
 @cache
 def _kinds(settings: type[Settings]) -> dict[str, Any]:
-    return get_type_hints(settings, include_extras=True)
+    hints = get_type_hints(settings, include_extras=True)
+    return {field.name: hints[field.name] for field in msgspec.structs.fields(settings)}
 
 
 def _group(kind: Any) -> type[Settings] | None:
@@ -173,15 +213,38 @@ def _value(value: object, kind: Any, at: str) -> object:
     each = _each(kind)
     if each is not None and isinstance(value, list | tuple):
         return tuple(_value(part, each, f"{at}[{i}]") for i, part in enumerate(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{at}: {value} is not finite; give a finite number")
+    _check_numbers(value, at)
+    if _is_row(kind) and isinstance(value, str | int | float):
+        value = (value,)  # one is a row of one
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         wanted = _wanted(kind)
         reason = str(error)
         remedy = f"give {wanted}" if wanted else reason[:1].lower() + reason[1:]
-        raise ConfigError(f"{at}: {value!r} does not fit; {remedy}") from None
+        raise ConfigError(f"{at}: {shown(value)} does not fit; {remedy}") from None
+
+
+def _check_numbers(value: object, at: str) -> None:
+    """Raises `ConfigError` for a number, however deep, that no setting holds."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{at}: {value} is not finite; give a finite number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"{at}: {shown(value)} is out of range; give fewer digits")
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _check_numbers(part, _join(at, key))
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            _check_numbers(part, f"{at}[{i}]")
+
+
+def _is_row(kind: Any) -> bool:
+    """Whether a field takes any number of values."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _is_row(parts[0])
+    return origin is tuple and parts[1:] == (...,)
 
 
 _NOUNS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -207,38 +270,3 @@ def _wanted(kind: Any) -> str | None:
         nouns = [_wanted(part) for part in parts if part is not NoneType]
         return " or ".join(noun for noun in nouns if noun) if all(nouns) else None
     return _NOUNS.get(kind)
-
-
-def _parse(text: str) -> object:
-    """YAML 1.1 without duplicate keys, and with `1e-6` as the number everybody means."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[object, object]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = loader.construct_object(key_node)
-            if not isinstance(key, str):
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not a name")
-            if key in seen:
-                raise ConfigError(f"{key}: given twice; give each key once")
-            seen.add(key)
-        return loader.construct_mapping(node, deep=True)
-
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+\Z"),
-        list("-+0123456789"),
-    )
-    try:
-        return yaml.load(text, Loader=Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{line}{problem}; give valid YAML") from None
-    except RecursionError:
-        raise ConfigError("nested too deep; give flat settings") from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -80,8 +81,31 @@ def _name_of(source: Path) -> str:
 
 
 def _cache_folder() -> str:
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return str(Path(root) / "paceline" / "kernels")
+    """Where kernels are kept: in the user's cache; where there is none that can be written, in a
+    folder of the user's own for temporary files."""
+    home = os.path.expanduser("~")
+    roots = [
+        os.environ.get("XDG_CACHE_HOME"),
+        None if home == "~" else os.path.join(home, ".cache"),
+    ]
+    for root in filter(None, roots[:1] if roots[0] else roots):
+        folder = os.path.join(root, "paceline", "kernels")
+        if _is_ours(folder):
+            return folder
+    user = getattr(os, "getuid", lambda: "user")()
+    folder = os.path.join(tempfile.gettempdir(), f"paceline-kernels-{user}")
+    return folder if _is_ours(folder) else tempfile.mkdtemp(prefix="paceline-kernels-")
+
+
+def _is_ours(folder: str) -> bool:
+    """Whether a folder is there, or can be made, and only this user decides what is in it: kernels
+    are code."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        is_mine = not hasattr(os, "getuid") or os.stat(folder).st_uid == os.getuid()
+    except OSError:
+        return False
+    return is_mine and os.access(folder, os.W_OK)
 
 
 # An explicit choice of the user's wins; Numba reads the variable when it is first imported.

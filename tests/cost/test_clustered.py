@@ -123,6 +123,19 @@ def test_names_count_from_ten_on_and_where_they_meet_on_days() -> None:
     assert nested.df == 5
 
 
+@given(st.integers(0, 10_000), st.integers(3, 8), st.integers(1, 14))
+def test_a_column_beside_it_changes_nothing(seed: int, days: int, names: int) -> None:
+    """Bit for bit: a difference has one interval wherever it is asked for."""
+    rng = np.random.default_rng(seed)
+    day, name = rng.integers(0, days, 90), rng.integers(0, names, 90)
+    values, other = rng.normal(size=90) + rng.normal(size=names)[name], 1e3 * rng.normal(size=90)
+    alone = clustered(values, Clusters(day, name))
+    beside = clustered(np.column_stack([values, other]), Clusters(day, name))
+    assert (alone.mean[0], alone.std_error, alone.df) == (
+        beside.mean[0], beside.std_error, beside.df,
+    )  # fmt: skip
+
+
 def test_names_never_make_it_surer() -> None:
     rng = np.random.default_rng(4)
     day, name = np.repeat(np.arange(5), 12), np.tile(np.arange(12), 5)

@@ -14,10 +14,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from decision.rows import FLAGS, REGIME, random_rows
-from paceline.decision.normalizer import CLIP, EVERY, Normalizer, normalize, normalized
+from paceline.decision.normalizer import (
+    CLIP,
+    EVERY,
+    NORMALIZER,
+    Normalizer,
+    normalize,
+    normalized,
+)
 from paceline.decision.schema import FEATURES, N_FEATURES, N_VALUES, NAMES
 from paceline.decision.state import REGIMES
 from paceline.errors import ConfigError, InputError
+from paceline.files.sealing import seal
 
 LAST = "2024-03-28"
 DAYS = ("2024-03-04", "2024-03-05", "2024-03-11")
@@ -214,15 +222,20 @@ def test_saved_and_loaded_to_the_last_bit(tmp_path: Path) -> None:
 
 def test_another_schema_or_file_is_refused_by_name(tmp_path: Path) -> None:
     path = fitted().save(tmp_path / "n.json")
-    kept = json.loads(path.read_bytes())
+    kept = json.loads(path.read_bytes())["content"]
+    below = [[-1.0] * N_VALUES] * (REGIMES + 1)
     for change, says in (
         ({"schema": "0" * 64}, r"n\.json: was made for features of schema 000000000000"),
         ({"weight": [[1.0]]}, r"n\.json: its tables have another shape"),
-        ({"more": 1}, r"n\.json: is no normaliser"),
+        ({"weight": below}, r"n\.json: its weights are below 0"),
+        ({"more": 1}, r"n\.json: is damaged .*more"),
     ):
-        path.write_text(json.dumps(kept | change))
+        path.write_bytes(seal(NORMALIZER, kept | change))
         with pytest.raises(InputError, match=says):
             Normalizer.load(path)
+    path.write_text(json.dumps(kept))
+    with pytest.raises(InputError, match="an earlier paceline wrote it"):
+        Normalizer.load(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -17,10 +17,17 @@ from numpy.typing import NDArray
 from decision.conftest import N, state_of
 from decision.rows import FLAGS, random_rows
 from paceline.decision.features import features
-from paceline.decision.regimes import LiquidityRegimes, Regimes, inputs_of, tell_regimes
+from paceline.decision.regimes import (
+    REGIMES_FILE,
+    LiquidityRegimes,
+    Regimes,
+    inputs_of,
+    tell_regimes,
+)
 from paceline.decision.schema import N_FEATURES, NAMES
 from paceline.decision.state import REGIMES
 from paceline.errors import ConfigError, InputError
+from paceline.files.sealing import seal
 
 LAST = "2024-03-28"
 MARKETS = {  # volatility, volume, spread, depth
@@ -153,13 +160,13 @@ def test_saved_and_loaded_to_the_last_bit(model: LiquidityRegimes, tmp_path: Pat
         np.testing.assert_array_equal(again.weights(row), model.weights(row))
     assert isinstance(again, LiquidityRegimes)
     assert again.names == model.names
-    kept = json.loads((tmp_path / "regimes.json").read_bytes())
+    kept = json.loads((tmp_path / "regimes.json").read_bytes())["content"]
     for change, says in (
         ({"schema": "0" * 64}, r"bad\.json: was made for features of schema 0000"),
         ({"centre": [[1.0]]}, r"bad\.json: its tables have another shape"),
-        ({"seed": "one"}, r"bad\.json: holds no regimes"),
+        ({"seed": "one"}, r"bad\.json: is damaged .*seed"),
     ):
-        (tmp_path / "bad.json").write_text(json.dumps(kept | change))
+        (tmp_path / "bad.json").write_bytes(seal(REGIMES_FILE, kept | change))
         with pytest.raises(InputError, match=says):
             LiquidityRegimes.load(tmp_path / "bad.json")
 

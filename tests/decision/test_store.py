@@ -5,18 +5,25 @@ from __future__ import annotations
 import errno
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import dataset, parquet
 
 from decision.rows import FLAGS, random_rows
 from paceline.decision import schema
-from paceline.decision.manifest import write_whole
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import FEATURES, NAMES, schema_hash
-from paceline.decision.store import Decisions, FeatureSet, read_manifest, sets_in, summary
+from paceline.decision.store import SET, FeatureSet, read_manifest, sets_in, summary
 from paceline.errors import InputError
+from paceline.files.members import members_of
+from paceline.files.sealing import MANIFEST, seal
+from tests.files.killing import killed_at_each_step
 
 SETTINGS = {"policy": "random", "seed": 1, "episodes": {"horizon_s": (60.0, 120.0)}}
 N_ACTIONS = 97
@@ -94,9 +101,9 @@ def test_begun_again_it_goes_on(tmp_path: Path) -> None:
     assert again.holds("YHOO", "2024-01-09")
     with pytest.raises(InputError, match="holds YHOO 2024-01-09 already"):
         again.add("YHOO", "2024-01-09", decisions(1, 1))
-    for n, settings in ((N_ACTIONS, {**SETTINGS, "seed": 2}), (98, SETTINGS)):
+    for n, other in ((N_ACTIONS, {**SETTINGS, "seed": 2}), (98, SETTINGS)):
         with pytest.raises(InputError, match="holds a set of other tapes or settings"):
-            FeatureSet.create(tmp_path / "set", n, settings)
+            FeatureSet.create(tmp_path / "set", n, other)
 
 
 def test_what_is_cut_off_in_a_day_loses_that_day_only(tmp_path: Path, monkeypatch) -> None:
@@ -115,7 +122,7 @@ def test_what_is_cut_off_in_a_day_loses_that_day_only(tmp_path: Path, monkeypatc
     assert len(again.column("spread")) == 70
     again.add("YHOO", "2024-01-10", decisions(9, 4))
     assert len(FeatureSet.open(tmp_path / "set").column("spread")) == 79
-    assert not list((tmp_path / "set").rglob("*.draft"))
+    assert not list((tmp_path / "set").rglob("*-draft"))
 
 
 def test_another_schema_is_refused_and_still_listed(tmp_path: Path, monkeypatch) -> None:
@@ -142,12 +149,15 @@ def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="decisions: shapes are"):
         kept.add("YHOO", "2024-02-01", decisions(5, 1)._replace(action=np.zeros(4, np.int64)))
     manifest = tmp_path / "set" / "manifest.json"
-    text = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(text | {"format": 7}))
-    with pytest.raises(InputError, match="has format 7, not 1"):
+    content = json.loads(manifest.read_text())["content"]
+    manifest.write_bytes(seal(SET._replace(version=7), content, members_of(tmp_path / "set")))
+    with pytest.raises(InputError, match="is of version 7, this paceline reads 2; make the set"):
         FeatureSet.open(tmp_path / "set")
     manifest.write_text("{")
-    with pytest.raises(InputError, match="is no manifest of a feature set"):
+    with pytest.raises(InputError, match="is damaged or cut off, or no feature set"):
+        FeatureSet.open(tmp_path / "set")
+    manifest.write_text(json.dumps({"format": 1, **content}))
+    with pytest.raises(InputError, match="an earlier paceline wrote it"):
         FeatureSet.open(tmp_path / "set")
 
 
@@ -155,7 +165,7 @@ def test_a_damaged_day_is_an_error_of_a_line(tmp_path: Path) -> None:
     kept = made(tmp_path / "set")
     path = next((tmp_path / "set").rglob("date=2024-01-09/*.parquet"))
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match=r"decisions\.parquet: cannot be read"):
+    with pytest.raises(InputError, match=r"decisions\.parquet: has .* bytes, .* were written"):
         kept.column("spread")
 
 
@@ -182,20 +192,135 @@ def test_a_full_disk_costs_the_day_that_was_being_written(
         broken.setattr(where, full)
         with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
             kept.add("YHOO", "2024-01-10", decisions(20, 4))
-    assert not list(tmp_path.rglob("*.draft"))
+    assert not list(tmp_path.rglob("*-draft"))
     again = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
     assert again.manifest == made(tmp_path / "other").manifest
     again.add("YHOO", "2024-01-10", decisions(20, 4))
     assert len(again.read("YHOO", "2024-01-10").ts) == 20
 
 
-def test_a_manifest_that_cannot_be_written_is_still_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def outcome(n: int) -> Outcome:
+    return Outcome(
+        propensity=np.full(n, 0.5, np.float32),
+        over=(np.arange(n) % 7 == 6).astype(np.int8),
+        policy=np.full(n, "ac"),
+        terms={"is_step": np.zeros(n, np.float32)},
+    )
+
+
+def logged(folder: Path, day: str = "2024-01-08") -> None:
+    """What `paceline log` does of a day, whether it is there or not."""
+    kept = FeatureSet.create(folder, N_ACTIONS, SETTINGS)
+    for date in ("2024-01-05", day):
+        if not kept.holds("YHOO", date):
+            kept.add("YHOO", date, decisions(21, 1), outcome(21))
+
+
+def test_the_same_command_goes_on_after_a_kill_at_any_step(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    logged(whole)
+    wanted = FeatureSet.open(whole)
+    for at in killed_at_each_step(lambda: logged(tmp_path / f"set-{at_now[0]}")):
+        folder = tmp_path / f"set-{at_now[0]}"
+        at_now[0] = at + 1
+        if (folder / MANIFEST).exists():  # a reader meets whole days only
+            found = FeatureSet.open(folder)
+            assert len(found.column("spread")) == found.manifest.rows
+        logged(folder)
+        again = FeatureSet.open(folder)
+        assert again.manifest == wanted.manifest
+        np.testing.assert_array_equal(
+            again.read("YHOO", "2024-01-08").features, wanted.read("YHOO", "2024-01-08").features
+        )
+        assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == [
+            "decisions.parquet", "decisions.parquet", "manifest.json",
+        ]  # fmt: skip
+
+
+at_now = [1]
+
+
+def test_two_writers_of_one_set_are_refused(tmp_path: Path) -> None:
+    one = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    other = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    one.add("YHOO", "2024-01-08", decisions(9, 1))
+    with pytest.raises(InputError, match="another process has written to it meanwhile"):
+        other.add("YHOO", "2024-01-09", decisions(9, 1))
+    assert len(FeatureSet.open(tmp_path / "set").column("spread")) == 9
+
+
+def resealed(folder: Path, change: Callable[[pa.Table], pa.Table], rows: int | None = None) -> None:
+    """The only day of a set rewritten, with digests that fit."""
+    (path,) = folder.rglob("*.parquet")
+    with parquet.ParquetFile(path) as file:
+        table = change(file.read())
+    parquet.write_table(table, path)
+    content = json.loads((folder / MANIFEST).read_text())["content"]
+    if rows is not None:
+        content["days"][0]["rows"] = rows
+    (folder / MANIFEST).write_bytes(seal(SET, content, members_of(folder)))
+
+
+def with_column(name: str, value: float) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        column = table[name].to_numpy().copy()
+        column[3] = value
+        return table.set_column(table.column_names.index(name), name, pa.array(column))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda table: table[: len(table) // 2], "has 10 rows, not 21"),
+        (lambda table: pa.concat_tables([table, table]), "has 42 rows, not 21"),
+        (with_column("action", N_ACTIONS), "action of row 3 is 97; give 0 to 96"),
+        (with_column("action", -1), "action of row 3 is -1; give 0 to 96"),
+        (with_column("propensity", -1.0), r"propensity of row 3 is -1\.0; give above 0 to 1"),
+        (with_column("propensity", 2.0), r"propensity of row 3 is 2\.0; give above 0 to 1"),
+        (with_column("over", 9), "over of row 3 is 9; give 0, 1 or 2"),
+        (lambda table: table.drop_columns(["ts"]), "is damaged"),
+        (
+            lambda t: t.set_column(0, "ts", t["ts"].cast(pa.float64(), safe=False)),
+            "is damaged .ts is double",
+        ),
+        (
+            lambda t: t.set_column(3, "mask", pa.array([b"x"] * len(t), pa.binary(1))),
+            "is damaged .cannot reshape",
+        ),
+    ],
+)
+def test_a_day_that_was_written_wrong_is_refused(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], says: str
 ) -> None:
-    path = tmp_path / "told.json"
-    write_whole(path, "old")
-    monkeypatch.setattr("os.replace", lambda *args: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError, match="full"):
-        write_whole(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+    kept = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    kept.add("YHOO", "2024-01-08", decisions(21, 1), outcome(21))
+    resealed(tmp_path / "set", change)
+    with pytest.raises(InputError, match=says):
+        whole_day(tmp_path / "set")
+
+
+def whole_day(folder: Path) -> None:
+    found = FeatureSet.open(folder)
+    found.read("YHOO", "2024-01-08")
+    found.outcome("YHOO", "2024-01-08")
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), manifest=st.booleans())
+def test_every_flipped_bit_is_found(
+    tmp_path_factory: pytest.TempPathFactory, at: float, bit: int, manifest: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("flip") / "set"
+    kept = FeatureSet.create(folder, N_ACTIONS, SETTINGS)
+    kept.add("YHOO", "2024-01-08", decisions(21, 1), outcome(21))
+    path = folder / MANIFEST if manifest else next(folder.rglob("*.parquet"))
+    damaged = bytearray(path.read_bytes())
+    damaged[int(at * len(damaged))] ^= 1 << bit
+    path.write_bytes(damaged)
+    with pytest.raises(InputError):
+        FeatureSet.open(folder).read("YHOO", "2024-01-08")
+    if not manifest:  # the same command makes the day again
+        logged(folder)
+        assert len(FeatureSet.open(folder).read("YHOO", "2024-01-08").ts) == 21

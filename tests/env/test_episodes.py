@@ -88,7 +88,7 @@ def test_what_teaches_lies_before(tapes: list[Tape]) -> None:
     """A day without one before it would be taught by itself: it has to be asked for."""
     pool = Pool(tapes[1:2], seed=1, taught_by=tapes[:1])
     assert pool.lessons[0].days == ("2024-01-02",)
-    refused = "tapes: QUIET-2024-01-02 has no day before it to learn from; give earlier days"
+    refused = "tapes: QUIET-2024-01-02 has no whole day before it to learn from; give earlier days"
     for given, teachers in (
         (tapes[:1], tapes[1:2]), (tapes[:1], tapes[:1]), (tapes[:1], tapes[2:]), (tapes, tapes),
     ):  # fmt: skip

@@ -12,6 +12,7 @@ from engine import flows
 from paceline.engine.queue import cancel_positions, fit_exponent
 from paceline.env.history import History, bars_of, cancel_exponent, trades_of
 from paceline.errors import InputError
+from paceline.ingest import load
 from paceline.market import events as ev
 from paceline.market.session import Session
 from paceline.market.settled import settled_ts
@@ -232,3 +233,37 @@ def test_the_curve_is_of_the_wall_clock_on_a_day_of_23_hours():
     after = even_day("2024-03-11")
     later = History([before, sunday, after]).before(after)
     np.testing.assert_array_equal(later.curve.traded, lesson.curve.traded)
+
+
+def recorded_days(recorded, symbol, *days):
+    folder = recorded / "lobster-2003" / symbol
+    return [load(next(folder.glob(f"{symbol}_2003-{day}_*"))) for day in days]
+
+
+@pytest.mark.recorded
+def test_a_recorded_day_on_a_finer_tick_is_as_wild_as_its_neighbours(recorded):
+    """IBM of 2003-03-07 is on a tick of 0.0001 and the others of 0.001."""
+    tapes = recorded_days(recorded, "IBM", "03-05", "03-06", "03-07", "03-10")
+    assert [str(tape.instrument.book_tick) for tape in tapes] == [
+        "0.001",
+        "0.001",
+        "0.0001",
+        "0.001",
+    ]
+    sigma = History(tapes).before(tapes[-1]).impact.sigma.value
+    without = History([*tapes[:2], tapes[-1]]).before(tapes[-1]).impact.sigma.value
+    assert 5 < sigma < 12
+    assert sigma == pytest.approx(without, rel=0.25)
+
+
+@pytest.mark.recorded
+def test_a_recorded_holiday_teaches_nothing(recorded):
+    """Files of 2003-02-17, a market holiday, end at 10:43."""
+    tapes = recorded_days(recorded, "YHOO", "02-14", "02-17", "02-18")
+    lesson = History(tapes).before(tapes[-1])
+    assert lesson.days == ("2003-02-14",)
+    assert lesson.adv_lots == tapes[0].events.volume[-1]
+    assert lesson.notes[0] == (
+        "YHOO-2003-02-17: is not a whole day, so other days learn nothing from it (recorded: "
+        "1 h 14 min of a usual session of 6 h 30 min)"
+    )

@@ -43,7 +43,8 @@ def test_orders_start_on_a_settled_market_with_two_sides_and_end_inside_it(days,
     parents = drawn(tape, lesson, 500)
     at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
     assert np.all(tape.bid_ticks()[at] < tape.ask_ticks()[at])
-    assert np.all(parents["start_ts"] >= settled_ts(tape) + 60 * NS_PER_S)
+    assert np.all(parents["start_ts"] >= settled_ts(tape))
+    assert np.all(parents["start_ts"] >= tape.session.open_ns + 60 * NS_PER_S)
     assert np.all(parents["end_ts"] == parents["start_ts"] + 120 * NS_PER_S)
     assert np.all(parents["end_ts"] <= min(tape.session.close_ns, tape.events.ts[-1]))
     assert len(set(parents["start_ts"])) > 450, "random starts"
@@ -222,12 +223,25 @@ def test_a_given_order_that_does_not_fit_is_refused(days, fields, error, message
         given_parents(days[-1], [order(**fields)], seed=1)
 
 
+def test_an_arrival_price_far_from_the_mid_is_refused(days):
+    """A band around it would hold nothing, or everything."""
+    mid = float(days[-1].mid_ticks()[days[-1].index_at(order().start_ts) - 1]) / 100
+    for off in (-0.19, 0.19):
+        near = round(mid * (1 + off), 2)
+        assert len(given_parents(days[-1], [order(arrival_px=near)], seed=1)) == 1
+    for off in (-0.5, -0.22, 0.22, 20.0):
+        far = round(mid * (1 + off), 2)
+        said = rf"parent.arrival_px: {far:g} of order 'a' is [-+]\d+% off the mid of {mid:g} at its"
+        with pytest.raises(ConfigError, match=said):
+            given_parents(days[-1], [order(arrival_px=far)], seed=1)
+
+
 def test_a_given_order_may_not_outlive_the_recording():
     rows = random_rows(15)
     cut = ev.Rows(*(column[:600] for column in rows))
     last_s = int(cut.ts[-1]) - 1000
     late = [order(200.0, last_s + 1.0)]
-    with pytest.raises(ConfigError, match=r"parent\.end_ts: \d+ of order 'a' is after TINY"):
+    with pytest.raises(ConfigError, match=r"parent\.end_ts: \S+ of order 'a' is after TINY"):
         given_parents(tape_of(cut, DAYS[-1], short_session=True), late, seed=1)
     assert len(given_parents(tape_of(cut, DAYS[-1]), late, seed=1)) == 1, "the market just slept"
 

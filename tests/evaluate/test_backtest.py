@@ -27,7 +27,15 @@ from paceline.market.events import ADD, BID
 from paceline.market.session import midnight_ns
 from paceline.market.settled import settled_ts
 from paceline.units import NS_PER_S
-from tests.env.market_days import DAYS, LENGTH_S, changed, random_day, random_rows, tape_of
+from tests.env.market_days import (
+    DAYS,
+    LENGTH_S,
+    changed,
+    on_finer_grid,
+    random_day,
+    random_rows,
+    tape_of,
+)
 
 from .orders import no_delay, same_logs
 
@@ -389,6 +397,12 @@ def test_nothing_is_sent_after_the_end_and_nothing_fills_a_delay_later(days):
             assert np.all(run.log.orders["sent_ts"] <= end[run.log.order_parent])
             late = run.log.fills["ts"] - end[run.log.fill_parent]
             assert np.all(late <= 3 * NS_PER_S)
+
+
+def test_a_risk_aversion_in_ticks_and_lots_is_for_days_of_one_grid(days):
+    mixed = [days[0], on_finer_grid(days[1], 10, 1)]
+    with pytest.raises(ConfigError, match=r"risk_aversion: counts in ticks and lots, and those of"):
+        backtest(mixed, ["ac"], settings(risk_aversion=1e-6), jobs=1)
 
 
 def test_a_tape_to_trade_is_among_the_tapes(days):

@@ -179,8 +179,10 @@ def test_a_masked_choice_counts_and_is_not_carried_out(pool: Pool) -> None:
         assert np.all(columns["violations"] == 0)
 
 
-def test_who_looks_ahead_wins_and_is_no_rival(pool: Pool) -> None:
-    settings = msgspec.structs.replace(SETTINGS, orders=96)
+def test_who_looks_ahead_wins_and_is_no_rival(tapes: list[Tape]) -> None:
+    settings = msgspec.structs.replace(SETTINGS, orders=144)
+    more = [simulate_day(load_market("yhoo-2003"), f"2024-01-{day}", 4) for day in (10, 11)]
+    pool = Pool([*tapes, *more], episode_settings(settings), seed=3)
     found = compare(pool, ["twap", "ac", "oracle"], settings)
     sure = found.sureness("oracle", "pessimistic")
     assert sure.mean.high_bps < 0.0, "the harness can see skill when there is some"

@@ -35,7 +35,8 @@ def test_it_writes_a_page_tables_and_json(
     shown = capsys.readouterr().out
     assert "No limit was broken" in shown
     assert {path.name for path in out.iterdir()} == {
-        "comparison.json", "differences.parquet", "orders.parquet", "report.html", "worked",
+        "comparison.json", "differences.parquet", "manifest.json", "orders.parquet", "report.html",
+        "worked",
     }  # fmt: skip
     told = json.loads((out / "comparison.json").read_text())
     assert told["baseline"] == "ac"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -166,3 +168,16 @@ def test_seeds_are_counted_by_their_own_intervals() -> None:
     assert (found.least_bps, found.most_bps) == (-1, 0.8)
     with pytest.raises(InputError, match="differences: none"):
         seeds_summary([])
+
+
+def test_a_comparison_holds_where_names_move_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A corner of `benchmarks.coverage`: from costs to interval, with twelve names of each day
+    correlated by 0.8. Single orders as if independent reject a true null half of the time."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    from benchmarks.coverage import Cell, measured, tail_of
+
+    found = measured(Cell(12, 8, 0.8), 400, tail_of(0.0, 400_000), 5)
+    assert 0.92 <= found.mean <= 0.98
+    assert 0.90 <= found.saving <= 1.0
+    assert 0.90 <= found.tail <= 1.0
+    assert found.over_orders > 0.4

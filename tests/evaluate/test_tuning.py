@@ -16,6 +16,7 @@ from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.fill_floor import TUNED
 from paceline.evaluate.tuning import (
     POOLED,
+    TUNED_FILE,
     Choice,
     Scored,
     Tuned,
@@ -24,6 +25,7 @@ from paceline.evaluate.tuning import (
     orders_at_most,
     tune,
 )
+from paceline.files.sealing import seal
 from paceline.market.tape import Tape
 
 
@@ -134,14 +136,17 @@ def test_each_name_is_worked_in_its_own_way(tuned: Tuned) -> None:
 def test_it_is_read_as_it_was_written(tuned: Tuned, tmp_path: Path) -> None:
     path = tuned.save(tmp_path / "deep" / "tuned.json")
     assert Tuned.load(path) == tuned
-    older = json.loads(path.read_text())
+    older = json.loads(path.read_text())["content"]
     for choice in older["choices"]:
         del choice["left_out"]
-    path.write_text(json.dumps(older))
+    path.write_bytes(seal(TUNED_FILE, older))
     assert Tuned.load(path).choices[0].ranking == tuned.choices[0].ranking
     assert Tuned.load(path).choices[0].left_out == ()
     (tmp_path / "bad.json").write_text('{"days": 3}')
-    with pytest.raises(InputError, match=r"bad\.json: holds no tuned baseline"):
+    with pytest.raises(InputError, match=r"bad\.json: has no seal .*no tuned baseline\); tune it"):
+        Tuned.load(tmp_path / "bad.json")
+    (tmp_path / "bad.json").write_bytes(path.read_bytes().replace(b"pessimistic", b"optimistic"))
+    with pytest.raises(InputError, match=r"bad\.json: is damaged or was edited"):
         Tuned.load(tmp_path / "bad.json")
     with pytest.raises(InputError, match="nothing for A under optimistic fills"):
         tuned.choice("optimistic", "A")

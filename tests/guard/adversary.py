@@ -46,13 +46,13 @@ def about(dice: NDArray[np.void], value: int) -> int:
 
 
 @inner
-def look(dice: NDArray[np.void], limits: np.void, snapshot: np.void) -> None:
+def look(dice: NDArray[np.void], limits: np.void, snapshot: np.void, tick_units: int) -> None:
     """The market and the desk, most of the time fine."""
-    bid = 2080 + below(dice, 12)
+    bid = (2080 + below(dice, 12)) // tick_units
     snapshot["bid_ticks"], snapshot["ask_ticks"] = bid, bid + 1 + below(dice, 3)
     snapshot["data_ts"] = snapshot["now_ts"] - below(dice, 1000)
-    snapshot["reference_half_ticks"][0] = 4170 + below(dice, 2)
-    snapshot["period_half_ticks"] = 4160 + below(dice, 20)
+    snapshot["reference_half_ticks"][0] = 4170 // tick_units + below(dice, 2)
+    snapshot["period_half_ticks"] = 4160 // tick_units + below(dice, 20)
     snapshot["others_lots"] = below(dice, 6000)
     snapshot["volatility_ppm"] = below(dice, limits["max_volatility_ppm"])
     for flag in range(6):
@@ -155,8 +155,9 @@ def a_size(
 
 @inner
 def ask_for(
-    dice: NDArray[np.void], limits: np.void, counters: Counters, snapshot: np.void, order: np.void
-) -> None:
+    dice: NDArray[np.void], limits: np.void, counters: Counters, parent: int, snapshot: np.void,
+    order: np.void,
+) -> None:  # fmt: skip
     """Write an order."""
     what = below(dice, 20)
     order["kind"] = SUBMIT
@@ -174,7 +175,7 @@ def ask_for(
     again = counters.symbols[0]
     if again["submits"] > 0 and often(dice, 10):
         last = (again["submits"] - 1) % 8
-        own = counters.parents[0]
+        own = counters.parents[parent]
         order["ticks"] = abs(again["recent_price"][last]) // own["tick_units"]
         order["lots"] = again["recent_size"][last] // own["lot_units"]
     if often(dice, 80):
@@ -247,8 +248,8 @@ def play(
         parent = below(dice, len(limits))
         limit, snapshot, order = limits[parent], snapshots[parent], orders[parent]
         snapshot["now_ts"] = now - 1 - below(dice, 10**8) if often(dice, 200) else now
-        look(dice, limit, snapshot)
-        ask_for(dice, limit, counters, snapshot, order)
+        look(dice, limit, snapshot, counters.parents[parent]["tick_units"])
+        ask_for(dice, limit, counters, parent, snapshot, order)
         child = step + 1
         if order["kind"] != SUBMIT or often(dice, 100):
             row = below(dice, counters.working.shape[1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +248,35 @@ def test_a_journal_is_made_once(tmp_path: Path) -> None:
         Journal.create(path)
     with pytest.raises(InputError, match="give a file in a folder"):
         Journal.create(tmp_path / "none" / "gate.journal")
+
+
+@pytest.mark.parametrize("lines", [7, 60, 333])
+def test_a_process_that_is_killed_forgets_no_order(tmp_path: Path, lines: int) -> None:
+    gate = opened(tmp_path)
+    add(gate, "a", "1", "0.01", max_messages="unlimited", max_cancels="unlimited")
+    gate.holds("ACME", 0)
+    gate.close()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "guard.sender", str(tmp_path), "0"], stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1], text=True, env={**os.environ, "PACELINE_DATA": ""},
+    )  # fmt: skip
+    assert process.stdout is not None
+    told = [int(process.stdout.readline()) for _ in range(lines)]
+    process.kill()
+    told += [int(line) for line in process.stdout.read().splitlines()]
+    process.wait()
+    process.stdout.close()
+    gate = opened(tmp_path)
+    assert gate.trouble == ""
+    known = gate._ledger.child_ids
+    assert told == list(range(len(told)))
+    # At most one was let pass that nobody heard of.
+    assert known[: len(told)] == [f"c{k}" for k in told]
+    assert len(known) - len(told) in (0, 1)
+    filled = int(gate._ledger.counters.parents[0]["filled_lots"])
+    position = int(gate._ledger.counters.symbols[0]["position_units"])
+    assert position == filled
+    assert (len(told) - 1 + 2) // 3 <= filled <= (len(told) + 2) // 3
 
 
 def test_a_gate_makes_its_journal_small(tmp_path: Path) -> None:

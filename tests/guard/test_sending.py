@@ -23,6 +23,8 @@ INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 STATES = 4_000 if INTERPRETED else 1_200_000
 STEPS = 2_000
 ROOM = 8
+LOT_UNITS, TICK_UNITS = (2, 1, 2), (1, 1, 2)
+"""Of the three parent orders: their counts are shared though their lots and ticks differ."""
 TIGHT: dict[str, Any] = {
     "window_s": 20, "participation": 0.08, "symbol_participation": 0.12, "max_messages": 40,
     "max_cancels": 12, "max_working": 30_000, "max_order_quantity": 25_000, "max_ahead": 0.02,
@@ -55,19 +57,24 @@ def paper(n_children: int, n_parents: int) -> Paper:
 
 
 @inner
-def at_work(book: Paper, sides: NDArray[np.int64], parent: int, side: int) -> int:
-    """Lots that may trade: of a parent, or all with -1; of a side, or both with 0."""
-    lots = 0
+def at_work(
+    book: Paper, parents: NDArray[np.void], sides: NDArray[np.int64], parent: int, side: int
+) -> int:
+    """Units that may trade: of a parent, or all with -1; of a side, or both with 0."""
+    units = 0
     for child in range(len(book.parent)):
         fits = parent < 0 or book.parent[child] == parent
         if fits and (side == 0 or sides[book.parent[child]] == side):
-            lots += book.lots[child]
-    return lots
+            units += book.lots[child] * parents[book.parent[child]]["lot_units"]
+    return units
 
 
 @inner
-def in_window(log: NDArray[np.void], at: int, window_ns: int, what: int, parent: int) -> int:
-    """Before `at`: fills in lots (0), messages (1), cancels and replaces (2)."""
+def in_window(
+    log: NDArray[np.void], parents: NDArray[np.void], at: int, window_ns: int, what: int,
+    parent: int,
+) -> int:  # fmt: skip
+    """Before `at`: fills in units (0), messages (1), cancels and replaces (2)."""
     now, total = log[at]["ts"], 0
     for k in range(at - 1, -1, -1):
         kind, ts = log[k]["kind"], log[k]["ts"]
@@ -76,7 +83,8 @@ def in_window(log: NDArray[np.void], at: int, window_ns: int, what: int, parent:
         if not now - window_ns < ts <= now or (parent >= 0 and log[k]["parent"] != parent):
             continue
         if what == 0:
-            total += log[k]["lots"] if kind == FILL else 0
+            units = parents[log[k]["parent"]]["lot_units"]
+            total += log[k]["lots"] * units if kind == FILL else 0
         elif kind < FILL and (what == 1 or kind != SUBMIT):
             total += 1
     return total
@@ -135,29 +143,33 @@ def audit_order(
     found[19] += lots > limit["max_order_lots"]
     found[20] += ticks * lots > limit["max_order_value"]
 
-    mine = at_work(book, sides, parent, 0)
-    ours, on_side = at_work(book, sides, -1, 0), at_work(book, sides, -1, side)
-    left, others = parents[parent]["lots"] - book.filled[parent], seen["others_lots"]
+    # What is counted together is in units; limits are in lots of the parent.
+    lot, tick = parents[parent]["lot_units"], parents[parent]["tick_units"]
+    mine = at_work(book, parents, sides, parent, 0)
+    ours = at_work(book, parents, sides, -1, 0)
+    on_side = at_work(book, parents, sides, -1, side)
+    left = (parents[parent]["lots"] - book.filled[parent]) * lot
+    others = seen["others_lots"] * lot
     held = 0
     for k in range(len(sides)):
-        held += sides[k] * book.filled[k]
+        held += sides[k] * book.filled[k] * parents[k]["lot_units"]
     # What a smaller order in place of a larger one leaves may still be too much while the larger
     # one may fill: that was let pass before, and this order adds nothing to it.
     more = sent["kind"] == SUBMIT or book.lots[sent["child"]] == lots
     if more:
         window = limit["window_ns"]
         found[21] += mine > left
-        own = mine + in_window(log, at, window, 0, parent)
+        own = mine + in_window(log, parents, at, window, 0, parent)
         found[22] += others < 0 or too_much(own, others, limit["participation_ppm"])
-        own = ours + in_window(log, at, window, 0, -1)
+        own = ours + in_window(log, parents, at, window, 0, -1)
         found[23] += others < 0 or too_much(own, others, limit["symbol_participation_ppm"])
-        found[24] += side * held + on_side > limit["max_position_lots"]
-        found[25] += ours > limit["max_working_lots"]
-        ahead = seen["target_lots"] - (left - mine)
+        found[24] += side * held + on_side > limit["max_position_lots"] * lot
+        found[25] += ours > limit["max_working_lots"] * lot
+        ahead = seen["target_lots"] - (left - mine) // lot
         most = limit["max_ahead_ppm"] * parents[parent]["lots"]
         found[27] += seen["target_lots"] < 0 or ahead * 1_000_000 > most
         located = seen["located_lots"] if seen["short_sales"] == 1 else 0
-        found[7] += side < 0 and on_side - held > located
+        found[7] += side < 0 and on_side - held > located * lot
         found[5] += seen["kill_mode"] == REDUCE_ONLY and side * held + on_side > 0
     policy = parents[parent]["policy"]
     executions = executed(log, at, limit["execution_window_ns"], book, parents, policy)
@@ -167,7 +179,8 @@ def audit_order(
     found[35] += executions > limit["max_executions"] or book.stopped[policy] == 1
     for child in range(len(book.parent)):
         theirs = sides[book.parent[child]]
-        meets = theirs == -side and side * ticks >= side * book.ticks[child]
+        price = book.ticks[child] * parents[book.parent[child]]["tick_units"]
+        meets = theirs == -side and side * ticks * tick >= side * price
         found[34] += book.lots[child] > 0 and meets
 
 
@@ -190,16 +203,20 @@ def audit_message(
             old = log[k]
             if old["ts"] <= now - limit["duplicate_ns"] - NS_PER_S:
                 break
-            alike = old["kind"] == SUBMIT and old["lots"] == sent["lots"]
-            alike = alike and old["ticks"] == sent["ticks"] and old["side"] == sent["side"]
+            own, other = parents[parent], parents[old["parent"]]
+            alike = old["kind"] == SUBMIT and old["side"] == sent["side"]
+            alike = alike and old["lots"] * other["lot_units"] == sent["lots"] * own["lot_units"]
+            alike = (
+                alike and old["ticks"] * other["tick_units"] == sent["ticks"] * own["tick_units"]
+            )
             found[33] += alike and old["ts"] > now - limit["duplicate_ns"]
     bound = kind != PROTECT and (kind != CANCEL or sent["seen"]["kill_mode"] == RUNNING)
     if bound:
         window = limit["rate_window_ns"]
-        found[28] += in_window(log, at, window, 1, -1) >= limit["message_rate"]
+        found[28] += in_window(log, parents, at, window, 1, -1) >= limit["message_rate"]
         found[29] += book.messages[parent] >= limit["max_messages"]
         if kind != SUBMIT:
-            found[30] += in_window(log, at, window, 2, -1) >= limit["cancel_rate"]
+            found[30] += in_window(log, parents, at, window, 2, -1) >= limit["cancel_rate"]
             found[31] += book.cancels[parent] >= limit["max_cancels"]
             found[32] += now - book.sent_ts[child] < limit["min_resting_ns"]
         for k in range(at):
@@ -273,7 +290,8 @@ def played() -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     parents = np.zeros(3, PARENT_RECORD)
     parents["side"], parents["lots"] = sides, [900, 20_000, 600]
     parents["policy"] = [0, 0, 1]
-    parents["lot_units"] = parents["tick_units"] = 1
+    # Lots and ticks of three instruments: one of 100 shares and a cent, and so on.
+    parents["lot_units"], parents["tick_units"] = LOT_UNITS, TICK_UNITS
     parents["start_ts"], parents["end_ts"] = START, START + 60 * NS_PER_S
     refused, breaches, sent = np.zeros(64, np.int64), np.zeros(64, np.int64), 0
     log = np.zeros(2 * STEPS, ENTRY)

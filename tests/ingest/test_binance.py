@@ -531,3 +531,23 @@ def test_an_unreadable_line_is_named(tmp_path: Path, text: str, row: int) -> Non
     found = tape.manifest.quality.findings["unparsable"]
     assert (found.count, found.first_row) == (1, row)
     assert [event[1] for event in told(tape)].count("trade") == 1
+
+
+def test_coins_are_rounded_to_lots_when_asked_to(write: Write) -> None:
+    path = write([(5, depth(0, 1, 4, 0, "100.1:25.00000001 100.0:0.00000001", "100.3:1.006"))])
+    with pytest.raises(IngestError, match="no usable message"):  # 25 coins of 10^-8 are too many
+        load(path)
+    tape = load(path, lot="0.01", round_sizes=True)
+    assert sorted(tape.events.qty.tolist()) == [1, 101, 2500]
+    with pytest.raises(IngestError, match="round_sizes: needs the lot to round to"):
+        load(path, round_sizes=True)
+
+
+def test_one_odd_price_does_not_make_the_order_tick_finer(write: Write) -> None:
+    levels = " ".join(f"{100 - k / 10:.1f}:1" for k in range(1, 999))
+    path = write([(5, depth(0, 1, 4, 0, f"99.95:1 {levels}", "100.3:1"))])
+    tape = load(path)
+    assert (str(tape.instrument.book_tick), str(tape.instrument.order_tick)) == ("0.05", "0.1")
+    why = tape.manifest.quality.inferred["order_tick"]
+    assert why.doubtful
+    assert why.why == "found, 999 of 1,000 prices of orders lie on it; 1 do not"

@@ -80,7 +80,7 @@ def refuse(
      "2024-03-04 and end on 2024-03-04, give that or leave it out"),
     ("--format lobster", "mapping: format lobster takes none; leave it out, or the format"),
     ("--mapping none.yaml",
-     "mapping: none.yaml: No such file or directory; give a readable YAML file"),
+     "mapping: none.yaml: No such file or directory; give a file that can be read"),
 ])  # fmt: skip
 def test_options(refuse: Refuse, words: str, line: str) -> None:
     assert refuse(*words.split()) == line
@@ -96,7 +96,7 @@ def test_options(refuse: Refuse, words: str, line: str) -> None:
     ("size", "", "mapping.size: missing; name the column"),
     ("kind", None, "mapping.kind: missing; name a column, or give a default_kind"),
     ("price", "px", "mapping.price: ABC.csv has no column 'px'; "
-     "did you mean 'price'? it has time, action, side, price, size, order"),
+     "did you mean price? it has time, action, side, price, size, order"),
     ("price", "7", "mapping.price: ABC.csv has no column '7'; "
      "it has time, action, side, price, size, order"),
     ("price", "[a]", "mapping.price: ['a'] does not fit; give one word or name, as text"),
@@ -136,10 +136,11 @@ def test_fields_of_a_mapping(refuse: Refuse, field: str, value: str | None, line
 @pytest.mark.parametrize(("text", "line"), [
     ("", "mapping.time: missing; name the column"),
     ("- time\n", "mapping: ['time'] is no mapping; write `field: value` lines"),
-    ("time: a\nsize: b\ntime: c\n", "mapping: 'time' is given twice; give it once"),
+    ("time: a\nsize: b\ntime: c\n",
+     "mapping: m.yaml: line 3: time: given twice; give each key once"),
     ("time: [a\nkind: b\n",
-     "mapping: m.yaml, line 2: expected ',' or ']', but got ':'; give valid YAML"),
-    ("[" * 5000, "mapping: m.yaml: it cannot be parsed; give valid YAML"),
+     "mapping: m.yaml: line 2: expected ',' or ']', but got ':'; give valid YAML"),
+    ("[" * 5000, "mapping: m.yaml: line 1: nested too deep; give flat settings"),
 ])  # fmt: skip
 def test_files_that_are_no_mapping(refuse: Refuse, text: str, line: str) -> None:
     assert refuse(mapping=text) == line

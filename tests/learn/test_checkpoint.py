@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Normalizer, normalized
 from paceline.decision.schema import N_FEATURES, schema_hash
 from paceline.errors import CheckpointError, InputError
+from paceline.files.members import members_of
+from paceline.files.sealing import MANIFEST, seal
 from paceline.learn.bcq import BCQ
-from paceline.learn.checkpoint import Origin, read_checkpoint, read_manifest
+from paceline.learn.checkpoint import CHECKPOINT, Origin, read_checkpoint, read_manifest
 from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.learner import Learner
 from paceline.learn.policy import grid_of, load_policy
@@ -27,6 +30,7 @@ from paceline.learn.quantile_dqn import QuantileDQN
 from paceline.learn.replay_buffer import ReplayBuffer, Transitions
 from paceline.learn.settings import Risk
 from paceline.learn.training import Training
+from tests.files.killing import killed_at_each_step
 from tests.learn.runs import ALL, run_of, small
 
 GRID = ActionGrid(sizes=(0.01,), prices=("touch", "take"), waits_s=(0.0, 5.0))
@@ -116,42 +120,42 @@ def test_no_file_holds_code(saved: tuple[Training, Path]) -> None:
             list(pickletools.genops(path.read_bytes()))
 
 
-def test_what_was_there_comes_back_if_a_write_is_cut_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = trained(QuantileDQN, tmp_path).export(tmp_path / "policy")
-    before = read_checkpoint(folder).manifest.files
-    real = Path.rename
-
-    def cut_off(path: Path, to: Path) -> Path:
-        if path.name == "policy.draft":
-            raise KeyboardInterrupt
-        return real(path, to)
-
-    monkeypatch.setattr(Path, "rename", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        trained(QuantileDQN, tmp_path / "more").export(folder)
-    assert read_checkpoint(folder).manifest.files == before
+def test_a_policy_is_the_old_or_the_new_one_at_every_step(tmp_path: Path) -> None:
+    made, other = trained(QuantileDQN, tmp_path / "a"), trained(BCQ, tmp_path / "b")
+    folder = made.export(tmp_path / "policy")
+    names = {load_policy(folder).name, load_policy(other.export(tmp_path / "other")).name}
+    for _ in killed_at_each_step(lambda: other.export(folder)):
+        assert load_policy(folder).name in names
+        other.export(folder)  # the same again
+        assert read_manifest(folder).learner == "bcq"
+        assert {one.name for one in tmp_path.iterdir()} == {"a", "b", "other", "policy"}
+        made.export(folder)
 
 
 def changed(folder: Path, to: Path, **fields: Any) -> Path:
-    """A copy whose manifest says something else."""
+    """A copy whose manifest says something else, with digests that fit."""
     to.mkdir()
     for path in folder.iterdir():
         (to / path.name).write_bytes(path.read_bytes())
-    kept = json.loads((to / "manifest.json").read_text())
-    (to / "manifest.json").write_text(json.dumps(kept | fields))
-    return to
+    return resealed(to, **fields)
+
+
+def resealed(folder: Path, **fields: Any) -> Path:
+    kept = json.loads((folder / MANIFEST).read_text())["content"]
+    (folder / MANIFEST).write_bytes(seal(CHECKPOINT, kept | fields, members_of(folder)))
+    return folder
 
 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"schema": "0" * 64}, "schema is 000000000000, and features are of "),
-        ({"format": 9}, "has format 9, not 1; train again"),
-        ({"colour": "red"}, "is no manifest of a checkpoint"),
-        ({"files": {"weights.safetensors": "0"}}, "weights.safetensors is not what was written"),
-        ({"files": {"gone": "0"}}, "gone is missing; copy it again"),
+        ({"colour": "red"}, "is damaged .*colour"),
+        ({"normalized": False}, "normalizer.json: is no file of a checkpoint"),
+        ({"n_features": 7}, "its networks do not fit together .values has a layer"),
+        ({"n_actions": 0}, "has no features, no actions"),
+        ({"serving": {"network": "gone"}}, "networks.gone: is not in the checkpoint"),
+        ({"serving": {"network": "online", "heads": [1.0] * 3}}, "quantiles, and 3 are weighed"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
@@ -160,6 +164,42 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(
     with pytest.raises(CheckpointError, match=says) as error:
         load_policy(changed(saved[1], tmp_path / "copy", **fields))
     assert "\n" not in str(error.value)
+
+
+def test_an_older_checkpoint_is_refused_with_the_remedy(
+    saved: tuple[Training, Path], tmp_path: Path
+) -> None:
+    copy = changed(saved[1], tmp_path / "copy")
+    content = json.loads((copy / MANIFEST).read_text())["content"]
+    (copy / MANIFEST).write_text(json.dumps({"format": 1, **content, "files": {}}))
+    with pytest.raises(CheckpointError, match=r"an earlier paceline wrote it.*train again"):
+        load_policy(copy)
+    (copy / MANIFEST).write_bytes(seal(CHECKPOINT._replace(version=9), content))
+    with pytest.raises(CheckpointError, match="is of version 9, this paceline reads 2"):
+        load_policy(copy)
+    (copy / MANIFEST).write_bytes(seal(CHECKPOINT, content))
+    with pytest.raises(CheckpointError, match=r"does not name weights\.safetensors"):
+        load_policy(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    saved: tuple[Training, Path], tmp_path: Path
+) -> None:
+    copy = changed(saved[1], tmp_path / "copy")
+    weights = dict(load_file(copy / "weights.safetensors"))
+    name = next(iter(weights))
+    weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, copy / "weights.safetensors")
+    with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity"):
+        load_policy(resealed(copy))
+
+
+def test_a_device_is_no_member(saved: tuple[Training, Path], tmp_path: Path) -> None:
+    copy = changed(saved[1], tmp_path / "copy")
+    (copy / "weights.safetensors").unlink()
+    (copy / "weights.safetensors").symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors: "):
+        load_policy(copy)
 
 
 def test_another_grid_is_refused_by_the_name_of_what_differs(saved: tuple[Training, Path]) -> None:
@@ -177,7 +217,7 @@ def test_a_flipped_bit_is_found(name: str, saved: tuple[Training, Path], tmp_pat
     damaged = bytearray((copy / name).read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (copy / name).write_bytes(damaged)
-    with pytest.raises(CheckpointError, match=f"{name} is not what was written"):
+    with pytest.raises(CheckpointError, match=f"{name}: is damaged or was edited"):
         load_policy(copy)
 
 
@@ -191,10 +231,7 @@ def test_a_policy_without_its_training_serves_and_does_not_go_on(
 ) -> None:
     copy = changed(saved[1], tmp_path / "copy")
     (copy / "training.safetensors").unlink()
-    files = read_manifest(saved[1]).files
-    kept = {name: sha for name, sha in files.items() if name != "training.safetensors"}
-    manifest = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps(manifest | {"files": kept}))
+    resealed(copy)
     assert load_policy(copy).name == load_policy(saved[1]).name
     with pytest.raises(CheckpointError, match="holds a policy and nothing to go on from"):
         read_checkpoint(copy).training()

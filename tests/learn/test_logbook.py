@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.store import Decisions, Outcome
 from paceline.errors import InputError
 from paceline.learn.logbook import _check_rows
 

@@ -13,8 +13,8 @@ from env.untaught import Pool
 from paceline.decision.actions import ActionGrid, child_lots, child_ticks
 from paceline.decision.decide import Decider
 from paceline.decision.normalizer import Normalizer
+from paceline.decision.rows import Decisions
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.store import Decisions
 from paceline.engine.shipped import load_market
 from paceline.engine.simulator import simulate_day
 from paceline.env.batch_env import BatchExecutionEnv

@@ -21,9 +21,11 @@ from paceline.cli import build_parser, main
 from paceline.decision.store import FeatureSet
 from paceline.evaluate.run_files import read_run
 from paceline.evaluate.run_page import headline, write_run
+from paceline.files.sealing import seal
 from paceline.learn.checkpoint import read_manifest
 from paceline.learn.policy import load_policy
 from paceline.learn.recipe import ActionSet
+from paceline.learn.validation import TEACHERS, read_teachers
 
 LIMITED = {"participation_cap": 0.5, "child_max": 50, "fallback": "ac"}
 QUICK = ("--orders", "4", "--horizon", "2m", "--fill-model", "pessimistic", "--jobs", "1")
@@ -189,7 +191,7 @@ def test_a_run_that_nobody_taught_has_a_page(run: Path, tmp_path: Path) -> None:
     told = yaml.safe_load(path.read_text())
     told["teaching"] |= {"teachers": [], "logs": ["out/log-of-desk"]}
     path.write_text(yaml.safe_dump(told))
-    (tmp_path / "run" / "teachers.json").write_text("{}\n")
+    (tmp_path / "run" / "teachers.json").write_bytes(seal(TEACHERS, {}))
     page = write_run([tmp_path / "run"], tmp_path / "report.html")
     assert "No teacher is there to compare with." in text_of(page.read_text())
 
@@ -233,7 +235,7 @@ def test_who_learns_from_a_log_alone_has_a_page_too(
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         words = ["train", str(tmp_path / "recipe.yaml"), "-o", str(tmp_path / name)]
         assert main(words) == 0, capsys.readouterr().err
-    assert json.loads((tmp_path / "second" / "teachers.json").read_text()) == {}
+    assert read_teachers(tmp_path / "second" / "teachers.json") == {}
     assert "validation" in text_of((tmp_path / "second" / "report.html").read_text())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from paceline.learn.cql import ConservativeQuantileDQN
 from paceline.learn.double_dqn import DoubleDQN
 from paceline.learn.iql import IQL
 from paceline.learn.learner import Learner
+from paceline.learn.lines import read_lines
 from paceline.learn.quantile_dqn import QuantileDQN
 from paceline.learn.replay_buffer import MixedReplay, ReplayBuffer
 from paceline.learn.settings import Collecting, Network, Replay, Run
@@ -207,7 +207,7 @@ def test_a_full_disk_loses_no_finished_work(most: int, tmp_path: Path) -> None:
         again.go()
     assert "\n" not in str(error.value)
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000000020"]
-    assert not list(tmp_path.glob("*.draft"))
+    assert not list(tmp_path.glob(".*"))
     whole = offline(QuantileDQN, tmp_path / "whole", run)
     whole.go()
     if most > 0:  # with no room for its log it stopped before an update too many
@@ -222,7 +222,7 @@ def test_old_checkpoints_go_and_the_log_stays(tmp_path: Path) -> None:
     made = offline(DoubleDQN, tmp_path, run_of(60, checkpoint_every=10, keep=2, log_every=20))
     metrics = made.go()
     assert [path.name for path in checkpoints(tmp_path)] == [f"step-{k:09d}" for k in (40, 50, 60)]
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = read_lines(tmp_path / "log.jsonl")
     assert [line["updates"] for line in lines] == [20, 40, 60]
     assert {"loss", "gradient", "largest", "error", "td"} <= set(lines[0])
     assert lines[-1] == {"updates": 60, **metrics}

@@ -195,6 +195,8 @@ def test_one_wrong_byte_is_refused(
 
 def test_another_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "manifest.json").touch()
+    (tmp_path / "precious" / "thoughts.txt").touch()
     with pytest.raises(TapeError, match="no tape"):
         compile_it(random_rows(1, 10)).save(tmp_path / "precious")
 

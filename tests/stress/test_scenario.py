@@ -49,7 +49,7 @@ def one(**part: Any) -> dict[str, Any]:
         ({"name": "x", "parts": {"part": "crash"}}, "parts: .* is no list of parts"),
         ({"name": "x", "parts": [{}]}, r"parts\[0\].part: missing; say which of volatility"),
         ({"name": "x", "parts": ["crash"]}, r"parts\[0\].part: missing; say which of"),
-        ({"name": "x", "part": []}, "part: unknown key; known are name"),
+        ({"name": "x", "part": []}, "part: unknown key; did you mean parts"),
         ({"name": "x", "seed": -1, "parts": [{"part": "crash"}]}, "seed: -1 does not fit; give a"),
         ({"name": "x", "seed": "a", "parts": [{"part": "crash"}]}, "seed: 'a' does not fit"),
         ({"name": "x", "about": 3, "parts": [{"part": "crash"}]}, "about: 3 is no sentence"),

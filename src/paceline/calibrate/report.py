@@ -15,6 +15,7 @@ from paceline.calibrate.days import Day, days_of
 from paceline.calibrate.doubt import NAN, Number, branching_ratio, direct_numbers
 from paceline.calibrate.fit import Fit
 from paceline.engine.simulator import simulate_day
+from paceline.files.results import result_in
 from paceline.market.tape import Tape
 from paceline.page.cells import Cell, Column, Table, duration, number, plural, significant
 from paceline.page.writing import write_page
@@ -31,15 +32,17 @@ BIAS = (
 
 
 def write_fit(fit: Fit, folder: str | Path) -> Path:
-    """Write `report.html` and `fit.json` into `folder`; returns the path of the report."""
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    """Write `report.html` and `fit.json` into `folder`, both or none; returns the path of the
+    report."""
     days = days_of(fit)
     counted = direct_numbers(days)
     written = json.dumps(numbers(fit, counted), indent=1)
-    (out / "fit.json").write_text(written, encoding="utf-8")
     simulated = [simulate_day(fit.settings, tape.session.day, 1) for tape in fit.tapes[:_MOST_DAYS]]
-    return write_page(out / "report.html", _TEMPLATE, _contents(fit, days, counted, simulated))
+    contents = _contents(fit, days, counted, simulated)
+    with result_in(folder, "calibrate") as draft:
+        (draft / "fit.json").write_text(written, encoding="utf-8")
+        write_page(draft / "report.html", _TEMPLATE, contents)
+    return Path(folder) / "report.html"
 
 
 def _contents(

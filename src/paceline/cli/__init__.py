@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from paceline.cli import (
     realism,
     schema,
     stress,
+    terminal,
     train,
 )
 from paceline.cli.parser import Parser
@@ -35,20 +35,43 @@ from paceline.errors import PacelineError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
-    args = build_parser().parse_args(argv)
+    terminal.prepare()
+    try:
+        try:
+            return _run(build_parser().parse_args(argv))
+        finally:
+            terminal.flush()
+    except BrokenPipeError:
+        terminal.stop_writing()
+        return 0
+    except OSError as error:  # of writing to the terminal itself
+        if error.errno not in _FULL:
+            raise
+        terminal.stop_writing()
+        return _fail("", "stdout: no room is left where it goes; make room")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         args.run(args)
     except PacelineError as error:
         return _fail(args.verb, str(error))
+    except ModuleNotFoundError as error:
+        missing = terminal.missing_extra(error)
+        if missing is None:
+            raise
+        return _fail(args.verb, missing)
     except KeyboardInterrupt as asked:
         kept = str(asked) or "what was written is whole, and the same command goes on from it"
         _fail(args.verb, f"interrupted; {kept}")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             return _fail(
                 args.verb,
                 f"{error.filename or 'the disk'}: no room is left; what was written is whole, "
@@ -64,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(verb: str, message: str) -> int:
-    print(f"paceline {verb}: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    print(f"paceline {verb}: {line}" if verb else f"paceline: {line}", file=sys.stderr)
     return 2
 
 

@@ -11,9 +11,12 @@ from typing import Any
 from paceline.cli.flags import add_flags, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.config import from_dict
 from paceline.errors import ConfigError
-from paceline.evaluate.settings import BacktestSettings
+from paceline.evaluate.settings import LIMITS, BacktestSettings
+from paceline.files.alone import alone_in
+from paceline.files.results import result_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -22,6 +25,7 @@ examples:
   paceline backtest --tape tapes/YHOO-2003-03-0*.tape --policy ac,ac/mid,ac/cross \\
       --qty-volume 0.05 --horizon 30m --fill-model band --trade-from 2003-03-03
   paceline backtest --tape tapes/ --policy ac --order parent.json
+  paceline backtest --tape tapes/ --policy ac,twap --order orders.csv --participation 0.1
   paceline backtest --tape tapes/ --policy ac,twap --scenario crash,thin-book,mine.yaml
   paceline backtest --market market.yaml --days 10 --policy ac,twap
 
@@ -30,6 +34,12 @@ A policy is SCHEDULE[/PLACEMENT[+SECONDSs][/SLICES]]:
   placement   cross, or rest at touch (the default), inside or mid and cross at the slice's end;
               +5s moves resting orders after the market every 5 s
   e.g. ac, ac/cross, vwap/mid/15, twap/touch+5s
+
+An order of --order has order_id, symbol, side (buy, sell), qty, arrival_px (the mid at its start),
+start_ts and end_ts, and in its constraints participation, price_band_bps and child_max. In CSV and
+Parquet these are columns. A time is seconds since the epoch (1693564800.25), ISO 8601 text with an
+offset (2023-09-01T06:40:00-04:00), or nanoseconds as start_ns and end_ns. A limit that an order
+does not have is that of the flag.
 
 Earlier days among the tapes teach volume curve, ADV and impact to later ones. The first policy is
 the baseline of the comparison.
@@ -57,7 +67,12 @@ def add(verbs: Any) -> None:
         "--policy", default="ac,twap,vwap,pov", help="comma-separated [%(default)s]"
     )
     parser.add_argument("--trade-from", help="first day to trade; earlier ones only teach")
-    parser.add_argument("--order", type=Path, help="JSON: a parent order, or a list of them")
+    parser.add_argument(
+        "--order",
+        type=Path,
+        help="JSON, CSV or Parquet: your own parent orders instead of drawn ones; what is in them "
+        "is told above",
+    )
     parser.add_argument(
         "--scenario",
         default="",
@@ -85,7 +100,7 @@ def _count(text: str) -> int:
 def run(args: argparse.Namespace) -> None:
     """Run it."""
     settings = settings_from(args)
-    from rich.console import Console
+    import msgspec
 
     from paceline.evaluate.backtest import backtest
     from paceline.evaluate.report import summary_text, write_report
@@ -99,28 +114,38 @@ def run(args: argparse.Namespace) -> None:
     tapes = [day.tape for day in answering] or open_tapes(args.tape)
     trade = _traded(tapes, args.trade_from)
     known = {tape.instrument.symbol: tape.instrument for tape in tapes}
-    orders = read_parents(args.order, known) if args.order else None
+    given = read_parents(args.order, known, _limits(settings)) if args.order else None
+    orders = None if given is None else given.orders
+    if given is not None:  # what an order does not use stays, and is refused
+        settings = msgspec.structs.replace(settings, **dict.fromkeys(given.filled_in))
     policies = [name.strip() for name in args.policy.split(",") if name.strip()]
-    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
-    count = settings.orders if orders is None else len(orders)
-    total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
-    with progress_bar() as bar:
-        result = backtest(
-            tapes,
-            policies,
-            settings,
-            orders=orders,
-            trade=trade,
-            answering=answering,
-            scenarios=scenarios,
-            progress=lambda done: bar.on("orders worked", done, total),
-            jobs=args.jobs,
-        )
-        bar.say("writing")
-        folder = result.save(args.out)
-        report = write_report(result, folder / "report.html", examples=args.examples)
-    Console().print(summary_text(result))
-    print(f"results: {folder}\nreport:  {report}")
+    with alone_in(args.out):  # refused now, and not when the work is done
+        count = settings.orders if orders is None else len(orders)
+        total = count * len(policies) * len(fill_models(settings)) * (1 + len(scenarios))
+        with progress_bar() as bar:
+            result = backtest(
+                tapes,
+                policies,
+                settings,
+                orders=orders,
+                trade=trade,
+                answering=answering,
+                scenarios=scenarios,
+                notes=() if given is None else given.notes,
+                progress=lambda done: bar.on("orders worked", done, total),
+                jobs=args.jobs,
+            )
+            bar.say("writing")
+            with result_in(args.out, "backtest") as draft:
+                result.write(draft)
+                write_report(result, draft / "report.html", examples=args.examples)
+    show(summary_text(result))
+    print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
+
+
+def _limits(settings: BacktestSettings) -> dict[str, float | None]:
+    """Limits of an order that has none of its own."""
+    return {name: getattr(settings, name) for name in LIMITS}
 
 
 def _simulated(args: argparse.Namespace, seed: int, bar: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
 from paceline.errors import ConfigError
+from paceline.files.writing import write_file
 from paceline.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     tapes = open_tapes(args.tape)
     with progress_bar() as bar:
         found = fit(tapes, progress=bar.to)
-        args.out.write_text(market_yaml(found.settings, head_of(found)), encoding="utf-8")
+        write_file(args.out, market_yaml(found.settings, head_of(found)))
         if args.report is not None:
             bar.say("writing the report")
             report = write_fit(found, args.report)

@@ -10,9 +10,13 @@ from typing import Any
 from paceline.cli.flags import add_flags, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.config import from_dict
+from paceline.documents import read_text
 from paceline.errors import ConfigError
 from paceline.evaluate.compare_settings import CompareSettings
+from paceline.files.alone import alone_in
+from paceline.files.results import result_in
 from paceline.progress import Bar, progress_bar
 
 _EXAMPLES = """\
@@ -85,8 +89,6 @@ def run(args: argparse.Namespace) -> None:
     """Run it."""
     import os
 
-    from rich.console import Console
-
     from paceline.decision.regimes import LiquidityRegimes
     from paceline.evaluate.compare import check_limits, check_unseen, compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
@@ -94,13 +96,13 @@ def run(args: argparse.Namespace) -> None:
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
     names = _names(args.policies)
     jobs = _jobs(args.jobs) or os.cpu_count() or 1
-    explanation = " ".join(args.explanation.read_text().split()) if args.explanation else ""
+    explanation = " ".join(read_text(args.explanation).split()) if args.explanation else ""
     _check_tuning(args, settings)
     regimes = LiquidityRegimes.load(args.regimes) if args.regimes and args.tape else None
     who = _contestants(names, settings)
     check_limits(who, settings)  # now, and not when the baseline is tuned
-    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
-    with progress_bar() as bar:
+    # The folder is made, or refused, now and not when the work is done.
+    with alone_in(args.out), progress_bar() as bar:
         bar.say("opening")
         tapes = open_tapes(args.tape) if args.tape else []
         pool, days, notes = _pool(args, tapes, settings)
@@ -122,11 +124,12 @@ def run(args: argparse.Namespace) -> None:
         )  # fmt: skip
         found.notes[:0] = notes
         bar.say("intervals")
-        folder = found.save(args.out)
-        bar.say("writing")
-        report = write_comparison(found, folder / "report.html")
-    Console().print(comparison_text(found))
-    print(f"results: {folder}\nreport:  {report}")
+        with result_in(args.out, "compare") as draft:
+            found.write(draft)
+            bar.say("writing")
+            write_comparison(found, draft / "report.html")
+    show(comparison_text(found))
+    print(f"results: {args.out}\nreport:  {args.out / 'report.html'}")
 
 
 def _jobs(jobs: int | None) -> int | None:

@@ -11,7 +11,10 @@ from typing import Any
 from paceline.cli.flags import check_drawing
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import check_once, open_tapes
+from paceline.cli.terminal import show
+from paceline.documents import remedy_for
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -65,8 +68,6 @@ def add(verbs: Any) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from paceline.decision.schema import FEATURES, VERSION, schema_hash
     from paceline.decision.store import sets_in
 
@@ -80,7 +81,7 @@ def _list(args: argparse.Namespace) -> None:
         last = one.group
         missing = "may be" if one.may_miss else ""
         table.add_row(group, one.name, one.unit, f"{one.low:g}", f"{one.high:g}", missing, one.says)
-    Console().print(table)
+    show(table)
     found = sets_in(args.folder)
     if not found:
         print(f"{args.folder}: holds no set; `paceline features materialise` makes one")
@@ -90,12 +91,10 @@ def _list(args: argparse.Namespace) -> None:
         mine = "this" if kept.schema == schema_hash() else f"another, {kept.schema[:12]}"
         symbols = sorted({day.symbol for day in kept.days})
         sets.add_row(name, mine, ", ".join(symbols), f"{len(kept.days)}", f"{kept.rows:,}")
-    Console().print(sets)
+    show(sets)
 
 
 def _show(args: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from paceline.decision.schema import FEATURES
     from paceline.decision.store import FeatureSet, summary
 
@@ -125,7 +124,7 @@ def _show(args: argparse.Namespace) -> None:
             facts = summary(kept.column(one.name))
             cells = map(_number, (facts.mean, facts.low, facts.median, facts.high))
             table.add_row(one.name, f"{100 * facts.missing:.1f} %", *cells)
-    Console().print(table)
+    show(table)
     if args.feature is not None:
         _print_histogram(kept.column(args.feature))
 
@@ -166,18 +165,19 @@ def _materialise(args: argparse.Namespace) -> None:
         "tapes": {tape.name: tape.manifest.tape_id for tape in tapes},
         "episodes": msgspec.to_builtins(episodes), "grid": msgspec.to_builtins(grid),
     }  # fmt: skip
-    kept = FeatureSet.create(args.out, len(grid), settings)
-    with progress_bar() as bar:
-        for tape in worked:
-            symbol, day = tape.instrument.symbol, tape.session.day
-            if kept.holds(symbol, day):
-                bar.on("orders", args.orders, args.orders * len(worked))
-                continue
-            found = decided(
-                tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
-                lambda n: bar.on("orders", n, args.orders * len(worked)),
-            )  # fmt: skip
-            kept.add(symbol, day, found)
+    with alone_in(args.out):  # refused now, and not when a day is done
+        kept = FeatureSet.create(args.out, len(grid), settings)
+        with progress_bar() as bar:
+            for tape in worked:
+                symbol, day = tape.instrument.symbol, tape.session.day
+                if kept.holds(symbol, day):
+                    bar.on("orders", args.orders, args.orders * len(worked))
+                    continue
+                found = decided(
+                    tape, tapes, episodes, grid, args.orders, args.policy, args.seed,
+                    lambda n: bar.on("orders", n, args.orders * len(worked)),
+                )  # fmt: skip
+                kept.add(symbol, day, found)
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
 
 
@@ -223,8 +223,5 @@ def _number(value: float) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    remedy = f"did you mean {near[0]}?" if near else "`paceline features list` names them"
+    remedy = remedy_for(name, known, "`paceline features list` names them")
     return f"feature: there is no {name!r}; {remedy}"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 import msgspec
 
-from paceline.config import Settings, describe, load_yaml
+from paceline.config import Settings, describe, duration, flag_of, load_yaml
 from paceline.errors import ConfigError
-
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_flags(group: Any, kind: type[Settings]) -> None:
     """A flag for each setting of `kind`."""
     for row in describe(kind):
-        flag = "--" + _flag(row.path).replace("_", "-")
+        flag = "--" + flag_of(row.path).replace("_", "-")
         default = "" if row.default is None else f" [{row.default}]"
         unit = f", {row.unit}" if row.unit and row.unit != "s" else ""
         text = f"{row.sentence.rstrip('.')}{unit}{default}".replace("%", "%%")
@@ -31,7 +28,8 @@ def chosen_settings(args: argparse.Namespace, kind: type[Settings]) -> dict[str,
     for row in describe(kind):
         text = getattr(args, row.path)
         if text is not None:
-            chosen[row.path] = _duration(row.path, text) if row.unit == "s" else _number(text)
+            in_s = row.unit == "s"
+            chosen[row.path] = duration(text, flag_of(row.path)) if in_s else _number(text)
     return chosen
 
 
@@ -43,11 +41,6 @@ def check_drawing(orders: int, seed: int) -> None:
         raise ConfigError(f"seed: {seed} is below 0; give 0 or more")
 
 
-def _flag(path: str) -> str:
-    """Settings in seconds lose their unit: `--horizon 30m`."""
-    return path.removesuffix("_s")
-
-
 def _number(text: str) -> int | float | str:
     """What a flag says, as a number if it is one."""
     for kind in (int, float):
@@ -56,13 +49,3 @@ def _number(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
-
-
-def _duration(field: str, text: str) -> float:
-    found = re.fullmatch(r"([0-9.]+)(ms|s|m|h)?", text)
-    try:
-        if found:
-            return float(found[1]) * _SECONDS[found[2] or "s"]
-    except ValueError:
-        pass
-    raise ConfigError(f"{_flag(field)}: {text!r} is not a time; write 500ms, 30s, 15m or 2h")

@@ -12,6 +12,8 @@ from typing import Any
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError, IngestError
+from paceline.files.alone import alone_in
+from paceline.files.writing import new_file
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -81,28 +83,29 @@ def run(args: argparse.Namespace) -> None:
         "files": {path.name: digest(path) for path in (args.children, args.parents)},
         "data": {tape.name: tape.manifest.tape_id for tape in chosen},
     }  # fmt: skip
-    kept = FeatureSet.create(args.out, len(grid), settings)
-    aside: list[tuple[str, str, Any]] = []
-    failed: list[str] = []
-    counts: Counter[int] = Counter()
-    with progress_bar() as bar:
-        for day in found.days(chosen):
-            symbol, date = day.tape.instrument.symbol, day.tape.session.day
-            bar.say(f"replaying {symbol} {date}")
-            told, late = _replay(day, found, tapes, grid, orders)
-            aside += [(symbol, date, row) for row in [*day.aside, *late]]
-            try:
-                refuse_many([*day.aside, *late], day.rows, mapping, f"file: {symbol} {date} is")
-            except IngestError as error:
-                failed.append(str(error))
-                continue
-            if told is None:
-                continue
-            counts.update(told.verdicts.tolist())
-            if not kept.holds(symbol, date):
-                kept.add(symbol, date, told.decisions, told.outcome)
-    aside += [("", "", row) for row in found.aside]
-    _write_aside(args.out / _ASIDE, aside)
+    with alone_in(args.out):  # refused now, and not when a day is done
+        kept = FeatureSet.create(args.out, len(grid), settings)
+        aside: list[tuple[str, str, Any]] = []
+        failed: list[str] = []
+        counts: Counter[int] = Counter()
+        with progress_bar() as bar:
+            for day in found.days(chosen):
+                symbol, date = day.tape.instrument.symbol, day.tape.session.day
+                bar.say(f"replaying {symbol} {date}")
+                told, late = _replay(day, found, tapes, grid, orders)
+                aside += [(symbol, date, row) for row in [*day.aside, *late]]
+                try:
+                    refuse_many([*day.aside, *late], day.rows, mapping, f"file: {symbol} {date} is")
+                except IngestError as error:
+                    failed.append(str(error))
+                    continue
+                if told is None:
+                    continue
+                counts.update(told.verdicts.tolist())
+                if not kept.holds(symbol, date):
+                    kept.add(symbol, date, told.decisions, told.outcome)
+        aside += [("", "", row) for row in found.aside]
+        _write_aside(args.out / _ASIDE, aside)
     for reason, n in Counter(_plain(row.reason) for _, _, row in aside).most_common():
         print(f"  {n:,} set aside: a row {reason}")
     for refused in failed:
@@ -147,7 +150,7 @@ def _replay(day: Any, found: Any, tapes: list[Any], grid: Any, orders: Any) -> A
 
 def _write_aside(path: Path, aside: list[tuple[str, str, Any]]) -> None:
     """All rows that were set aside, each with its reason."""
-    with open(path, "w", newline="") as file:
+    with new_file(path) as draft, open(draft, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "row", "symbol", "day", "reason", "text"))
         for symbol, day, one in aside:

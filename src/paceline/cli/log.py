@@ -11,6 +11,7 @@ from paceline.cli.flags import check_drawing
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import check_once, open_tapes
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -87,9 +88,10 @@ def run(args: argparse.Namespace) -> None:
             "seed": args.seed, "grid": msgspec.to_builtins(grid), "data": data,
             "episodes": msgspec.to_builtins(orders), **policies,
         }  # fmt: skip
-        kept = FeatureSet.create(args.out, len(grid), settings)
-        for work in works:
-            _log(work, kept, grid, desk, teachers, bar, sum(one.orders for one in works))
+        with alone_in(args.out):  # refused now, and not when a day is done
+            kept = FeatureSet.create(args.out, len(grid), settings)
+            for work in works:
+                _log(work, kept, grid, desk, teachers, bar, sum(one.orders for one in works))
     print(f"{args.out}: {kept.manifest.rows:,} decisions of {len(kept.manifest.days)} days")
 
 

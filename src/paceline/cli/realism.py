@@ -8,6 +8,9 @@ from typing import Any
 
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
+from paceline.files.alone import alone_in
+from paceline.files.results import result_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -51,16 +54,14 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
-    from rich.console import Console
-
     from paceline.engine.shipped import load_market
     from paceline.realism.report import summary_text, write_report
     from paceline.realism.scorecard import score, to_json
 
     settings = load_market(args.market)
     tapes = open_tapes(args.tape)
-    args.out.mkdir(parents=True, exist_ok=True)  # now, and not when the work is done
-    with progress_bar() as bar:
+    # The folder is made, or refused, now and not when the work is done.
+    with alone_in(args.out), progress_bar() as bar:
         card = score(
             settings,
             tapes,
@@ -72,8 +73,8 @@ def run(args: argparse.Namespace) -> None:
             jobs=args.jobs,
         )
         bar.say("writing")
-        saved = args.out / "scorecard.json"
-        saved.write_text(to_json(card), encoding="utf-8")
-        report = write_report(card, args.out / "report.html")
-    Console().print(summary_text(card))
-    print(f"scorecard: {saved}\nreport:    {report}")
+        with result_in(args.out, "realism") as draft:
+            (draft / "scorecard.json").write_text(to_json(card), encoding="utf-8")
+            write_report(card, draft / "report.html")
+    show(summary_text(card))
+    print(f"scorecard: {args.out / 'scorecard.json'}\nreport:    {args.out / 'report.html'}")

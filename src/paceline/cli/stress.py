@@ -8,6 +8,7 @@ from typing import Any
 
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
+from paceline.cli.terminal import show
 from paceline.errors import ConfigError
 
 _EXAMPLES = """\
@@ -52,8 +53,6 @@ def run(args: argparse.Namespace) -> None:
     chosen = scenario(args.scenario)
     if (args.tape is None) == (args.market is None):
         raise ConfigError("tape: give --tape or --market, and one of them only")
-    from rich.console import Console
-
     from paceline.engine.shipped import load_market
     from paceline.stress.showing import facts_text, on_market, on_tape, write_shown
 
@@ -67,5 +66,5 @@ def run(args: argparse.Namespace) -> None:
             load_market(args.market), chosen, args.day, args.seed, Path(args.market).stem
         )
     page = write_shown(shown, args.out)
-    Console().print(facts_text(shown))
+    show(facts_text(shown))
     print(f"facts:  {args.out / 'facts.json'}\nreport: {page}")

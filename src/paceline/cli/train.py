@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from paceline.cli.parser import add_verb
+from paceline.cli.terminal import need
 from paceline.errors import ConfigError
+from paceline.files.alone import alone_in
 from paceline.progress import progress_bar
 
 _EXAMPLES = """\
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
 
     from paceline.config import describe
     from paceline.learn.recipe import Recipe
-    from paceline.learn.shipped import load_recipe, recipe_text, shipped_recipes
+    from paceline.learn.shipped import read_recipe, recipe_text, shipped_recipes
 
     if args.settings:
         for row in describe(Recipe):
@@ -70,14 +73,18 @@ def run(args: argparse.Namespace) -> None:
     data = {"tapes": args.tape, "train": args.train, "validation": args.validation,
             "markets": markets}  # fmt: skip
     more = {"seed": args.seed, "seeds": args.seeds}
-    recipe = load_recipe(args.recipe, _given(data), **_given(more))
+    recipe, notes = read_recipe(args.recipe, _given(data), **_given(more))
+    for note in notes:
+        print(note, file=sys.stderr)
     folder = args.out or Path("out") / recipe.name
+    need("torch", "safetensors", "onnx", "tensorboard")  # now, and not when the work is done
 
+    from paceline.evaluate.notes import merged
     from paceline.evaluate.run_files import read_run
     from paceline.evaluate.run_page import headline, write_run
     from paceline.learn.pipeline import train
 
-    with progress_bar(lines=True) as bar:
+    with alone_in(folder), progress_bar(lines=True) as bar:
         found = train(recipe, folder, lambda what, at, of: bar.to(what, at, of))
         bar.say("writing")
         for one in found:
@@ -94,6 +101,8 @@ def run(args: argparse.Namespace) -> None:
         )
         for name, teacher in one.teachers.items():
             print(f"  {name}: {_told(teacher)}")
+    for note in merged(note for one in found for note in one.notes):
+        print(note)
     print(f"report: {page}")
 
 

@@ -45,9 +45,9 @@ FEWEST = 3
 FEWEST_NAMES = 10
 """From so many names on they are taken for a sample of names."""
 
-_SWEEPS = 8
-"""Rounds in which effects of days and names are taken out; one is exact where all days have all
-names alike."""
+_SWEEPS = 20
+"""Most rounds in which effects of days and names are taken out; one is exact where all days have
+all names alike."""
 
 
 class Clusters(NamedTuple):
@@ -160,13 +160,10 @@ def _of_names(columns: Floats, mean: Floats, day: Ints, name: Ints) -> Floats:
     free = len(both) - n_days - n_names + 1
     if free < 1:
         return np.zeros((k, k))
-    size = np.bincount(cell)[:, None].astype(np.float64)
-    rest = _sums(columns, cell, len(both)) / size - mean
-    for _ in range(_SWEEPS):
-        for of, groups in ((of_day, n_days), (of_name, n_names)):
-            total, weight = _sums(size * rest, of, groups), _sums(size, of, groups)
-            rest = rest - (total / weight)[of]
-    each = size * rest / len(columns)
+    size = np.bincount(cell).astype(np.float64)
+    means = _sums(columns, cell, len(both)) / size[:, None] - mean
+    rest = np.column_stack([_apart(column, size, (of_day, of_name)) for column in means.T])
+    each = size[:, None] * rest / len(columns)
     found = _jackknife(columns, mean, name, n_names) - len(both) / free * _products(each)
     if not found[0, 0] > 0.0:
         found[0, :] = found[:, 0] = 0.0
@@ -176,6 +173,18 @@ def _of_names(columns: Floats, mean: Floats, day: Ints, name: Ints) -> Floats:
         most = np.sqrt(found[0, 0] * found[j, j])
         found[0, j] = found[j, 0] = np.clip(found[0, j], -most, most)
     return np.asarray(found)
+
+
+def _apart(values: Floats, size: Floats, ways: tuple[Ints, Ints]) -> Floats:
+    """`values` `[c]`, each of which counts `size` times, without the effects of both `ways`."""
+    weights = [np.bincount(way, size) for way in ways]
+    for _ in range(_SWEEPS):
+        before = values
+        for way, weight in zip(ways, weights, strict=True):
+            values = values - (np.bincount(way, size * values) / weight)[way]
+        if np.max(np.abs(before - values)) <= 1e-6 * np.max(np.abs(values)):
+            break
+    return values
 
 
 def _degrees(one: float, df: float, other: float, other_df: float) -> float:

@@ -41,7 +41,11 @@ from paceline.decision.schema import (
 )
 from paceline.decision.state import REGIMES
 from paceline.errors import ConfigError, InputError
+from paceline.files.sealing import Kind, content_as, read_text, seal, unseal
+from paceline.files.writing import write_file
 from paceline.jit import inlined, kernel
+
+NORMALIZER = Kind("normaliser", 2, "fit and save one")
 
 EVERY = REGIMES
 """The bucket of rows of all regimes together."""
@@ -157,23 +161,19 @@ class Normalizer:
             days=self.days,
             **{name: table.tolist() for name, table in self.statistics._asdict().items()},
         )
-        path = Path(path)
-        path.write_bytes(msgspec.json.encode(kept))
-        return path
+        return write_file(path, seal(NORMALIZER, kept))
 
     @classmethod
     def load(cls, path: str | Path) -> Normalizer:
         """A normaliser that was saved, to the last bit.
 
         Raises `InputError` if it is no normaliser, cannot be read, or is of another schema."""
-        try:
-            kept = msgspec.json.decode(Path(path).read_bytes(), type=_Saved)
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror}); fit and save one"
-            ) from None
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: is no normaliser ({error}); fit and save one") from None
+        return cls.read(read_text(path, NORMALIZER), path)
+
+    @classmethod
+    def read(cls, text: bytes, path: str | Path) -> Normalizer:
+        """A normaliser from the content of the file at `path`. Raises as `load` does."""
+        kept = content_as(unseal(text, NORMALIZER, path), NORMALIZER, _Saved, path)
         check_schema(kept.schema, str(path))
         made = cls(
             kept.last_training_day, half_life_days=kept.half_life_days, least_rows=kept.least_rows
@@ -185,6 +185,10 @@ class Normalizer:
             if [len(row) for row in numbers] != [N_VALUES] * (REGIMES + 1):
                 raise InputError(f"{path}: its tables have another shape; fit and save it again")
             table[:] = numbers
+            if not np.isfinite(table).all():
+                raise InputError(f"{path}: its tables hold infinity; fit and save it again")
+        if (made.statistics.weight < 0).any() or (made.statistics.away < 0).any():
+            raise InputError(f"{path}: its weights are below 0; fit and save it again")
         return made
 
 

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 from paceline.decision.schema import FEATURES, N_FEATURES, NAMES, check_schema, flags, schema_hash
 from paceline.decision.state import DEPTH, REGIMES, State
 from paceline.errors import ConfigError, InputError
+from paceline.files.sealing import Kind, read_sealed, seal
+from paceline.files.writing import write_file
 from paceline.jit import kernel
 
 INPUTS = ("volatility", "volume", "spread", "depth")
@@ -35,6 +37,8 @@ _WORDS = {
     "volatility": ("calm", "volatile"), "volume": ("quiet", "busy"),
     "spread": ("tight", "wide"), "depth": ("thin", "deep"),
 }  # fmt: skip
+REGIMES_FILE = Kind("regimes", 2, "fit and save them")
+
 _CLEARLY = 0.5
 """Standard deviations from the mean of all rows from which a centre gets a word."""
 
@@ -149,23 +153,14 @@ class LiquidityRegimes:
             names=list(self.names),
             **{name: table.tolist() for name, table in mixture._asdict().items()},
         )
-        path = Path(path)
-        path.write_bytes(msgspec.json.encode(kept))
-        return path
+        return write_file(path, seal(REGIMES_FILE, kept))
 
     @classmethod
     def load(cls, path: str | Path) -> LiquidityRegimes:
         """Regimes that were saved, to the last bit.
 
         Raises `InputError` if they are none, cannot be read, or are of another schema."""
-        try:
-            kept = msgspec.json.decode(Path(path).read_bytes(), type=_Saved)
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror}); fit and save them"
-            ) from None
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: holds no regimes ({error}); fit and save them") from None
+        kept = read_sealed(path, REGIMES_FILE, _Saved)
         check_schema(kept.schema, str(path))
         n = len(kept.names)
         made = cls(kept.last_training_day, n, seed=kept.seed)
@@ -174,6 +169,8 @@ class LiquidityRegimes:
         if shapes != [[len(INPUTS)] * n] * 2 or len(kept.offset) != n:
             raise InputError(f"{path}: its tables have another shape; fit and save them again")
         made.mixture = Mixture(*map(np.array, (kept.centre, kept.precision, kept.offset)))
+        if not all(np.isfinite(table).all() for table in made.mixture):
+            raise InputError(f"{path}: its tables hold infinity; fit and save them again")
         return made
 
 

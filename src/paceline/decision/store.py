@@ -6,16 +6,18 @@
     a_set.column("spread")                                         # of all days, NaN where missing
 
 A set is a folder: `manifest.json` and a file `symbol=S/date=D/decisions.parquet` for each day,
-which other tools read, too (`day` is a feature). The manifest holds the schema itself beside its
-hash, so that a set of another schema, which is refused, still says what its features were. A day is
-in the manifest once its file is whole; what is cut off in between is no loss.
+which other tools read, too (`day` is a feature). The manifest is sealed (`paceline.files`) and has
+the schema itself beside its hash, so that a set of another schema, which is refused, still says
+what its features were. A day is in the manifest once its file is whole; a file that is not in it is
+a leftover of a write that was cut off, and is not read. A set that goes on makes again what is
+missing or damaged.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,32 +27,26 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.decision import manifest as manifests
+from paceline.decision.rows import (
+    Decisions,
+    Outcome,
+    check_outcome,
+    check_rows,
+    numbers_of,
+)
 from paceline.decision.schema import FEATURES, N_FEATURES, NAMES, Feature, check_schema, schema_hash
 from paceline.errors import InputError
+from paceline.files import drafts
+from paceline.files.alone import alone_in
+from paceline.files.members import SealedFolder, member_of, opened, read_folder
+from paceline.files.sealing import MANIFEST, Kind, Member, seal
+from paceline.files.writing import new_file, write_file
 
-_FORMAT = 1
+SET = Kind("feature set", 2, "make the set again")
+
+_PART = "decisions.parquet"
 _TERM = "reward."
 """Before the names of columns that are terms of the reward."""
-
-
-class Decisions(NamedTuple):
-    """What was seen and chosen, a row for each decision."""
-
-    ts: NDArray[np.int64]  # [n] ns since the epoch
-    episode: NDArray[np.int64]  # [n] the parent order, a number within the day
-    features: NDArray[np.float32]  # [n, N_FEATURES]
-    mask: NDArray[np.bool_]  # [n, n_actions] which actions were legal
-    action: NDArray[np.int64]  # [n]
-
-
-class Outcome(NamedTuple):
-    """What came of decisions, a row for each; a set of logged decisions has it."""
-
-    propensity: NDArray[np.float32]  # [n] probability of the action; NaN: not known
-    over: NDArray[np.int8]  # [n] 0: its next row follows, 1: terminated, 2: truncated
-    policy: NDArray[np.str_]  # [n] who chose
-    terms: dict[str, NDArray[np.float32]]  # name of a term of the reward -> [n]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +60,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a set was made for and by."""
 
-    format: int = _FORMAT
     schema: str
     """Hash of the schema."""
     features: tuple[Feature, ...]
@@ -96,49 +91,68 @@ class Summary(NamedTuple):
 class FeatureSet:
     """A set of decisions on disk."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, members: Mapping[str, Member] | None = None
+    ) -> None:
         self.folder, self.manifest = folder, manifest
+        self._members = dict(members or {})
 
     @classmethod
     def create(cls, folder: str | Path, n_actions: int, settings: dict[str, Any]) -> FeatureSet:
         """A new set, or the one that was begun here with the same settings, to go on with.
 
-        One without a day is nobody's, and a new one takes its place. `settings` are what JSON can
-        hold. Raises `InputError` if another set is here."""
+        A set without a day belongs to nothing yet, and a new one takes its place. `settings` are
+        what JSON can hold. Raises `InputError` if another set is here, and `BusyError` if another
+        process is writing here."""
         folder = Path(folder)
         # As it will be read again: tuples are lists.
         settings = msgspec.json.decode(msgspec.json.encode(settings))
-        if (folder / manifests.FILE).exists():
-            begun = cls.open(folder)
-            if (begun.manifest.n_actions, begun.manifest.settings) == (n_actions, settings):
-                # A day whose file is gone is to be made again.
-                days = tuple(
-                    day for day in begun.manifest.days if begun._path(day.symbol, day.day).is_file()
-                )
-                begun.manifest = msgspec.structs.replace(begun.manifest, days=days)
-                return begun
-            if begun.manifest.days or any(folder.rglob("*.parquet")):
+        with alone_in(folder):
+            made = cls._begun(folder, n_actions, settings) or cls(
+                folder,
+                Manifest(
+                    schema=schema_hash(), features=FEATURES, n_actions=n_actions, settings=settings
+                ),
+            )
+            made._tidy()
+            made._seal()
+        return made
+
+    @classmethod
+    def _begun(cls, folder: Path, n_actions: int, settings: dict[str, Any]) -> FeatureSet | None:
+        """The set that is here, with the days of it that are whole; None where there is none.
+
+        Raises `InputError` for another set, and for a folder that holds something else."""
+        if not (folder / MANIFEST).exists():
+            if any(_is_foreign(path) for path in folder.iterdir()):
+                raise InputError(f"{folder}: is not empty and holds no set; give another folder")
+            return None
+        begun = cls.open(folder)
+        if (begun.manifest.n_actions, begun.manifest.settings) != (n_actions, settings):
+            if begun.manifest.days:
                 raise InputError(
                     f"{folder}: holds a set of other tapes or settings; give another folder"
                 )
-        elif folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder}: is not empty and holds no set; give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        made = cls(
-            folder,
-            Manifest(
-                schema=schema_hash(), features=FEATURES, n_actions=n_actions, settings=settings
-            ),
-        )
-        manifests.write(folder, made.manifest)
-        return made
+            return None
+        whole = []
+        with opened(folder, SET) as here:
+            for kept in begun.manifest.days:
+                try:
+                    here.check(_name(kept.symbol, kept.day))
+                except InputError:
+                    continue
+                whole.append(kept)
+        begun._keep(whole)
+        return begun
 
     @classmethod
     def open(cls, folder: str | Path) -> FeatureSet:
         """A set to read. Raises `InputError` if there is none, or it is of another schema."""
-        manifest = read_manifest(folder)
+        manifest, members = read_folder(folder, SET, _manifest_of)
         check_schema(manifest.schema, str(folder))
-        return cls(Path(folder), manifest)
+        if manifest.features != FEATURES or manifest.n_actions < 1:
+            raise InputError(f"{folder}: its features are not those of its schema; {SET.remedy}")
+        return cls(Path(folder), manifest, members)
 
     def holds(self, symbol: str, day: str) -> bool:
         """Whether a day is in it."""
@@ -171,6 +185,7 @@ class FeatureSet:
             ),
             **dict(zip(NAMES, decisions.features.T, strict=True)),
         }
+        check_rows(f"{symbol} {day}", decisions, outcome, self.manifest.n_actions)
         if outcome is not None:
             columns |= {
                 "propensity": outcome.propensity,
@@ -178,60 +193,71 @@ class FeatureSet:
                 "policy": pa.array(outcome.policy).dictionary_encode(),
                 **{_TERM + name: column for name, column in outcome.terms.items()},
             }
-        path = self._path(symbol, day)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
+        name = _name(symbol, day)
         try:
-            parquet.write_table(pa.table(columns), draft, compression="zstd")
-            os.replace(draft, path)
-            kept = Kept(symbol=symbol, day=day, rows=n)
-            days = sorted([*self.manifest.days, kept], key=lambda kept: (kept.symbol, kept.day))
-            manifest = msgspec.structs.replace(self.manifest, days=tuple(days))
-            manifests.write(self.folder, manifest)
+            with alone_in(self.folder):
+                if read_folder(self.folder, SET, _manifest_of) != (self.manifest, self._members):
+                    raise InputError(
+                        f"{self.folder}: another process has written to it meanwhile; give the "
+                        "same command again"
+                    )
+                with new_file(self.folder / name) as draft:
+                    parquet.write_table(pa.table(columns), draft, compression="zstd")
+                kept = Kept(symbol=symbol, day=day, rows=n)
+                self._seal(kept, member_of(self.folder / name))
         except OSError as error:
-            draft.unlink(missing_ok=True)
             reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
             raise InputError(
-                f"{path}: cannot be written ({reason}); the days before are whole, make room and "
-                "go on"
+                f"{self.folder / name}: cannot be written ({reason}); the days before are whole, "
+                "make room and go on"
             ) from None
-        self.manifest = manifest
 
     def read(self, symbol: str, day: str) -> Decisions:
         """The decisions of a day, to the last bit. Raises `InputError` if it is not in the set."""
         if not self.holds(symbol, day):
             raise InputError(f"{self.folder}: holds no {symbol} {day}; it was not made")
-        table = self._columns(symbol, day, ["ts", "episode", "action", "mask", *NAMES])
-        n, n_actions = len(table), self.manifest.n_actions
-        packed = np.frombuffer(b"".join(table["mask"].to_pylist()), np.uint8)
-        packed = packed.reshape(n, -(-n_actions // 8))
-        return Decisions(
-            ts=table["ts"].to_numpy(),
-            episode=table["episode"].to_numpy(),
-            features=np.stack([table[name].to_numpy() for name in NAMES], axis=1),
-            mask=np.unpackbits(packed, axis=1, count=n_actions).astype(bool),
-            action=table["action"].to_numpy().astype(np.int64),
-        )
+        with self._opened(symbol, day) as (here, file):
+            table = file.read(columns=["ts", "episode", "action", "mask", *NAMES])
+            n, n_actions = len(table), self.manifest.n_actions
+            try:
+                packed = np.frombuffer(b"".join(table["mask"].to_pylist()), np.uint8)
+                packed = packed.reshape(n, -(-n_actions // 8))
+                found = Decisions(
+                    ts=numbers_of(table, "ts", np.int64),
+                    episode=numbers_of(table, "episode", np.int64),
+                    features=np.stack([numbers_of(table, x, np.float32) for x in NAMES], axis=1),
+                    mask=np.unpackbits(packed, axis=1, count=n_actions).astype(bool),
+                    action=numbers_of(table, "action", np.int32).astype(np.int64),
+                )
+                check_rows(f"{symbol} {day}", found, None, n_actions)
+            except (KeyError, TypeError, ValueError) as error:
+                raise here.wrong(_name(symbol, day), f"is damaged ({error})") from None
+        return found
 
     def outcome(self, symbol: str, day: str) -> Outcome:
         """What came of the decisions of a day. Raises `InputError` if that was not logged."""
         if not self.holds(symbol, day):
             raise InputError(f"{self.folder}: holds no {symbol} {day}; it was not made")
-        with self._opened(symbol, day) as file:
+        with self._opened(symbol, day) as (here, file):
             names = file.schema_arrow.names
-        terms = [name for name in names if name.startswith(_TERM)]
-        if "propensity" not in names or not terms:
-            raise InputError(
-                f"{self.folder}: {symbol} {day} holds what was seen, not what came of it; make it "
-                "with `paceline log`"
-            )
-        table = self._columns(symbol, day, ["propensity", "over", "policy", *terms])
-        return Outcome(
-            propensity=table["propensity"].to_numpy(),
-            over=table["over"].to_numpy(),
-            policy=np.asarray(table["policy"].to_pylist(), np.str_),
-            terms={name.removeprefix(_TERM): table[name].to_numpy() for name in terms},
-        )
+            terms = [name for name in names if name.startswith(_TERM)]
+            if "propensity" not in names or not terms:
+                raise InputError(
+                    f"{self.folder}: {symbol} {day} holds what was seen, not what came of it; make "
+                    "it with `paceline log`"
+                )
+            table = file.read(columns=["propensity", "over", "policy", *terms])
+            try:
+                found = Outcome(
+                    propensity=numbers_of(table, "propensity", np.float32),
+                    over=numbers_of(table, "over", np.int8),
+                    policy=np.asarray(table["policy"].to_pylist(), np.str_),
+                    terms={x.removeprefix(_TERM): numbers_of(table, x, np.float32) for x in terms},
+                )
+                check_outcome(f"{symbol} {day}", found)
+            except (KeyError, TypeError, ValueError) as error:
+                raise here.wrong(_name(symbol, day), f"is damaged ({error})") from None
+        return found
 
     def column(self, name: str) -> NDArray[np.float32]:
         """`[rows]` one feature of all days, NaN where it is missing.
@@ -243,49 +269,99 @@ class FeatureSet:
         names = [name, flag] if flag in NAMES else [name]
         parts = [np.zeros(0, np.float32)]
         for kept in self.manifest.days:
-            table = self._columns(kept.symbol, kept.day, names)
+            with self._opened(kept.symbol, kept.day) as (_, file):
+                table = file.read(columns=names)
             values = table[name].to_numpy()
             if flag in names:
                 values = np.where(table[flag].to_numpy() > 0, np.float32(np.nan), values)
             parts.append(values)
         return np.concatenate(parts)
 
-    def _columns(self, symbol: str, day: str, names: list[str]) -> Any:
-        with self._opened(symbol, day) as file:
-            return file.read(columns=names)
-
     @contextmanager
-    def _opened(self, symbol: str, day: str) -> Iterator[Any]:
-        """The file of a day. Raises `InputError` if it is gone, or is none."""
+    def _opened(self, symbol: str, day: str) -> Iterator[tuple[SealedFolder, Any]]:
+        """The set and the file of a day. Raises `InputError` if it is gone or damaged."""
         import pyarrow as pa
         from pyarrow import parquet
 
-        path = self._path(symbol, day)
-        if not path.is_file():
-            raise InputError(f"{path}: is gone, and the set names it; make the set again")
-        try:
-            # Not `read_table`, which adds the folders' names as columns.
-            with parquet.ParquetFile(path) as file:
-                yield file
-        except (pa.ArrowInvalid, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: cannot be read ({reason}); make the set again") from None
+        name = _name(symbol, day)
+        rows = next(k.rows for k in self.manifest.days if (k.symbol, k.day) == (symbol, day))
+        with opened(self.folder, SET) as here:
+            content = pa.py_buffer(here.mapped(name))
+            try:
+                with parquet.ParquetFile(pa.BufferReader(content)) as file:
+                    told = file.metadata
+                    groups = map(told.row_group, range(told.num_row_groups))
+                    size = sum(group.total_byte_size for group in groups)
+                    most = _ROOM + rows * told.num_columns * _MOST_BYTES
+                    if told.num_rows != rows or size > most:
+                        raise here.wrong(name, f"has {told.num_rows:,} rows, not {rows:,}")
+                    yield here, file
+            except (pa.ArrowException, OSError) as error:
+                reason = str(error).splitlines()[0]
+                raise here.wrong(name, f"cannot be read ({reason})") from None
 
-    def _path(self, symbol: str, day: str) -> Path:
-        # Readers of such folders decode them again.
-        where = self.folder / f"symbol={quote(symbol, safe='')}" / f"date={quote(day, safe='')}"
-        return where / "decisions.parquet"
+    def _keep(self, days: list[Kept]) -> None:
+        """Forget all days but these."""
+        self.manifest = msgspec.structs.replace(self.manifest, days=tuple(days))
+        names = {_name(kept.symbol, kept.day) for kept in days}
+        self._members = {name: one for name, one in self._members.items() if name in names}
+
+    def _seal(self, kept: Kept | None = None, member: Member | None = None) -> None:
+        """Write the manifest, with one more day if it is given."""
+        manifest, members = self.manifest, dict(self._members)
+        if kept is not None and member is not None:
+            days = sorted([*manifest.days, kept], key=lambda one: (one.symbol, one.day))
+            manifest = msgspec.structs.replace(manifest, days=tuple(days))
+            members[_name(kept.symbol, kept.day)] = member
+        write_file(self.folder / MANIFEST, seal(SET, manifest, members))
+        self.manifest, self._members = manifest, members
+
+    def _tidy(self) -> None:
+        """Remove files of days that are not in the manifest: what a write that was cut off left."""
+        drafts.clear(self.folder)
+        for path in self.folder.glob("symbol=*/date=*"):
+            drafts.clear(path)
+            part = path / _PART
+            if part.is_file() and part.relative_to(self.folder).as_posix() not in self._members:
+                part.unlink()
+
+
+_ROOM, _MOST_BYTES = 1 << 20, 64
+"""Bytes that a file of a day may take in memory, and bytes more for each number."""
+
+
+def _name(symbol: str, day: str) -> str:
+    """The file of a day, within its set. Readers of such folders decode the names again."""
+    return f"symbol={quote(symbol, safe='')}/date={quote(day, safe='')}/{_PART}"
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file or folder is nothing that a set that was cut off leaves."""
+    if drafts.is_ours(path.name):
+        return False
+    return not (path.is_dir() and path.name.startswith("symbol=")) or any(
+        one.is_file() and one.name != _PART and not drafts.is_ours(one.name)
+        for one in path.rglob("*")
+    )
+
+
+def _manifest_of(here: SealedFolder) -> tuple[Manifest, dict[str, Member]]:
+    manifest = here.content_as(Manifest)
+    names = [_name(kept.symbol, kept.day) for kept in manifest.days]
+    if sorted(names) != sorted(here.members) or any(kept.rows < 0 for kept in manifest.days):
+        raise here.wrong(MANIFEST, "names other days than files")
+    return manifest, dict(here.members)
 
 
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a set, whatever its schema. Raises `InputError` if there is none."""
-    return manifests.read(folder, Manifest, "feature set", _FORMAT, "make the set again")
+    return read_folder(folder, SET, _manifest_of)[0]
 
 
 def sets_in(folder: str | Path) -> dict[str, Manifest]:
     """The sets that are in a folder, or below it, by their paths relative to it."""
     found = {}
-    for path in sorted(Path(folder).rglob(manifests.FILE)):
+    for path in sorted(Path(folder).rglob(MANIFEST)):
         try:
             found[str(path.parent.relative_to(folder))] = read_manifest(path.parent)
         except InputError:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paceline.errors import ConfigError, InputError
 from paceline.evaluate.settings import BacktestSettings
+from paceline.files.results import result_in
 
 if TYPE_CHECKING:
     from paceline.market.tape import Tape
 
 POLICIES = ("ac", "ac/mid", "ac/cross", "twap", "vwap", "pov")
 _FIRST_DAY = date(2026, 1, 5)
-_DAYS = 4
+_DAYS = 6
+"""Enough to teach, train and validate on three, and to have an interval from three that judge."""
 _TRADED_DAYS = 5
 
 
@@ -74,8 +76,10 @@ def run_demo(
         progress=lambda done: bar.on("orders worked", done, total),
     )
     bar.say("writing the report")
-    result.save(out)
-    page = write_report(result, out / "report.html", examples=2 if quick else 6)
+    with result_in(out, "backtest") as draft:
+        result.write(draft)
+        write_report(result, draft / "report.html", examples=2 if quick else 6)
+    page = out / "report.html"
     if not training:
         return Pages(page, None, "")
     from paceline.demo.learning import MARKET, learn

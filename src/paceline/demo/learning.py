@@ -1,8 +1,9 @@
 """The second half of the demo: a policy is trained, and held against the best tuned schedule.
 
 Without data both work simulated markets that answer, each order in one of its own, and are judged
-on markets of other seeds. On recorded days the last one is for judging, the one before stops the
-training, and the rest teach: too few to prove much, as the page will say.
+on markets of other seeds. On days the last third is for judging, at least three where there are six
+(fewer have no interval), the one before stops the training, and the rest teach: too few to prove
+much, as the page will say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from paceline.cost.clustered import FEWEST
 from paceline.errors import ConfigError
+from paceline.files.results import result_in
 
 if TYPE_CHECKING:
     from paceline.env.days import AnyPool
@@ -61,8 +64,10 @@ def learn(
     write_run([trained.folder], run / "report.html")
     found = _compared(out, recipe, tapes, quick, bar)
     bar.say("writing the comparison")
-    found.save(out / "compare")
-    page = write_comparison(found, out / "compare" / "report.html")
+    with result_in(out / "compare", "compare") as draft:
+        found.write(draft)
+        write_comparison(found, draft / "report.html")
+    page = out / "compare" / "report.html"
     return Learned(run, page, str(found.as_dict()["headline"]))
 
 
@@ -73,11 +78,12 @@ def _recipe(out: Path, market: str | None, tapes: list[Tape], quick: bool, seed:
         recipe = load_recipe("demo", {"markets": [market]}, seed=seed)
     else:
         days = _days(tapes)
+        judges = _judges(days)
         recipe = load_recipe(
             "demo",
             {
                 "markets": [], "tapes": [str(out / "tapes")],
-                "train": f"{days[0]}..{days[-3]}", "validation": days[-2],
+                "train": f"{days[0]}..{days[-2 - judges]}", "validation": days[-1 - judges],
             },
             seed=seed,
         )  # fmt: skip
@@ -104,6 +110,12 @@ def _days(tapes: list[Tape]) -> list[str]:
             "to validate and to judge; give more, or --no-training"
         )
     return days
+
+
+def _judges(days: list[str]) -> int:
+    """How many of `days` judge, the last ones: a third of them, and as many as an interval takes
+    where three others are left."""
+    return max(len(days) // 3, FEWEST if len(days) >= FEWEST + 3 else 1)
 
 
 def _compared(out: Path, recipe: Recipe, tapes: list[Tape], quick: bool, bar: Any) -> Any:
@@ -148,7 +160,8 @@ def _pool(recipe: Recipe, tapes: list[Tape], settings: CompareSettings, judges: 
     if recipe.data.markets:
         return SimulatedPool(list(recipe.data.markets), like, seed=settings.seed)
     days = _days(tapes)
-    chosen = days[-1:] if judges else days[1:-1]
+    first = len(days) - _judges(days)
+    chosen = days[first:] if judges else days[1:first]
     return Pool(
         [tape for tape in tapes if tape.session.day in chosen], like, seed=settings.seed,
         taught_by=tapes,

@@ -142,8 +142,8 @@ class Pool:
         alone = [] if untaught == "own" else [k for k in range(len(tapes)) if not self.earlier(k)]
         if alone:
             raise ConfigError(
-                f"tapes: {self.tapes[alone[0]].name} has no day before it to learn from; give "
-                "earlier days in taught_by, or leave it out"
+                f"tapes: {self.tapes[alone[0]].name} has no whole day before it to learn from; "
+                "give earlier days in taught_by, or leave it out"
             )
         self.lessons = [histories[tape.instrument.symbol].before(tape) for tape in self.tapes]
         self.touch_lots = [usual_touch(tape, histories) for tape in self.tapes]

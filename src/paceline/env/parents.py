@@ -16,11 +16,16 @@ from paceline.market.session import Session, clock
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
+from paceline.orders.times import said
 from paceline.units import BPS, NS_PER_S
 
 _TRIES = 200
-_SETTLE_S = 60.0
-"""Seconds after the market has settled before the first order may start."""
+_AFTER_OPEN_S = 60.0
+"""Seconds after the open before the first order may start, however soon the market has settled."""
+
+_MOST_OFF = 0.2
+"""Share of the mid by which an arrival price may differ from it. Beyond it the price is taken for
+another one (of another symbol, currency or day), and a price band around it would hold nothing."""
 
 _FAR = 1 << 40
 """Ticks or lots no market reaches: no limit."""
@@ -51,8 +56,9 @@ def draw_parents(
     if np.all(np.isnan(tape.mid_ticks())):
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
-    settled = max(settled_ts(tape), tape.session.open_ns)
-    hours = _hours_for(tape, settled + round(max(_SETTLE_S, decision_delay_s) * NS_PER_S), horizon)
+    settled, open_ = settled_ts(tape), tape.session.open_ns
+    first = max(settled, open_) + round(decision_delay_s * NS_PER_S)
+    hours = _hours_for(tape, max(first, open_ + round(_AFTER_OPEN_S * NS_PER_S)), horizon)
     if hours.last <= hours.first:
         raise ConfigError(
             f"horizon: {horizon_s:g} s does not fit into {tape.name}"
@@ -117,8 +123,8 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
     zone, close = tape.session.zone, tape.session.close_ns
     if order.start_ts < tape.session.open_ns:
         raise ConfigError(
-            f"parent.start_ts: {order.start_ts} of order {order.order_id!r} is before {tape.name} "
-            f"opens at {clock(tape.session.open_ns, zone)}; start it later"
+            f"parent.start_ts: {said(order.start_ts)} of order {order.order_id!r} is before "
+            f"{tape.name} opens at {clock(tape.session.open_ns, zone)}; start it later"
         )
     for pause, resume in tape.session.breaks:
         if pause <= order.start_ts < resume:
@@ -131,8 +137,8 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
         close = min(close, int(tape.events.ts[-1]))
     if order.end_ts > close:
         raise ConfigError(
-            f"parent.end_ts: {order.end_ts} of order {order.order_id!r} is after {tape.name} ends "
-            f"at {clock(close, zone)}; give an earlier end"
+            f"parent.end_ts: {said(order.end_ts)} of order {order.order_id!r} is after {tape.name} "
+            f"ends at {clock(close, zone)}; give an earlier end"
         )
 
 
@@ -150,7 +156,8 @@ def _check_limits(order: ParentOrder) -> None:
 def _check_priced(
     tape: Tape, mid: NDArray[np.float64], order: ParentOrder, decision_delay_s: float
 ) -> None:
-    """Raises `ConfigError` unless there is an arrival price, and a decision price before it."""
+    """Raises `ConfigError` unless there is an arrival price, like that of the order, and a decision
+    price before it."""
     at = tape.index_at(order.start_ts) - 1
     if at < 0 or np.isnan(mid[at]):
         stubs = at >= 0 and not np.isnan(tape.ask_ticks()[at] - tape.bid_ticks()[at])
@@ -158,6 +165,14 @@ def _check_priced(
         raise ConfigError(
             f"parent.start_ts: order {order.order_id!r} starts while {tape.name} {shows}, so it "
             "has no arrival price; start it at another time"
+        )
+    named, tick = order.arrival_ticks(tape.instrument), float(tape.instrument.book_tick)
+    off = named / float(mid[at]) - 1.0
+    if abs(off) > _MOST_OFF:
+        raise ConfigError(
+            f"parent.arrival_px: {named * tick:.10g} of order {order.order_id!r} is {off:+.0%} off "
+            f"the mid of {mid[at] * tick:.10g} at its start in {tape.name}; give the mid at "
+            f"start_ts ({_MOST_OFF:.0%} off at most)"
         )
     first_ts = int(tape.events.ts[np.argmax(~np.isnan(mid))])
     if order.start_ts - round(decision_delay_s * NS_PER_S) < first_ts:

@@ -67,6 +67,7 @@ def backtest(
     trade: Sequence[Tape] | None = None,
     scenarios: Sequence[Scenario] = (),
     answering: Sequence[AnsweringDay] = (),
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
     jobs: int | None = None,
 ) -> BacktestResult:
@@ -81,6 +82,7 @@ def backtest(
         scenarios: work the same orders under each of these too; see `BacktestResult.stressed`.
         answering: the simulated days behind the tapes; orders on those are worked in a market that
             answers.
+        notes: on the orders that are given, such as where their limits come from; said first.
         jobs: threads; as many as cores if left out. The result does not depend on it.
 
     Raises `ConfigError` for settings that do not go together.
@@ -125,6 +127,7 @@ def backtest(
         return places
 
     result = BacktestResult(told, yards, worked(days), left_out)
+    result.given = [*notes, *(note for day in days for note in day.given)]
     for scenario in scenarios:
         stressed = [stressed_day(day, scenario, parsed, settings) for day in days]
         settings_under = {**told, "scenario": scenario_dict(scenario)}

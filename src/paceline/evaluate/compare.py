@@ -26,7 +26,7 @@ from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage, on_both_sides
 from paceline.env.policies import Urgency
 from paceline.env.simulated_pool import SimulatedPool
-from paceline.errors import ConfigError
+from paceline.errors import ConfigError, InputError
 from paceline.evaluate.buckets import buckets_of, describe_orders
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.comparison import Comparison
@@ -41,7 +41,13 @@ from paceline.evaluate.contestants import (
 )
 from paceline.evaluate.per_order import SIMULATED, Columns
 from paceline.evaluate.worked import Progress, Workshop, episode_settings, limits_here
+from paceline.files.members import SealedFolder, members_of, read_folder
+from paceline.files.sealing import MANIFEST, Kind, seal
+from paceline.files.writing import new_folder
 from paceline.jit import source_digest
+
+WORKED = Kind("part of a comparison", 1, "remove it, and compare again")
+_COLUMNS = "columns.parquet"
 
 
 def check_limits(who: Sequence[Contestant], settings: CompareSettings) -> list[str]:
@@ -207,7 +213,9 @@ def _derived(columns: Columns, alone: bool) -> Columns:
 
 
 class Store:
-    """What was worked, kept on disk under a name made of everything it depends on."""
+    """What was worked, kept on disk under a name made of everything it depends on.
+
+    Each part is a sealed folder. One that is damaged or was edited is worked again."""
 
     def __init__(self, folder: Path | None, key: str) -> None:
         self._folder, self._key = folder, key
@@ -216,21 +224,35 @@ class Store:
         """The columns of `what`, and whether they had to be worked."""
         if self._folder is None:
             return work(), True
+        name = hashlib.sha256(f"{self._key} {what}".encode()).hexdigest()[:24]
+        path = self._folder / name
+        try:
+            return read_folder(path, WORKED, _columns), False
+        except InputError:
+            pass  # there is none, or none that can be trusted
+        columns = work()
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        name = hashlib.sha256(f"{self._key} {what}".encode()).hexdigest()[:24]
-        path = self._folder / f"{name}.parquet"
-        if path.exists():
-            table = pq.read_table(path)
-            return {name: table[name].to_numpy() for name in table.column_names}, False
-        columns = work()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Under its name only once it is whole.
-        half = path.with_suffix(".half")
-        pq.write_table(pa.table(columns), half)
-        half.replace(path)
+        with new_folder(path) as draft:
+            pq.write_table(pa.table(columns), draft / _COLUMNS)
+            told = {"what": what, "rows": len(next(iter(columns.values())))}
+            (draft / MANIFEST).write_bytes(seal(WORKED, told, members_of(draft)))
         return columns, True
+
+
+def _columns(here: SealedFolder) -> Columns:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(pa.BufferReader(pa.py_buffer(here.mapped(_COLUMNS)))) as file:
+            if file.metadata.num_rows != here.sealed.content["rows"]:
+                raise here.wrong(_COLUMNS, f"has {file.metadata.num_rows} rows")
+            table = file.read()
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        raise here.wrong(_COLUMNS, f"cannot be read ({error})") from None
+    return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def _key(pool: AnyPool, settings: CompareSettings, episodes: NDArray[np.void]) -> str:

@@ -22,6 +22,7 @@ from paceline.evaluate.outcomes import MEANS, Outcomes
 from paceline.evaluate.paired import PairedDifference, paired_difference
 from paceline.evaluate.per_order import Columns
 from paceline.evaluate.sureness import Seeds, Sureness, seeds_summary, sureness
+from paceline.files.results import result_in
 
 PARTS: dict[str, str] = {
     "taken_bps": "taking",
@@ -177,12 +178,16 @@ class Comparison(Outcomes):
 
     def save(self, folder: str | Path) -> Path:
         """Write `orders.parquet` (a row for each order, policy and fill model, with what the order
-        is like), `differences.parquet` and `comparison.json`."""
+        is like), `differences.parquet` and `comparison.json`: all of them, or none."""
+        with result_in(folder, "compare") as draft:
+            self.write(draft)
+        return Path(folder)
+
+    def write(self, path: Path) -> None:
+        """What `save` writes, one file after the other, into the draft of a result."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
         about = {
             name: column[self.orders["parent"]]
             for name, column in self.parents.items()
@@ -195,7 +200,6 @@ class Comparison(Outcomes):
             pq.write_table(pa.table(columns), path / "differences.parquet")
         told = json.dumps(self.as_dict(), indent=2, default=float, allow_nan=False)
         (path / "comparison.json").write_text(told + "\n")
-        return path
 
     def differences(self) -> list[dict[str, Any]]:
         """One row for each policy, fill model and bucket (`all` first) against the baseline."""

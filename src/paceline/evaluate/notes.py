@@ -30,14 +30,15 @@ _MUCH_SWEPT = 0.1
 
 
 def notes_on(result: BacktestResult) -> list[str]:
-    """All notes on `result`: on its days, those alike merged, and then on its policies."""
+    """All notes on `result`: on orders that were given, on its days, those alike merged, and on its
+    policies."""
     about_days = [
         *result.left_out,
         *(note for place in result.places for note in (*place.lesson.notes, *place.notes)),
         *_queue_notes(result),
         *_decay_notes(result),
     ]
-    return [*merged(about_days), *_sweep_notes(result), *late_notes(result)]
+    return [*result.given, *merged(about_days), *_sweep_notes(result), *late_notes(result)]
 
 
 def taught_notes(result: BacktestResult) -> list[str]:

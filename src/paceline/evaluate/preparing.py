@@ -25,6 +25,8 @@ from paceline.evaluate.venues import fill_models, venue_of
 from paceline.market.grids import check_one_grid
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
+from paceline.orders.times import said
+from paceline.units import bps
 
 
 class Prepared(NamedTuple):
@@ -39,6 +41,8 @@ class Prepared(NamedTuple):
     notes: list[str]
     answering: AnsweringDay | None = None
     """What simulates the day, where orders are worked in markets of their own."""
+    given: Sequence[str] = ()
+    """Notes on orders that were given."""
 
 
 def prepare(
@@ -183,10 +187,8 @@ def _with_given(
                 order_ids=[order.order_id for order in here],
                 plans=plans_of(policies, tape, lesson, parents, settings, venues[0]),
                 venues=venues,
-                notes=[
-                    *(note for order in here if (note := _arrival_note(tape, order))),
-                    *_quiet_notes(policies, tape, lesson, parents),
-                ],
+                notes=_quiet_notes(policies, tape, lesson, parents),
+                given=[note for order in here if (note := _arrival_note(tape, order))],
             )
         )
     return prepared
@@ -224,8 +226,8 @@ def _check_given(
         known.add(order.order_id)
         if not any(_belongs(order, tape) for tape in trade):
             raise ConfigError(
-                f"parent.start_ts: {order.start_ts} of order {order.order_id!r} ({order.symbol}) "
-                "lies in no session of the tapes to trade; give its day"
+                f"parent.start_ts: {said(order.start_ts)} of order {order.order_id!r} "
+                f"({order.symbol}) lies in no session of the tapes to trade; give its day"
             )
 
 
@@ -237,7 +239,8 @@ def _belongs(order: ParentOrder, tape: Tape) -> bool:
 
 
 def _arrival_note(tape: Tape, order: ParentOrder) -> str | None:
-    """That the arrival price of an order is not the tape's: more than a spread from the mid."""
+    """That the arrival price of an order is more than a spread from the mid at its start. One that
+    is far off is refused when the orders are read (`env.parents`)."""
     at = tape.index_at(order.start_ts) - 1
     tick = float(tape.instrument.book_tick)
     mid, named = float(tape.mid_ticks()[at]), order.arrival_ticks(tape.instrument)
@@ -246,8 +249,9 @@ def _arrival_note(tape: Tape, order: ParentOrder) -> str | None:
         return None
     return (
         f"{tape.name}: order {order.order_id!r} names an arrival_px of {named * tick:.10g}, but "
-        f"the mid at its start is {mid * tick:.10g}; cost counts from the mid, the price band from "
-        "arrival_px"
+        f"the mid at its start is {mid * tick:.10g}, {bps(abs(named - mid), mid):,.0f} bps away "
+        f"and more than the spread of {spread * tick:.10g}; cost counts from the mid, the price "
+        "band from arrival_px"
     )
 
 

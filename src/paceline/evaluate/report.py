@@ -69,9 +69,8 @@ def summary_text(result: BacktestResult) -> Group:
     verdict = judge(result)
     table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
-    left_out = [
-        Text(note) for note in (*result.left_out, *taught_notes(result), *late_notes(result))
-    ]
+    noted = (*result.given, *result.left_out, *taught_notes(result), *late_notes(result))
+    left_out = [Text(note) for note in noted]
     stress: list[Any] = []
     if result.stressed:
         found = stress_table(stress_rows(result))

@@ -18,6 +18,7 @@ from paceline.engine.order_entry import REASON_NAMES, STATE_NAMES
 from paceline.evaluate.notes import notes_on
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.per_order import Columns, Run, TapeRuns, Yardsticks, order_columns, prices_of
+from paceline.files.results import result_in
 from paceline.units import BPS
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class BacktestResult(Outcomes):
         self.places = places
         self.left_out = left_out
         """Notes on tapes that no order could be worked on."""
+        self.given: list[str] = []
+        """Notes on the orders that were given: limits filled in, arrival prices off the mid."""
         self.stressed: list[UnderStress] = []
         """The same orders under each scenario that was asked for."""
         first: list[int] = [0]
@@ -136,11 +139,18 @@ class BacktestResult(Outcomes):
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write `parents`, `orders`, `children` and `fills` as Parquet, and `summary.json`."""
+        """Write `parents`, `orders`, `children` and `fills` as Parquet, and `summary.json`: all of
+        them, or none. Other files in `folder` stay."""
+        with result_in(folder, "backtest") as draft:
+            self.write(draft)
+        return Path(folder)
+
+    def write(self, folder: Path) -> None:
+        """What `save` writes, one file after the other, into the draft of a result."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = Path(folder)
+        path = folder
         path.mkdir(parents=True, exist_ok=True)
         runs = [(i, run) for i, place in enumerate(self.places) for run in place.runs]
         tables = {
@@ -157,8 +167,7 @@ class BacktestResult(Outcomes):
 
             pq.write_table(pa.table(stress_columns(stress_rows(self))), path / "stress.parquet")
         for scenario, result in self.stressed:
-            result.save(path / "stress" / re.sub(r"[^\w.-]+", "-", scenario.name))
-        return path
+            result.write(path / "stress" / re.sub(r"[^\w.-]+", "-", scenario.name))
 
     def as_dict(self) -> dict[str, Any]:
         """Settings, sources, notes and summary, ready for JSON; NaN is None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,11 @@ from numpy.typing import NDArray
 from paceline.config import from_dict, read_yaml
 from paceline.decision.store import FeatureSet
 from paceline.errors import InputError
+from paceline.files.writing import recover
 from paceline.learn.checkpoint import Manifest, read_manifest
 from paceline.learn.lines import read_lines
 from paceline.learn.recipe import STAGES, Recipe
+from paceline.learn.validation import read_teachers
 
 
 class RunFiles(NamedTuple):
@@ -61,9 +62,11 @@ def read_run(folder: str | Path) -> RunFiles:
     """The run in `folder`. Raises `InputError` if there is none, or nothing came of it yet."""
     folder = Path(folder)
     path = folder / "recipe.yaml"
+    recover(folder / "policy")
     if not path.is_file() or not (folder / "policy").is_dir():
         raise InputError(f"{folder}: holds no run with a policy; give the folder of one")
     told: Any = read_yaml(path)
+    manifest = read_manifest(folder / "policy")
     validations = _lines(folder / "validation.jsonl", lambda one: (one["stage"], one["updates"]))
     logs = {
         stage: _lines(folder / stage / "log.jsonl", lambda one: one["updates"]) for stage in STAGES
@@ -72,11 +75,12 @@ def read_run(folder: str | Path) -> RunFiles:
         folder=folder,
         recipe=from_dict(told, Recipe),
         told=told,
-        best=max(validations, key=lambda one: float(one["score"])),
-        teachers=_teachers(folder / "teachers.json"),
+        # A run that was killed may have kept a policy whose validation comes again.
+        best=manifest.validation or max(validations, key=lambda one: float(one["score"])),
+        teachers=read_teachers(folder / "teachers.json"),
         validations=validations,
         logs={stage: lines for stage, lines in logs.items() if lines},
-        manifest=read_manifest(folder / "policy"),
+        manifest=manifest,
         decisions=FeatureSet.open(folder / "log").manifest.rows,
     )
 
@@ -91,11 +95,6 @@ def teachers_over(runs: Sequence[RunFiles]) -> dict[str, dict[str, float]]:
         }
         for name, told in runs[0].teachers.items()
     }
-
-
-def _teachers(path: Path) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
-    return found
 
 
 def _lines(path: Path, key: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:

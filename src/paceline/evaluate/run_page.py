@@ -227,6 +227,8 @@ def _made_from(runs: Sequence[RunFiles]) -> Table:
         ("code", manifest.commit or "not in a repository"),
         ("mode", ", ".join(f"{name} {value}" for name, value in manifest.mode.items())),
     ]  # fmt: skip
+    if manifest.destination is not None:
+        rows.append(("destination", f"{manifest.destination} (nothing was sent there)"))
     columns = [Column("what", is_text=True), Column("which", is_text=True)]
     return Table("made-from", columns, [[Cell(name), Cell(value)] for name, value in rows])
 

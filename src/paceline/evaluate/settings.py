@@ -24,10 +24,9 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 FillModels = Literal["pessimistic", "calibrated", "optimistic", "band"]
 
 
-DRAWN_ONLY = (
-    "orders", "qty", "qty_adv", "qty_volume", "horizon_s", "price_band_bps", "child_max",
-    "participation",
-)  # fmt: skip
+LIMITS = ("price_band_bps", "child_max", "participation")
+"""Limits of parent orders that are drawn, and of those in a file that have none of their own."""
+DRAWN_ONLY = ("orders", "qty", "qty_adv", "qty_volume", "horizon_s", *LIMITS)
 """Settings of parent orders that are drawn; one that is given brings its own."""
 
 

@@ -37,6 +37,10 @@ from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.contestants import COLLAR_BPS, Schedule
 from paceline.evaluate.fill_floor import TUNED, fill_floor
 from paceline.evaluate.worked import Progress, Workshop, episode_settings
+from paceline.files.sealing import Kind, read_sealed, seal
+from paceline.files.writing import write_file
+
+TUNED_FILE = Kind("tuned baseline", 1, "tune it again")
 
 PLACEMENTS = (
     "cross", "touch", "touch+5s", "inside", "inside+5s", "inside+2s", "mid", "mid+5s", "mid+2s",
@@ -117,19 +121,13 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return told
 
     def save(self, path: str | Path) -> Path:
-        """Write it as JSON."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-        return target
+        """Write it as sealed JSON."""
+        return write_file(path, seal(TUNED_FILE, self))
 
     @classmethod
     def load(cls, path: str | Path) -> Tuned:
         """Raises `InputError` for a file that holds none."""
-        try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: holds no tuned baseline ({error}); make one") from None
+        return read_sealed(path, TUNED_FILE, cls)
 
     def check(self, days: Sequence[str], models: Sequence[str], seeds: Sequence[int]) -> None:
         """Raises `ConfigError` unless it was tuned for `models`, before the first of `days`, and on

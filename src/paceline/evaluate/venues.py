@@ -7,12 +7,12 @@ default.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.documents import read_text
 from paceline.engine.queue import FillModel
 from paceline.engine.venue import Fees, Footprint, Latency, Venue
 from paceline.env.history import Lesson, cancel_exponent
@@ -117,9 +117,8 @@ def _latency(settings: BacktestSettings, median_ms: float, sample: str | None) -
 def _recorded_ms(path: str) -> NDArray[np.float64]:
     """The delays in a file, one a line."""
     try:
-        words = Path(path).read_text(encoding="utf-8").split()
-        delays = np.array([float(word) for word in words])
-    except (OSError, ValueError) as error:
+        delays = np.array([float(word) for word in read_text(path).split()])
+    except ValueError as error:
         raise ConfigError(
             f"latency_sample: {path} cannot be read ({error}); give one delay in ms a line"
         ) from None

@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from paceline.errors import BusyError, InputError
 
 LOCK = ".paceline-lock"
 """Name of the lock file in a folder; after `.NAME` beside what is replaced whole."""
+
+_TRIES, _PAUSE_S = 10, 0.02
 
 _held: dict[str, list[int]] = {}
 """Lock file -> the thread that holds it, and how often."""
@@ -35,19 +38,36 @@ def alone_in(folder: str | Path) -> Iterator[None]:
 
     Raises `BusyError` at once if one does, and `OSError` if the folder cannot be made."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / LOCK, folder, wait=False):
+    with _made(folder), _locked(folder / LOCK, folder, wait=False):
         yield
 
 
 @contextmanager
 def alone(path: str | Path, *, wait: bool = False) -> Iterator[None]:
-    """While it lasts, no other process replaces `path`; its parent folder must be there.
+    """While it lasts, no other process replaces `path`. Its parent folder is made.
 
     Raises `BusyError` at once if one does, unless it is to `wait`."""
     path = Path(path)
-    with _locked(path.with_name(f".{path.name}{LOCK}"), path, wait):
+    with _made(path.parent), _locked(lock_beside(path), path, wait):
         yield
+
+
+def lock_beside(path: Path) -> Path:
+    """The lock file of what is replaced whole."""
+    return path.with_name(f".{path.name}{LOCK}")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """A folder that is there, and is gone again if it was made for nothing."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager
@@ -79,6 +99,7 @@ def _locked(file: Path, what: Path, wait: bool) -> Iterator[None]:
 
 def _take(file: Path, what: Path, wait: bool) -> int:
     """The open, locked lock file."""
+    tries = 0
     while True:
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -97,6 +118,10 @@ def _take(file: Path, what: Path, wait: bool) -> int:
             pass
         except BlockingIOError:
             os.close(handle)
+            tries += 1
+            if tries < _TRIES:  # one who reads may be clearing up for a moment
+                time.sleep(_PAUSE_S)
+                continue
             raise BusyError(
                 f"{what}: another process is writing there; wait until it has ended, or give "
                 "another path"

@@ -102,6 +102,13 @@ def _clear(path: Path) -> None:
         os.close(handle)
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of what was being written in `folder` when a process ended, or is now."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sorted({ours[1] for entry in entries if (ours := _OURS.match(entry.name))})
+    return []
+
+
 def olds(path: Path) -> list[Path]:
     """Former contents of `path`, moved away by a replacement that was not finished."""
     with suppress(OSError), os.scandir(path.parent) as entries:

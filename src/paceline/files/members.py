@@ -77,7 +77,7 @@ class SealedFolder:
         with self._open(name) as handle, os.fdopen(os.dup(handle), "rb") as file:
             content = file.read(self.members[name].bytes)
         if hashlib.sha256(content).hexdigest() != self.members[name].sha256:
-            raise self.wrong(name, "is not what was written")
+            raise self.wrong(name, "is damaged or was edited")
         return content
 
     def mapped(self, name: str) -> mmap.mmap | bytes:
@@ -122,7 +122,7 @@ class SealedFolder:
                 _checked.clear()
             _checked[key] = digest
         if digest != self.members[name].sha256:
-            raise self.wrong(name, "is not what was written")
+            raise self.wrong(name, "is damaged or was edited")
 
     @contextmanager
     def _open(self, name: str) -> Iterator[int]:
@@ -159,8 +159,7 @@ def opened(folder: str | Path, kind: Kind, budget: int = BUDGET) -> Iterator[Sea
         try:
             text = read_plain(MANIFEST, dir_fd=handle)
         except FileNotFoundError:
-            raise kind.error(f"{folder}: holds no {kind.name} ({MANIFEST} is missing); "
-                             f"give the folder of one") from None  # fmt: skip
+            raise kind.error(f"{folder}: holds no {kind.name}; give the folder of one") from None
         except OSError as error:
             raise kind.error(f"{where}: cannot be read ({error.strerror}); {kind.remedy}") from None
         except ValueError as error:

@@ -114,7 +114,7 @@ def content_as(sealed: Sealed, kind: Kind, type: type[T], where: str | Path) -> 
     """The content of `sealed` as a struct. Raises `kind.error` where it does not fit."""
     try:
         return msgspec.convert(sealed.content, type)
-    except (msgspec.ValidationError, InputError, OverflowError) as error:
+    except (msgspec.ValidationError, InputError, ArithmeticError) as error:
         raise kind.error(f"{where}: is damaged ({error}); {kind.remedy}") from None
 
 
@@ -154,11 +154,14 @@ def read_sealed(path: str | Path, kind: Kind, type: type[T]) -> T:
 
 def open_sealed(path: str | Path, kind: Kind) -> Sealed:
     """A sealed file. Raises `kind.error` if it is missing, damaged or of another kind."""
+    return unseal(read_text(path, kind), kind, path)
+
+
+def read_text(path: str | Path, kind: Kind) -> bytes:
+    """The content of a file that may be sealed. Raises `kind.error` if it cannot be read."""
     try:
-        return unseal(read_plain(path), kind, path)
+        return read_plain(path)
     except OSError as error:
         raise kind.error(f"{path}: cannot be read ({error.strerror}); {kind.remedy}") from None
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise kind.error(f"{path}: {error}; {kind.remedy}") from None

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from paceline.errors import BusyError, InputError
 from paceline.files import drafts
-from paceline.files.alone import alone
+from paceline.files.alone import alone, lock_beside
 from paceline.files.points import step
 
 _HERE, _EXCHANGE = -100, 2
@@ -70,7 +70,6 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     A folder that is there already is replaced whole. Raises `BusyError` if another process is
     replacing it, and `OSError` if something cannot be written; what was there is still there."""
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target):
         recover(target)
         step()
@@ -120,8 +119,7 @@ def recover(path: str | Path) -> None:
     can be written."""
     target = Path(os.path.realpath(path))
     drafts.clear(target.parent, target.name)
-    olds = drafts.olds(target)
-    if not olds:
+    if not drafts.olds(target) and not lock_beside(target).exists():
         return
     with suppress(BusyError, InputError, OSError), alone(target):
         for old in drafts.olds(target):
@@ -129,6 +127,23 @@ def recover(path: str | Path) -> None:
                 drafts.remove(old)
             else:
                 os.rename(old, target)
+
+
+def discard(path: str | Path) -> None:
+    """Remove a file or a folder at once: nobody meets half of it. What cannot be removed stays."""
+    path = Path(path)
+    gone = drafts.beside(path)
+    with suppress(OSError):
+        os.rename(path, gone)
+        step()
+    drafts.remove(gone)
+
+
+def recover_in(folder: str | Path) -> None:
+    """`recover` for all that is replaced in `folder`."""
+    folder = Path(folder)
+    for name in drafts.names_in(folder):
+        recover(folder / name)
 
 
 def sync_tree(folder: Path) -> None:

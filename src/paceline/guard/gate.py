@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numbers
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -334,7 +335,8 @@ class Gate:
             for event in self._journal.events():
                 self._ledger.apply(event)
             if self._journal.records > 1:
-                self._journal.rewrite([self._ledger.kept()])
+                with suppress(OSError):  # it is as good as before, only longer
+                    self._journal.rewrite([self._ledger.kept()])
         except (PacelineError, OSError, LookupError, ValueError, TypeError) as error:
             self._trouble, self._blind = " ".join(str(error).split()), True
             if self._journal is not None:
@@ -368,12 +370,14 @@ SEEN: tuple[str, ...] = tuple(
 
 def _are_counts(*values: object) -> bool:
     """Whether all are whole numbers that a record can hold."""
-    return all(
-        not isinstance(value, bool)
-        and isinstance(value, numbers.Integral)
-        and abs(int(value)) <= INT64_MAX
-        for value in values
-    )
+    for value in values:
+        if type(value) is not int and (
+            isinstance(value, bool) or not isinstance(value, numbers.Integral)
+        ):
+            return False
+        if abs(int(value)) > INT64_MAX:
+            return False
+    return True
 
 
 def _refused(bits: int, words: str, remedy: str = "") -> Decision:

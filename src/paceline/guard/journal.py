@@ -104,10 +104,14 @@ class Journal:
         for event in events:
             record, digest = _record(event, digest)
             parts.append(record)
-        write_file(self._path, b"".join(parts))
-        os.close(self._file)
-        self._digest, self._file = digest, _opened(self._path, sum(map(len, parts)))
-        self.records = len(events)
+        try:
+            write_file(self._path, b"".join(parts))
+        finally:  # also when it was replaced, and what came after failed
+            if not os.path.samestat(os.fstat(self._file), os.stat(self._path)):
+                os.close(self._file)
+                self._file = -1
+                self._digest, self.records = digest, len(events)
+                self._file = _opened(self._path, sum(map(len, parts)))
 
     def close(self) -> None:
         """Let another gate open it."""

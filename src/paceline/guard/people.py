@@ -27,6 +27,8 @@ from paceline.orders.identity import canonical, checked, key
 
 SHORTEST = 8
 """Characters of a secret."""
+COST = 2**14
+"""Of making a key from a secret, in steps and kilobytes: about 50 ms and 16 MB."""
 KIND = Kind("people", 1, "restore the file; until then nobody is known")
 
 
@@ -58,6 +60,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     may: tuple[Right, ...]
     salt: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     key: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    cost: Annotated[int, Meta(ge=2, le=2**17)]
 
 
 class People:
@@ -92,16 +95,24 @@ class People:
             ) from None
         return people
 
-    def add(self, name: str, secret: str, may: tuple[Right | str, ...] = tuple(Right)) -> None:
-        """Make a person known. `InputError` when one is known whose name may be taken for this one,
-        when the secret is short, or when the file cannot be read or written."""
+    def add(
+        self,
+        name: str,
+        secret: str,
+        may: tuple[Right | str, ...] = tuple(Right),
+        cost: int = COST,
+    ) -> None:
+        """Make a person known; `cost` of trying a secret, a power of 2. `InputError` when one is
+        known whose name may be taken for this one, when the secret is short, or when the file
+        cannot be read or written."""
         checked(name, "people.name", InputError)
         if not isinstance(secret, str) or len(secret) < SHORTEST:
             raise InputError(f"people.secret: is too short; give at least {SHORTEST} characters")
         try:
             rights = tuple(Right(right) for right in may)
             salt = os.urandom(16)
-            person = Person(name=name, may=rights, salt=salt.hex(), key=_key_of(secret, salt).hex())
+            made = _key_of(secret, salt, cost).hex()
+            person = Person(name=name, may=rights, salt=salt.hex(), key=made, cost=cost)
         except ValueError:
             raise InputError(f"people.may: {may!a}; give some of {', '.join(Right)}") from None
         self._change(lambda people: self._with(people, person))
@@ -133,7 +144,7 @@ class People:
         for person in self._read():
             if key(person.name) != name:
                 continue
-            given = _key_of(str(signed.secret), bytes.fromhex(person.salt))
+            given = _key_of(str(signed.secret), bytes.fromhex(person.salt), person.cost)
             if not hmac.compare_digest(given, bytes.fromhex(person.key)):
                 break
             if right not in person.may:
@@ -172,7 +183,6 @@ class People:
         return read_sealed(self._path, KIND, tuple[Person, ...])
 
 
-def _key_of(secret: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(
-        secret.encode(errors="surrogatepass"), salt=salt, n=2**14, r=8, p=1, dklen=32
-    )
+def _key_of(secret: str, salt: bytes, cost: int) -> bytes:
+    raw = secret.encode(errors="surrogatepass")
+    return hashlib.scrypt(raw, salt=salt, n=cost, r=8, p=1, maxmem=2**28, dklen=32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def explain(bits: int, limits: np.void, snapshot: np.void, order: np.void) -> tu
 def _values(limits: np.void, snapshot: np.void, order: np.void) -> dict[str, str]:
     """All that may be shown, as text."""
     lim, state, asked = (
-        {name: row[name].tolist() for name in row.dtype.names or ()}
+        dict(zip(row.dtype.names or (), row.item(), strict=True))
         for row in (limits, snapshot, order)
     )
     more = asked["lots"] - asked["replaced_lots"]
@@ -98,13 +99,25 @@ def _values(limits: np.void, snapshot: np.void, order: np.void) -> dict[str, str
     of = lim["band_reference"]
     lim["reference"] = REFERENCES[of]
     state["reference_half_ticks"] = (
-        state["bid_ticks"] + state["ask_ticks"] if of == MID else state["reference_half_ticks"][of]
+        state["bid_ticks"] + state["ask_ticks"]
+        if of == MID
+        else int(state["reference_half_ticks"][of])
     )
     state["parent_side"] = state.pop("side")
-    texts = {name: _text(value) for name, value in {**state, **asked}.items()}
-    return texts | {
-        name: "not set" if value == UNSET else _text(value) for name, value in lim.items()
-    }
+    return _Texts(lim, {**state, **asked})
+
+
+class _Texts(dict[str, str]):
+    """Values as text, made when they are shown: few of them are."""
+
+    def __init__(self, limits: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+        self._limits, self._others = limits, others
+
+    def __missing__(self, name: str) -> str:
+        if name in self._limits:
+            value = self._limits[name]
+            return "not set" if value == UNSET else _text(value)
+        return _text(self._others[name])
 
 
 def _sum(one: int, other: int) -> int:

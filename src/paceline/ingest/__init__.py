@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from paceline.errors import IngestError, PacelineError, TapeError
+from paceline.files.alone import alone
 
 if TYPE_CHECKING:
     from paceline.ingest.day import RawDay, Recording
@@ -94,13 +95,14 @@ def ingest(
             _refuse_second(folder, result)
             paths = dict.fromkeys(file.path for file in recording.files)
             sources = [fingerprint(source) for source in paths]
-            if not force and _is_current(folder, sources, made_by):
-                result.kept.append(folder)
-            else:
-                day = _in_currency(recording.read(), options.get("currency"))
-                tape = to_tape(day, limits or Limits(), sources, made_by)
-                result.made.append(tape.save(folder))
-                result.manifests.append(tape.manifest)
+            with alone(folder):  # refused now, and not when the work is done
+                if not force and _is_current(folder, sources, made_by):
+                    result.kept.append(folder)
+                else:
+                    day = _in_currency(recording.read(), options.get("currency"))
+                    tape = to_tape(day, limits or Limits(), sources, made_by)
+                    result.made.append(tape.save(folder))
+                    result.manifests.append(tape.manifest)
             result.append(folder)
         except PacelineError as error:
             result.failed.append(Failure(recording.files[0].name, error))

@@ -6,16 +6,15 @@ Each refuses with one line that names the field, the value and the remedy (`Conf
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from paceline.documents import remedy_for, shown
 from paceline.errors import ConfigError
 
 _LARGEST_STEP = Decimal(10) ** 6
@@ -34,33 +33,23 @@ _SAME = (
 """Words that mean the same."""
 
 
-def meant(name: str, known: Sequence[str]) -> str | None:
-    """The one of `known` that was probably meant by `name`: spelt alike, or meaning the same."""
-    plain = {one.strip().lower().replace("-", "_"): one for one in reversed(known)}
-    word = name.strip().lower().replace("-", "_")[:100]
-    if word in plain:
-        return plain[word]
+def remedy(name: str, known: Sequence[str], otherwise: str) -> str:
+    """What to do about an unknown name: the one of `known` that is spelt alike, or means the same;
+    `otherwise` where there is none."""
+    plain = {one.lower() for one in known}
+    same = {}
     for group in _SAME:
-        there = [plain[one] for one in group if one in plain]
-        if word in group and there:
-            return there[0]
-    near = get_close_matches(word, plain, n=1)
-    return plain[near[0]] if near else None
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: short, and on one line."""
-    text = reprlib.repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        there = next((word for word in group if word in plain), None)
+        same.update({word: there for word in group if there and word not in plain})
+    return remedy_for(name.strip(), known, otherwise, same)
 
 
 def refuse_unknown(given: Iterable[object], known: Sequence[str], at: str = "") -> None:
     """Refuse names that are not among `known`; `at` goes before a name, as in "mapping."."""
     for name in given:
         if name not in known:
-            near = meant(str(name), known)
-            remedy = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"{at}{str(name)[:60]}: unknown field; {remedy}")
+            what = remedy(str(name), known, f"known are {', '.join(known)}")
+            raise ConfigError(f"{at}{shown(str(name), quote=False)}: unknown field; {what}")
 
 
 def fitting(value: object, kind: Any, field: str) -> Any:
@@ -69,21 +58,21 @@ def fitting(value: object, kind: Any, field: str) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         words = get_args(kind) if get_origin(kind) is Literal else ()
-        remedy = f"use one of {', '.join(words)}" if words else "give one word or name, as text"
-        raise ConfigError(f"{field}: {shown(value)} does not fit; {remedy}") from None
+        what = f"use one of {', '.join(words)}" if words else "give one word or name, as text"
+        raise ConfigError(f"{field}: {shown(value)} does not fit; {what}") from None
 
 
 def positive(value: object, field: str, example: str) -> Decimal:
     """`value` as an exact decimal above zero."""
-    remedy = f"give a step such as {example}"
+    give = f"give a step such as {example}"
     try:
         step = Decimal(str(value).strip())
     except (InvalidOperation, ValueError):  # text, or an integer of thousands of digits
-        raise ConfigError(f"{field}: {shown(value)} is not a number; {remedy}") from None
+        raise ConfigError(f"{field}: {shown(value)} is not a number; {give}") from None
     if not (step.is_finite() and step > 0):
-        raise ConfigError(f"{field}: {str(value)[:40]} is not positive; {remedy}")
+        raise ConfigError(f"{field}: {str(value)[:40]} is not positive; {give}")
     if not _SMALLEST_STEP <= step <= _LARGEST_STEP or len(step.as_tuple().digits) > _STEP_DIGITS:
-        raise ConfigError(f"{field}: {str(value)[:40]} is out of range; {remedy}")
+        raise ConfigError(f"{field}: {str(value)[:40]} is out of range; {give}")
     return step
 
 

@@ -77,6 +77,7 @@ from paceline.ingest.quality import (
     UNPARSABLE,
 )
 from paceline.ingest.sources import RawFile, peek
+from paceline.ingest.steps import order_tick_of
 from paceline.market.events import Rows
 from paceline.market.session import Session
 from paceline.market.tape import Finding
@@ -159,10 +160,22 @@ class Stream(NamedTuple):
     days: list[Day]
 
 
+def _capture(file: RawFile, options: Options) -> Capture:
+    """What was captured, its sizes rounded to whole lots if that was asked for."""
+    capture = parse(file)
+    if not options.round_sizes:
+        return capture
+    if options.lot is None:
+        raise IngestError("round_sizes: needs the lot to round to; give --lot, such as 0.001")
+    lot = max(round(options.lot / _UNIT), 1)
+    whole = (capture.size + lot // 2) // lot
+    return capture._replace(size=lot * np.where(capture.size > 0, np.maximum(whole, 1), whole))
+
+
 @lru_cache(maxsize=1)
 def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
     """Bring a symbol's messages into order, and say on which days they act."""
-    capture = parse(file)
+    capture = _capture(file, options)
     fault, what = capture.fault.copy(), capture.what.copy()
     mine = np.array([s in (symbol, "") for s in capture.symbol])
     used = mine & (what > 0) & (fault == OK)
@@ -214,7 +227,7 @@ def _grid(given: Decimal | None, values: NDArray[np.int64], name: str) -> Decima
 @lru_cache(maxsize=1)
 def _parts(file: RawFile, symbol: str, options: Options) -> list[Part]:
     """The rows of every day; each goes on with the book of the one before."""
-    capture, stream = parse(file), _stream(file, symbol, options)
+    capture, stream = _capture(file, options), _stream(file, symbol, options)
     feed = Feed(
         what=stream.what,
         origin=stream.order,
@@ -237,6 +250,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
     if len(part.rows.ts) == 0:
         raise IngestError(f"file: {file.name} changes no level of {symbol} and holds no trade")
     lines = np.flatnonzero(stream.part == k)
+    order_tick, inferred = order_tick_of(part.rows, stream.tick, options)
     return RawDay(
         rows=part.rows,
         origin=np.searchsorted(lines, part.origin),
@@ -247,7 +261,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         instrument=Instrument(
             symbol=symbol,
             book_tick=stream.tick,
-            order_tick=options.order_tick or stream.tick,
+            order_tick=order_tick,
             lot=stream.lot,
             venue=options.venue or ("BINANCE" if capture.follows.max() < 0 else "BINANCE-FUTURES"),
             currency=next((q for q in _QUOTES if symbol.endswith(q)), "USD"),
@@ -255,6 +269,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         session=_session(part.rows, k, stream.days, options),
         findings=_findings(capture, stream, part, lines) | _over_midnight(part, stream.days[k]),
         number=lines,
+        inferred=inferred,
     )
 
 

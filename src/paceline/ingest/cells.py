@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.errors import OrderError
 from paceline.ingest.grid import common_step
 from paceline.ingest.numbers import read_table
+from paceline.orders.identity import canonical
 
 _DIGITS = 18
 """Digits of an int64 that may be anything."""
@@ -25,6 +27,9 @@ _SURE_DIGITS = 15
 
 _CLEARLY = 1000
 """How many times coarser than a float's last digit a grid has to be, not to be chance."""
+
+_NOISE = 8
+"""How many units of a double's last place its rounding noise reaches."""
 
 _SINGLE = "single-precision floats, read as the shortest decimals that give them"
 _DOUBLE = "floats with rounding noise, read to 15 digits"
@@ -78,6 +83,18 @@ def scaled(column: Any, decimals: int) -> tuple[NDArray[np.int64], NDArray[np.bo
     """Numbers in units of 10^-decimals, rounded, and which rows hold none `[n]`."""
     table = read_table("\n".join(_plain(texts(column))).encode(), (decimals,))
     return table.columns[0], ~table.ok
+
+
+def symbols_of(column: Any) -> list[str]:
+    """Symbols in the form in which names are told apart; what can be none stays as it is."""
+    words = texts(column)
+    plain = {}
+    for word in set(words):
+        try:
+            plain[word] = canonical(word, "symbol")
+        except OrderError:
+            plain[word] = word
+    return [plain[word] for word in words]
 
 
 def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -163,8 +180,12 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     """
     import pyarrow as pa
 
-    numbers = [k for k, word in enumerate(words) if sum(_size(word.strip()))]
-    printed = any(sum(size := _size(words[k].strip())) > _SURE_DIGITS and size[1] for k in numbers)
+    numbers = [
+        k for k, word in enumerate(words) if sum(_size(word.strip())) and abs(float(word)) < 2**63
+    ]
+    printed = any(map(_is_long, long := [words[k].strip() for k in numbers])) and all(
+        _is_printed(word) for word in long if _is_long(word)
+    )
     typed = pa.types.is_floating(column.type) and column.type != pa.float64()
     if not numbers or not (typed or printed):
         return None
@@ -174,7 +195,10 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
         single = value.astype(np.float32)
     grid, chosen, note = _grid(rounded), rounded, _DOUBLE
     sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
-    believed = grid >= _CLEARLY * sure
+    believed = grid >= _CLEARLY * sure and all(
+        abs(v - float(word)) <= _NOISE * np.spacing(abs(v))
+        for v, word in zip(value, rounded, strict=True)
+    )
     if typed or np.array_equal(single.astype(np.float64), value):
         shortest = [np.format_float_positional(v, trim="-") for v in single]
         if _grid(shortest) > (grid if typed or not believed else _CLEARLY * grid):
@@ -187,6 +211,18 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     for k, word in zip(numbers, chosen, strict=True):
         meant[k] = word
     return meant, note
+
+
+def _is_long(word: str) -> bool:
+    """Whether a fraction has more digits than a double keeps of any."""
+    whole, part = _size(word)
+    return part > 0 and whole + part > _SURE_DIGITS
+
+
+def _is_printed(word: str) -> bool:
+    """Whether a decimal is how a double is printed, in its shortest form or to 16 or 17 digits."""
+    exact, value = Decimal(word), float(word)
+    return exact in (Decimal(repr(value)), Decimal(f"{value:.16g}"), Decimal(f"{value:.17g}"))
 
 
 def _unscientific(word: str) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.cells import numbers_of, texts
+from paceline.ingest.cells import numbers_of, symbols_of, texts
 from paceline.ingest.child_mapping import ChildOrderMapping, of_children, of_parents
 from paceline.ingest.day import UNKNOWN_TS
 from paceline.ingest.sources import RawFile, read
@@ -46,6 +46,8 @@ class Aside(NamedTuple):
     is_bad: bool
     """Whether it counts towards the share that refuses a day; a row that may well be true, but
     finds no use, does not."""
+    place: str = "line"
+    """What `row` counts."""
 
 
 class Parents(NamedTuple):
@@ -253,8 +255,8 @@ def refuse_many(aside: Sequence[Aside], rows: int, mapping: ChildOrderMapping, w
     first = next(one for one in bad if one.reason == reason)
     raise IngestError(
         f"{what} refused, {len(bad)} of {rows} rows are bad (max_bad_share "
-        f"{mapping.max_bad_share:g}); most often a row {reason}, first line {first.row} of "
-        f"{first.file}: {first.text!r}"
+        f"{mapping.max_bad_share:g}); most often a row {reason}, first {first.place} {first.row} "
+        f"of {first.file}: {first.text!r}"
     )
 
 
@@ -286,9 +288,10 @@ def _unworkable(tape: Tape, rows: ParentRows, k: int) -> str:
 def _read_parents(file: RawFile, mapping: ChildOrderMapping) -> ParentRows:
     sheet, at = read_sheet(file, of_parents(mapping)), mapping.parents
     table, size = sheet.columns, numbers_of(sheet.columns[at.size])
+    symbols = symbols_of(table[at.symbol]) if at.symbol else [mapping.symbol or ""] * len(table)
     return ParentRows(
         name=texts(table[at.order]),
-        symbol=texts(table[at.symbol]) if at.symbol else [mapping.symbol or ""] * len(table),
+        symbol=symbols,
         side=_sides(table[at.side], mapping),
         size=np.where(size.bad, 0, size.value),
         size_unit=size.unit * mapping.size_unit,
@@ -328,7 +331,7 @@ def _sides(column: Any, mapping: ChildOrderMapping) -> list[int]:
 
 
 def _aside(sheet: Sheet, at: int, reason: str, is_bad: bool) -> Aside:
-    return Aside(sheet.name, int(sheet.number[at]), sheet.text(at), reason, is_bad)
+    return Aside(sheet.name, int(sheet.number[at]), sheet.text(at), reason, is_bad, sheet.place)
 
 
 def _whole(value: int, unit: Decimal, step: Decimal) -> tuple[int, bool]:

@@ -23,14 +23,14 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import IngestError, OrderError
-from paceline.ingest.cells import Numbers, numbers_of, texts, whole_numbers
+from paceline.errors import IngestError
+from paceline.ingest.cells import Numbers, numbers_of, symbols_of, texts, whole_numbers
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
 from paceline.ingest.days import Day, day_named, days_of
 from paceline.ingest.mapping import OF_ORDERS, ColumnMapping
@@ -65,7 +65,7 @@ from paceline.ingest.times import times_of
 from paceline.market import events
 from paceline.market.events import NO_SLOT, Rows
 from paceline.market.session import Session
-from paceline.orders.identity import canonical, checked
+from paceline.orders.identity import checked
 from paceline.orders.instrument import Instrument
 
 VERSION = 3
@@ -193,22 +193,10 @@ def _messages(file: RawFile, day: str | None, mapping_text: bytes) -> Messages:
     if mapping.trade_side == "aggressor":
         signs[np.isin(op, (events.TRADE, events.HIDDEN, events.EXECUTE))] *= -1
     name = mapping.symbol or Path(file.title).name.split(".")[0]
-    symbol = _symbols(table[mapping.symbol_column]) if mapping.symbol_column else [name] * n
+    symbol = symbols_of(table[mapping.symbol_column]) if mapping.symbol_column else [name] * n
     return Messages(
         sheet, ts, op, signs.astype(np.int8), price, size, ids, np.array(symbol, object), fault
     )
-
-
-def _symbols(column: Any) -> list[str]:
-    """Symbols in the form in which names are told apart; what can be none stays as it is."""
-    words = texts(column)
-    plain = {}
-    for word in set(words):
-        try:
-            plain[word] = canonical(word, "symbol")
-        except OrderError:
-            plain[word] = word
-    return [plain[word] for word in words]
 
 
 def _read_day(
@@ -232,7 +220,7 @@ def _read_day(
     _refuse_negative(
         found.sheet, price, of_orders & (size.value > 0), f"{symbol} {day.name}", given
     )
-    prices = prices_of(price, fault, priced, of_orders, given, found.sheet.where)
+    prices = prices_of(price, fault, priced, of_orders, given, found.sheet)
     sizes = sizes_of(size, fault, sized, op == events.LEVEL, given)
     ticks = np.where(priced, prices.ticks, ANY_PRICE)
     lots = np.where((fault == OK) & (sized | (op == events.DELETE)), sizes.lots, 0)

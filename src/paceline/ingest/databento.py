@@ -65,6 +65,7 @@ from paceline.ingest.quality import (
 from paceline.ingest.resolve import ANY_PRICE, FILL, MODIFY, NOTHING, Ops, resolve
 from paceline.ingest.shown_levels import Pictures, level_rows
 from paceline.ingest.sources import RawFile, peek, read
+from paceline.ingest.steps import order_tick_of
 from paceline.market.events import ADD, CLEAR, CROSS, HIDDEN, REDUCE, SEED, TRADE, Rows
 from paceline.market.session import Session, day_of
 from paceline.market.tape import Finding
@@ -220,6 +221,7 @@ def _read_day(file: RawFile, number: int, symbol: str, day: str, options: Option
     else:
         rows, origin = _level_rows(records, ts, fault, unit)
     book_tick = unit * _PRICE_UNIT
+    order_tick, inferred = order_tick_of(rows, book_tick, options)
     return RawDay(
         rows=rows,
         origin=origin,
@@ -230,12 +232,14 @@ def _read_day(file: RawFile, number: int, symbol: str, day: str, options: Option
         instrument=Instrument(
             symbol=symbol,
             book_tick=book_tick,
-            order_tick=options.order_tick or book_tick,
+            order_tick=order_tick,
             venue=options.venue or decoded.dataset,
         ),
         session=_session(decoded, day, options),
         findings=findings,
         number=mine,
+        place="record",
+        inferred=inferred,
     )
 
 

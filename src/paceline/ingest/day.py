@@ -13,45 +13,33 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError, PacelineError
 from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
 from paceline.ingest.breaks import with_breaks
-from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
 from paceline.ingest.doubtful import Touch, believed_sides, far_prints, touch_before
 from paceline.ingest.quality import (
-    AS_ANNOUNCED,
     AUCTION_EXECUTION,
     CHECKS,
     FAR_PRINT,
     KEPT_FROM,
-    OFF_TICK,
     OK,
     SEQUENCE_GAP,
-    SIZE_TOO_LARGE,
     UNKNOWN_EXECUTED,
-    UNKNOWN_KIND,
-    UNKNOWN_ORDER,
     Limits,
+)
+from paceline.ingest.refusals import (
+    refuse_if_bad,
+    refuse_if_contradicted,
+    refuse_if_crossed,
+    refuse_if_crossed_later,
+    refuse_if_of_another_day,
 )
 from paceline.ingest.sources import RawFile
 from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, RESUME, TRADE, Rows
-from paceline.market.session import Session, day_of, midnight_ns
+from paceline.market.session import Session
 from paceline.market.tape import Finding, Inferred, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
 UNKNOWN_TS = np.iinfo(np.int64).min
 """Time of a raw row that has none."""
-
-_OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
-_REMEDIES = {
-    UNKNOWN_ORDER: _OUTSIDE,
-    UNKNOWN_EXECUTED: _OUTSIDE,
-    OFF_TICK: "; give a finer book_tick, or leave it out",
-    SIZE_TOO_LARGE: "; give a coarser lot and round to it, such as --lot 0.001 --round-sizes",
-}
-
-_NS_PER_DAY = 86_400 * NS_PER_S
-
-_SHOWN = 200
-"""Characters of a raw row that an error message shows."""
 
 
 class Recording(NamedTuple):
@@ -121,11 +109,11 @@ def to_tape(day: RawDay, limits: Limits, sources: list[Source], made_by: str = "
     """
     name = f"{day.instrument.symbol} {day.session.day}"
     bad = np.flatnonzero(day.fault != OK)
-    _refuse_if_contradicted(day, limits, name)
-    _refuse_if_bad(day, bad, limits, name)
+    refuse_if_contradicted(day, limits, name)
+    refuse_if_bad(day, bad, limits, name)
     if len(day.rows.ts) == 0:
         raise IngestError(f"file: {name} holds no usable row; give a file with messages")
-    _refuse_if_of_another_day(day)
+    refuse_if_of_another_day(day)
     day, tape, doubted = _compiled(day, limits, sources, made_by)
     bad = np.flatnonzero(day.fault != OK)
     tape.quarantine = quarantine_table(day, bad)
@@ -206,72 +194,6 @@ def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
     )
 
 
-def _refuse_if_of_another_day(day: RawDay) -> None:
-    """A trading date may be the next one or the last one of the clock's, and no other."""
-    zone = day.session.zone
-    midnight = midnight_ns(day.session.day, zone)
-    first, last = int(day.rows.ts[0]), int(day.rows.ts[-1])
-    if last < midnight - _NS_PER_DAY or first >= midnight + 2 * _NS_PER_DAY:
-        raise IngestError(
-            f"day: {day.session.day} is not when {day.instrument.symbol} was recorded; its rows "
-            f"begin on {day_of(first, zone)} and end on {day_of(last, zone)}, give that or leave "
-            "it out"
-        )
-
-
-def _refuse_if_contradicted(day: RawDay, limits: Limits, name: str) -> None:
-    """The feed's own picture of its book, where it has one, must agree with ours."""
-    for check, source in (
-        ("orderbook_mismatch", "orderbook file"),
-        ("ticker_contradicted", "tickers"),
-    ):
-        found = day.findings.get(check)
-        n = len(day.fault)
-        if found is not None and found.count > limits.max_mismatch_share * n:
-            raise IngestError(
-                f"file: {name} is refused, its book differs from its {source} at {found.count:,} "
-                f"of {n:,} rows (limits.max_mismatch_share {limits.max_mismatch_share:g}), first "
-                f"at {day.place} {(found.first_row or 0) + 1:,}; are they of the same day and "
-                "depth?"
-            )
-
-
-def _refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str) -> None:
-    n = len(day.fault)
-    if n == 0:
-        raise IngestError(f"file: {name} is empty; give a file with messages")
-    bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
-    if len(bad) <= limits.max_bad_share * n:
-        return
-    codes, counts = np.unique(day.fault[bad], return_counts=True)
-    worst = int(codes[np.argmax(counts)])
-    first = int(np.argmax(day.fault == worst))
-    remedy = _REMEDIES.get(worst, "")
-    raise IngestError(
-        f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
-        f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first {day.place} {day.row(first):,}: "
-        f"{day.text(first)[:_SHOWN]!r}{remedy}"
-    )
-
-
-def _refuse_if_crossed(day: RawDay, tape: Tape, limits: Limits, warmup_end: int, name: str) -> None:
-    """A book that is crossed for good is refused, with the row where it began and the cause."""
-    calling = _calls(day, tape.events.kind)
-    found = crossed_in(tape.events, len(tape.level_ticks), calling)
-    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
-        return
-    raw = int(day.origin[found.at[0]])
-    unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
-    where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
-    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
-    raise IngestError(
-        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
-        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at "
-        f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
-    )
-
-
 def _calls(day: RawDay, kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Events in which orders gather for an auction, or trading is stopped."""
     # A far print is set aside as an auction trade, and was none: nothing gathered for it.
@@ -288,13 +210,9 @@ def _quality(
     doubted: dict[str, Finding],
 ) -> Quality:
     book, warmup_end = _book_findings(day, tape, limits)
-    _refuse_if_crossed(day, tape, limits, warmup_end, name)
-    after = max(1, int(np.count_nonzero(day.rows.ts > warmup_end)))
-    if book["crossed_book"].count > limits.max_crossed_share * after:
-        raise IngestError(
-            f"file: {name} is refused, its book is crossed after {book['crossed_book'].count:,} "
-            f"of {after:,} events (limits.max_crossed_share {limits.max_crossed_share:g})"
-        )
+    calling = _calls(day, tape.events.kind)
+    refuse_if_crossed(day, tape, calling, warmup_end, limits, name)
+    refuse_if_crossed_later(tape, book["crossed_book"], warmup_end, limits, name)
     kept = (day.fault[bad] >= KEPT_FROM) | (day.fault[bad] == SEQUENCE_GAP)
     short_by = (day.session.close_ns - int(day.rows.ts[-1])) / NS_PER_S
     return Quality(

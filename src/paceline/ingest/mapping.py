@@ -11,14 +11,14 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 from msgspec.structs import force_setattr
 
-from paceline.errors import ConfigError
+from paceline.documents import read_yaml, shown
+from paceline.errors import ConfigError, InputError
 from paceline.ingest.answers import (
     existing_currency,
     existing_zone,
     fitting,
     positive,
     refuse_unknown,
-    shown,
     switch,
 )
 from paceline.orders.identity import canonical
@@ -168,27 +168,7 @@ def _table(value: object, field: str) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> Any:
     """YAML in which every word is text: a side may be -1, a column 7, a symbol NO."""
-    import yaml
-
-    class Words(yaml.BaseLoader):
-        def construct_scalar(self, node: Any) -> Any:
-            plain = node.style is None
-            return None if plain and node.value in ("", "~", "null") else node.value
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            words = [key.value for key, _ in node.value if isinstance(key.value, str)]
-            for word in words:
-                if words.count(word) > 1:
-                    raise ConfigError(f"mapping: {word!r} is given twice; give it once")
-            return dict(super().construct_mapping(node, deep=True))
-
     try:
-        return yaml.load(path.read_text("utf-8"), Loader=Words)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"mapping: {path}: {reason}; give a readable YAML file") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ConfigError(f"mapping: {path}{line}: {problem}; give valid YAML") from None
+        return read_yaml(path, words=True)
+    except InputError as error:
+        raise ConfigError(f"mapping: {error}") from None

@@ -6,7 +6,6 @@ odd ones are named. What was found is told with its reason, and what is given go
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,8 +15,11 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError
 from paceline.ingest.cells import Numbers
 from paceline.ingest.grid import common_step, in_steps, order_grid
+from paceline.ingest.options import Options
 from paceline.ingest.quality import BAD_SIZE, OFF_TICK, OK, SIZE_TOO_LARGE
 from paceline.ingest.resolve import ANY_PRICE
+from paceline.ingest.tables import Sheet
+from paceline.market.events import ADD, LEVEL, SEED, Rows
 from paceline.market.tape import Finding, Inferred
 
 _MOST_LOTS = np.iinfo(np.int32).max
@@ -79,12 +81,12 @@ def prices_of(
     priced: NDArray[np.bool_],
     of_orders: NDArray[np.bool_],
     given: Given,
-    where: Callable[[int], str],
+    sheet: Sheet,
 ) -> Prices:
     """Prices in ticks; `fault` `[r]` is marked where one lies off a book tick that was given.
 
     `priced` `[r]` are rows with a price, `of_orders` those of them that put an order or a level
-    into the book; `where` tells a row of the file. Raises `IngestError` for a tick that is too
+    into the book; `sheet` tells rows of the file. Raises `IngestError` for a tick that is too
     fine.
     """
     value, told = column.value, ~column.bad
@@ -112,9 +114,11 @@ def prices_of(
         if odd.any():
             first = int(column.rows[at[np.argmax(odd)]])
             findings["off_order_tick"] = Finding(
-                count=int(odd.sum()), first_row=first, note=f"prices off {order_tick:f}"
+                count=int(odd.sum()),
+                first_row=int(sheet.number[first]) - 1,
+                note=f"prices off {order_tick:f}",
             )
-            why += f"; {int(odd.sum()):,} do not, first {where(first)}"
+            why += f"; {int(odd.sum()):,} do not, first {sheet.where(first)}"
     inferred["order_tick"] = Inferred(why=why, doubtful=doubtful)
     return Prices(book_tick, order_tick, np.where(told, ticks, ANY_PRICE), findings, inferred)
 
@@ -157,6 +161,24 @@ def sizes_of(
     ):
         fault[bad & (fault == OK)] = code
     return Sizes(lot, np.where(large, 0, lots), {"lot": Inferred(why=why, doubtful=doubtful)})
+
+
+def order_tick_of(
+    rows: Rows, book_tick: Decimal, options: Options
+) -> tuple[Decimal, dict[str, Inferred]]:
+    """The tick of our own orders for a format whose prices are exact, and why: as given, or where
+    nearly all orders and levels of `rows` stand."""
+    inferred = {"book_tick": Inferred(why="found, all prices lie on it")}
+    if options.book_tick is not None:
+        inferred["book_tick"] = Inferred(why="as given")
+    if options.order_tick is not None:
+        return options.order_tick, inferred | {"order_tick": Inferred(why="as given")}
+    ticks = rows.ticks[np.isin(rows.kind, (ADD, SEED, LEVEL))]
+    order_tick, odd = order_grid(ticks, book_tick)
+    n = int(odd.sum())
+    why = f"found, {len(ticks) - n:,} of {len(ticks):,} prices of orders lie on it"
+    why += f"; {n:,} do not" if n else ""
+    return order_tick, inferred | {"order_tick": Inferred(why=why, doubtful=n > 0)}
 
 
 def _in_steps(

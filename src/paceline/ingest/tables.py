@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError
-from paceline.ingest.answers import meant
+from paceline.ingest.answers import remedy
 from paceline.ingest.sources import RawFile, memory, read
 
 _SHOWN = 12
@@ -103,7 +103,7 @@ def _csv(file: RawFile, data: bytes, layout: Layout) -> Sheet:
         raise IngestError(f"file: {file.name} is empty; give a CSV with a heading and rows")
     _refuse_long(file, lines)
     heading = data[lines.start[0] : lines.end[0]].decode()
-    names = [name.strip() for name in next(csv.reader([heading], delimiter=layout.delimiter), [])]
+    names = [name.strip() for name in _cells(heading, layout.delimiter)]
     wanted = _wanted(file, names, layout)
     if len(lines.start) == 1:
         raise IngestError(f"file: {file.name} has no rows below its heading; give one with data")
@@ -115,6 +115,11 @@ def _csv(file: RawFile, data: bytes, layout: Layout) -> Sheet:
         return data[at:stop].decode("utf-8", "replace")[:_TEXT]
 
     return Sheet(table, "line", lines.number[1:], text, ragged, file.name)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    rows = csv.reader([line], delimiter=delimiter, skipinitialspace=delimiter != " ")
+    return next(rows, [])
 
 
 class _Lines(NamedTuple):
@@ -262,9 +267,8 @@ def _there_is(column: str, names: list[str]) -> str:
     told = f"it has {', '.join(name[:_TEXT] for name in names[:_SHOWN])}{more}"
     if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
         told += f"; is mapping.delimiter {marks[0]!r}?"
-    elif near := meant(column, names):
-        told = f"did you mean {near!r}? {told}"
-    return told
+        return told
+    return f"{near} {told}" if (near := remedy(column, names, "")) else told
 
 
 def _unreadable(file: RawFile, error: Exception) -> IngestError:

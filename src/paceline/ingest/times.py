@@ -129,7 +129,8 @@ def _refuse_implausible_day(since: NDArray[np.int64], unit: str, name: str) -> N
     middle = int(np.partition(since, len(since) // 2)[len(since) // 2])
     if not -_DAY_NS <= middle <= _LATEST_NS:
         finer = [u for u in units[:at] if middle // 10 ** (_DIGITS[unit] - _DIGITS[u]) <= _DAY_NS]
-        remedy = f"write {finer[-1]}" if finer else "write time_since: epoch"
+        of_epoch = _OUR_DAYS_NS[0] <= middle < _OUR_DAYS_NS[1] or not finer
+        remedy = "write time_since: epoch" if of_epoch else f"write {finer[-1]}"
         raise IngestError(
             f"mapping.time_unit: in {unit}, the times of {name} are {middle / _DAY_NS * 24:,.0f} "
             f"hours after midnight; {remedy}"

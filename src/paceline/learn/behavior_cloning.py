@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from paceline.decision.normalizer import Locked, normalized
-from paceline.decision.store import Decisions
+from paceline.decision.rows import Decisions
 from paceline.learn.checkpoint import Serving
 from paceline.learn.learner import Learner, Loss
 from paceline.learn.losses import cloning

@@ -4,17 +4,15 @@
     policy.onnx             features to the numbers that actions are chosen by
     normalizer.json         how features are normalised, if they are
     training.safetensors    the optimiser's memory and the replay, to go on from; may be left out
-    manifest.json           the rest, and the SHA-256 of each file
+    manifest.json           the rest, sealed (`paceline.files`)
 
-No file holds code: nothing is pickled. A folder appears under its name once it is whole. Whoever
-reads one says what it is to be for, and a mismatch is refused by its name.
+No file holds code: nothing is pickled. A folder appears under its name once it is whole. A reader
+says what it is to be for, and a mismatch is refused by its name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
@@ -25,15 +23,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.decision import manifest as manifests
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Normalizer
 from paceline.decision.schema import schema_hash
 from paceline.errors import CheckpointError
+from paceline.files.members import SealedFolder, members_of, read_folder
+from paceline.files.sealing import MANIFEST, Kind, seal
+from paceline.files.writing import new_folder
 from paceline.learn.folding import Activation, Folded, to_onnx
 from paceline.learn.limits import PolicyLimits
 
-_FORMAT = 1
+CHECKPOINT = Kind("checkpoint", 2, "copy it again, or train again", CheckpointError)
+
 _WEIGHTS, _ONNX = "weights.safetensors", "policy.onnx"
 _NORMALIZER, TRAINING_FILE = "normalizer.json", "training.safetensors"
 
@@ -59,7 +60,6 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a checkpoint is, what it was made from, and what it may be used for."""
 
-    format: int = _FORMAT
     learner: str
     settings: dict[str, Any]
     run: dict[str, Any]
@@ -80,10 +80,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     serving: Serving
     limits: PolicyLimits | None = None
     """Under which it learnt; None: not known."""
+    validation: dict[str, Any] | None = None
+    """What the validation said that it was kept for; None: it was kept for none."""
+    destination: str | None = None
+    """Address where it is to go, as the recipe says; nothing was sent there by paceline."""
     training: str | None = None
     """JSON of counters and generators, to go on from."""
+    normalized: bool = False
+    """Whether its networks take features that `normalizer.json` has normalised."""
     files: dict[str, str] = {}
-    """Name of a file -> its SHA-256."""
+    """Name of a file -> its SHA-256, as the seal has them; not written here as well."""
 
 
 class Origin(NamedTuple):
@@ -97,6 +103,8 @@ class Origin(NamedTuple):
     """Hash of the features' schema; None: paceline's own."""
     limits: PolicyLimits | None = None
     """Of the orders that they were made on."""
+    destination: str | None = None
+    """Where the policy is to go, for the manifest."""
 
 
 class Checkpoint(NamedTuple):
@@ -113,7 +121,7 @@ class Checkpoint(NamedTuple):
             raise CheckpointError(
                 f"{self.folder}: holds a policy and nothing to go on from; give one of a run"
             )
-        return _load(self.folder / TRAINING_FILE)
+        return read_folder(self.folder, CHECKPOINT, lambda here: _load(here, TRAINING_FILE))
 
 
 def write_checkpoint(
@@ -131,34 +139,22 @@ def write_checkpoint(
     from safetensors.numpy import save_file
 
     folder = Path(folder)
-    draft, old = folder.with_name(f"{folder.name}.draft"), folder.with_name(f"{folder.name}.old")
+    content = msgspec.structs.replace(manifest, files={}, normalized=normalizer is not None)
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        save_file(_plain(weights), draft / _WEIGHTS)
-        (draft / _ONNX).write_bytes(to_onnx(served))
-        if normalizer is not None:
-            normalizer.save(draft / _NORMALIZER)
-        if training is not None:
-            save_file(_plain(training), draft / TRAINING_FILE)
-        files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
-        manifest = msgspec.structs.replace(manifest, files=files)
-        manifests.write(draft, manifest)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        draft.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with new_folder(folder) as draft:
+            save_file(_plain(weights), draft / _WEIGHTS)
+            (draft / _ONNX).write_bytes(to_onnx(served))
+            if normalizer is not None:
+                normalizer.save(draft / _NORMALIZER)
+            if training is not None:
+                save_file(_plain(training), draft / TRAINING_FILE)
+            (draft / MANIFEST).write_bytes(seal(CHECKPOINT, content, members_of(draft)))
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(draft, ignore_errors=True)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise CheckpointError(
             f"{folder}: cannot be written ({reason}); earlier checkpoints are whole, make room and "
             "go on from the last"
         ) from None
-    finally:  # whatever came between, a second Ctrl-C among it
-        if old.exists() and not folder.exists():
-            old.rename(folder)
     return folder
 
 
@@ -170,8 +166,11 @@ def read_checkpoint(
 
     Raises `CheckpointError` if there is none, a file is damaged, or it was made for others."""
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    schema = schema or schema_hash()
+    return read_folder(folder, CHECKPOINT, lambda here: _read(here, grid, schema or schema_hash()))
+
+
+def _read(here: SealedFolder, grid: ActionGrid | None, schema: str) -> Checkpoint:
+    manifest, folder = _manifest_of(here), here.path
     if manifest.schema != schema:
         raise CheckpointError(
             f"{folder}: schema is {manifest.schema[:12]}, and features are of {schema[:12]}; use "
@@ -179,24 +178,38 @@ def read_checkpoint(
         )
     if grid is not None:
         _check_same(folder, "grid", manifest.grid or {}, msgspec.to_builtins(grid))
-    for name, wanted in manifest.files.items():
-        try:
-            found = _sha256(folder / name)
-        except OSError:
-            raise CheckpointError(f"{folder}: {name} is missing; copy it again") from None
-        if found != wanted:
-            raise CheckpointError(f"{folder}: {name} is not what was written; copy it again")
+    for name in here.members:
+        here.check(name)
     normalizer = None
-    if _NORMALIZER in manifest.files:
-        normalizer = Normalizer.load(folder / _NORMALIZER)
-    return Checkpoint(folder, manifest, _load(folder / _WEIGHTS), normalizer)
+    if manifest.normalized:
+        normalizer = Normalizer.read(here.content(_NORMALIZER), folder / _NORMALIZER)
+    weights = _load(here, _WEIGHTS)
+    for name, tensor in weights.items():
+        if np.issubdtype(tensor.dtype, np.floating) and not np.isfinite(tensor).all():
+            raise here.wrong(_WEIGHTS, f"{name} holds NaN or infinity")
+    return Checkpoint(folder, manifest, weights, normalizer)
 
 
 def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a checkpoint. Raises `CheckpointError` if there is none."""
-    return manifests.read(
-        folder, Manifest, "checkpoint", _FORMAT, "train again", error=CheckpointError
-    )
+    return read_folder(folder, CHECKPOINT, _manifest_of)
+
+
+def onnx_of(folder: str | Path) -> bytes:
+    """The ONNX model of a checkpoint, as it was written. Raises `CheckpointError`."""
+    return read_folder(folder, CHECKPOINT, lambda here: here.content(_ONNX))
+
+
+def _manifest_of(here: SealedFolder) -> Manifest:
+    """The manifest, once it is sure that it names the files that a checkpoint has."""
+    manifest = here.content_as(Manifest)
+    normalizer = (_NORMALIZER,) if manifest.normalized else ()
+    here.need(_WEIGHTS, _ONNX, *normalizer)
+    here.only(_WEIGHTS, _ONNX, *normalizer, TRAINING_FILE)
+    if manifest.n_features < 1 or manifest.n_actions < 1 or manifest.updates < 0:
+        raise here.wrong(MANIFEST, "has no features, no actions or less than no updates")
+    files = {name: member.sha256 for name, member in here.members.items()}
+    return msgspec.structs.replace(manifest, files=files)
 
 
 def check_goes_on(found: Checkpoint, run: Manifest) -> None:
@@ -258,16 +271,11 @@ def _plain(tensors: Tensors) -> Tensors:
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
-def _load(path: Path) -> Tensors:
+def _load(here: SealedFolder, name: str) -> Tensors:
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     try:
-        return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); copy it again") from None
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return dict(load(bytes(here.mapped(name))))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise here.wrong(name, f"cannot be read ({error})") from None

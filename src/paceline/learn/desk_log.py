@@ -27,8 +27,8 @@ from paceline.decision.actions import (
     child_type,
     mean_child,
 )
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.state import NOWHERE, State
-from paceline.decision.store import Decisions, Outcome
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episodes import Pool
 from paceline.env.lives import Lives, state_of

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Locked, normalized
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import NAMES
-from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.decision.store import FeatureSet
 from paceline.errors import InputError
 from paceline.learn.replay_buffer import Transitions
 from paceline.learn.several_steps import of_episodes

@@ -25,15 +25,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.decision.manifest import write_whole
 from paceline.decision.normalizer import Locked, Normalizer, normalized
+from paceline.decision.rows import Decisions, Outcome
 from paceline.decision.schema import N_FEATURES
-from paceline.decision.store import Decisions, FeatureSet, Outcome
+from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.days import AnyPool
 from paceline.env.episodes import Stage as OrdersStage
 from paceline.env.episodes import on_both_sides
-from paceline.learn.checkpoint import Origin
+from paceline.files.alone import alone_in
+from paceline.files.sealing import seal
+from paceline.files.writing import write_file
+from paceline.learn.checkpoint import Origin, read_manifest
 from paceline.learn.collecting import Collector
 from paceline.learn.ingredients import (
     AT_ONCE,
@@ -44,7 +47,7 @@ from paceline.learn.ingredients import (
     reward_on,
 )
 from paceline.learn.learner import Learner
-from paceline.learn.lines import add_line, read_lines
+from paceline.learn.lines import add_line, read_lines, write_lines
 from paceline.learn.live import Live
 from paceline.learn.logbook import logged_days, transitions, worked
 from paceline.learn.recipe import STAGES, WORKING, Lesson, Online, Recipe, Stage
@@ -52,7 +55,7 @@ from paceline.learn.replay_buffer import AnyReplay, Transitions, new_replay, rar
 from paceline.learn.settings import Collecting, Replay, Run
 from paceline.learn.trained_teacher import teachers_of
 from paceline.learn.training import Training, updates_in
-from paceline.learn.validation import that_begin, validate
+from paceline.learn.validation import TEACHERS, read_teachers, that_begin, validate
 
 Say = Callable[[str, float, float], None]
 """What is being done, how far it is, of how much."""
@@ -68,6 +71,8 @@ class Trained(NamedTuple):
     """How the best policy did in validation."""
     teachers: dict[str, dict[str, float]]
     """How those it learnt from did."""
+    notes: tuple[str, ...] = ()
+    """What earlier days could not teach the days of training and validation."""
 
 
 class Pipeline:
@@ -90,8 +95,12 @@ class Pipeline:
     def run(self) -> Trained:
         """All stages of the recipe.
 
-        Raises as `Training.go` does; what was finished is kept, and the same run goes on from it.
-        """
+        Raises as `Training.go` does, and `BusyError` if another process trains in the folder; what
+        was finished is kept, and the same run goes on from it."""
+        with alone_in(self.folder):
+            return self._run()
+
+    def _run(self) -> Trained:
         self._begin()
         self._log()
         pool, recipe = self.source.validation, self.recipe
@@ -109,7 +118,9 @@ class Pipeline:
         if recipe.online is not None:
             self._work("online", recipe.online, self.source.train, weights)
         best = self._summary(teachers)
-        return Trained(self.folder, best, teachers)
+        pools = (self.source.train, self.source.validation)
+        notes = tuple(note for one in pools for lesson in one.lessons for note in lesson.notes)
+        return Trained(self.folder, best, teachers, notes)
 
     # --- logs -----------------------------------------------------------------------------------
 
@@ -123,7 +134,7 @@ class Pipeline:
             check_same(path, told)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, yaml.safe_dump(told, sort_keys=False))
+        write_file(path, yaml.safe_dump(told, sort_keys=False))
 
     def _log(self) -> None:
         """What teachers decide on training days, from the log or made now; fits the normaliser."""
@@ -226,8 +237,9 @@ class Pipeline:
         enter: Callable[[int], None] = lambda at: None,
     ) -> dict[str, NDArray[Any]]:
         origin = Origin(
-            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits
-        )
+            grid=self.grid, normalizer=self.normalizer, data=self.source.told, limits=self.limits,
+            destination=self.recipe.policy.destination,
+        )  # fmt: skip
         training = Training(learner, buffer, self.folder / name, origin=origin, collector=collector)
         self._live = Live(name)
         self._replay_validations(name, training.resume())
@@ -273,9 +285,12 @@ class Pipeline:
         told = {"stage": name, "updates": learner.updates, **score.told()}
         add_line(self.folder / "validation.jsonl", told)
         self._plot("validation", score.told(), learner.updates)
-        if self._best is None or score.score > self._best["score"]:
+        again = self._best is not None and all(
+            self._best[name] == told[name] for name in ("stage", "updates")
+        )
+        if self._best is None or again or score.score > self._best["score"]:
             self._best, self._worse = told, 0
-            training.export(self.folder / "policy")
+            training.export(self.folder / "policy", told)
         else:
             self._worse += 1
         return name in WORKING and self._worse >= self.recipe.validating.patience
@@ -285,7 +300,7 @@ class Pipeline:
         path = self.folder / "validation.jsonl"
         lines = read_lines(path)
         kept = [one for one in lines if one["stage"] != name or one["updates"] <= updates]
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
+        write_lines(path, kept)
         self._best, self._worse = None, 0
         for line in kept:
             if STAGES.index(line["stage"]) > STAGES.index(name):
@@ -294,13 +309,18 @@ class Pipeline:
                 self._best, self._worse = line, 0
             else:
                 self._worse += line["stage"] == name
+        if (self.folder / "policy").exists():
+            # A run that was killed may have kept a policy whose validation comes again.
+            ahead = read_manifest(self.folder / "policy").validation
+            if ahead and (self._best is None or ahead["score"] > self._best["score"]):
+                self._best = ahead
 
     def _judge_teachers(self) -> dict[str, dict[str, float]]:
         """How teachers do in validation, without exploration: what is to be beaten."""
         path = self.folder / "teachers.json"
+        told = read_teachers(path)
         if not path.exists():
-            write_whole(path, "{}\n")
-        told: dict[str, dict[str, float]] = json.loads(path.read_text())
+            write_file(path, seal(TEACHERS, told))
         names, seed = self.recipe.teaching.teachers, self.recipe.seed
         for k, name in enumerate(names):
             if name in told:
@@ -312,7 +332,7 @@ class Pipeline:
                 self._episodes,
                 lambda seen, mask: teacher.act(seen, mask, dice).action,  # noqa: B023
             ).told()
-            write_whole(path, json.dumps(told, indent=1) + "\n")
+            write_file(path, seal(TEACHERS, told))
         return told
 
     def _summary(self, teachers: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -320,7 +340,7 @@ class Pipeline:
         assert self._best is not None  # each stage judges at its end
         told = {"name": self.recipe.name, "seed": self.recipe.seed, "best": self._best,
                 "teachers": teachers}  # fmt: skip
-        write_whole(self.folder / "summary.json", json.dumps(told, indent=1) + "\n")
+        write_file(self.folder / "summary.json", json.dumps(told, indent=1) + "\n")
         return {k: v for k, v in self._best.items() if isinstance(v, float)}
 
     # --- the rest -------------------------------------------------------------------------------
@@ -346,8 +366,9 @@ class Pipeline:
 def train(recipe: Recipe, folder: str | Path, say: Say = lambda *_: None) -> list[Trained]:
     """Cook `recipe`: a run for each of its seeds, in folders of their own if there are several."""
     found = []
-    for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-        alone = msgspec.structs.replace(recipe, seed=seed, seeds=1)
-        path = Path(folder) / f"seed-{seed}" if recipe.seeds > 1 else Path(folder)
-        found.append(Pipeline(alone, path, say).run())
+    with alone_in(folder):  # refused now, and not when days have been opened
+        for seed in range(recipe.seed, recipe.seed + recipe.seeds):
+            one = msgspec.structs.replace(recipe, seed=seed, seeds=1)
+            path = Path(folder) / f"seed-{seed}" if recipe.seeds > 1 else Path(folder)
+            found.append(Pipeline(one, path, say).run())
     return found

@@ -23,10 +23,12 @@ from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Locked, normalize
 from paceline.errors import CheckpointError, InputError
 from paceline.learn.checkpoint import (
+    CHECKPOINT,
     TRAINING_FILE,
     Checkpoint,
     Serving,
     Tensors,
+    onnx_of,
     read_checkpoint,
 )
 from paceline.learn.folding import Folded, fold
@@ -130,8 +132,16 @@ def load_policy(
             )
         heads = tuple(risk.head_weights(len(serving.heads)).tolist())
         serving = msgspec.structs.replace(serving, heads=heads)
-    networks = served(serving, found.weights)
-    session = _session(Path(folder) / "policy.onnx") if runtime == "onnx" else None
+    try:
+        networks = served(serving, found.weights)
+        _check_shapes(networks, found.manifest.n_features, found.manifest.n_actions)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise CheckpointError(
+            f"{folder}: its networks do not fit together ({error}); {CHECKPOINT.remedy}"
+        ) from None
+    session = _session(onnx_of(folder)) if runtime == "onnx" else None
     locked = None if found.normalizer is None else found.normalizer.locked()
     return Policy(
         serving, networks, locked, name=policy_name(found, serving), session=session,
@@ -146,14 +156,24 @@ def policy_name(found: Checkpoint, serving: Serving) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _session(path: Path) -> Any:
+def _check_shapes(networks: Mapping[str, Folded], n_features: int, n_actions: int) -> None:
+    """Raises `ValueError` unless each layer takes what the one before gives."""
+    for name, one in networks.items():
+        width = n_features
+        for weight, bias in zip(one.weights, one.biases, strict=True):
+            if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:
+                raise ValueError(f"{name} has a layer {weight.shape} for {width} numbers")
+            width = len(weight)
+        if width != n_actions:
+            raise ValueError(f"{name} gives {width} numbers for {n_actions} actions")
+
+
+def _session(model: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def grid_of(found: Checkpoint) -> ActionGrid | None:

@@ -9,7 +9,8 @@ the same logs what they earned, `simulated` and `online` work parent orders them
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -81,7 +82,17 @@ class PolicyRecipe(Settings, frozen=True, kw_only=True):
     """What is trained."""
 
     type: Annotated[Kind, Field("The learner.", "")] = "quantile_dqn"
-    checkpoint: Annotated[str | None, Field("Begin with its weights.", "")] = None
+    checkpoint: Annotated[
+        str | None, Field("Begin with its weights: the folder of a checkpoint or a run.", "")
+    ] = None
+    destination: Annotated[
+        str | None,
+        Field(
+            "Address where the policy is to go. Nothing is sent: the manifest keeps it for what "
+            "does.",
+            "",
+        ),
+    ] = None
     action_set: Annotated[ActionSet, Field("The actions.", "")] = ActionSet()
     settings: Annotated[
         dict[str, Any] | None, Field("Of the learner: network, lr, risk and so on.", "")
@@ -109,6 +120,8 @@ class RiskRecipe(Settings, frozen=True, kw_only=True):
 
 class DataRecipe(Settings, frozen=True, kw_only=True):
     """Where parent orders come from. Training days come before those of validation."""
+
+    also: ClassVar[Mapping[str, str]] = {"tape": "tapes", "market": "markets"}
 
     tapes: Annotated[tuple[str, ...], Field("Tape folders, or folders of them.", "")] = ()
     train: Annotated[str | None, Field("Days to train on, FROM..TO.", "")] = None

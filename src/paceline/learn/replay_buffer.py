@@ -224,7 +224,10 @@ class ReplayBuffer:
         Raises `InputError` if it is of another capacity or shape."""
         n = len(state["priorities"])
         given = {name: state[name] for name in self.columns if name in state}
-        fits = n == min(int(state["at"][0]), self.capacity) and (bool(given) or n == len(self))
+        fits = state["at"].shape == self._at.shape and state["highest"].shape == self._highest.shape
+        fits = fits and n == min(int(state["at"][0]), self.capacity)
+        fits = fits and (bool(given) or n == len(self))
+        fits = fits and bool((np.isfinite(state["priorities"]) & (state["priorities"] >= 0)).all())
         for name, rows in given.items():
             fits = fits and rows.shape == (n, *self.columns[name].shape[1:])
         if not fits:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from paceline.config import from_dict, read_yaml
-from paceline.errors import ConfigError
-from paceline.learn.recipe import Recipe
+from paceline.documents import MOST_YAML_BYTES, read_text, shown
+from paceline.errors import ConfigError, InputError
+from paceline.learn.recipe import DataRecipe, Recipe
+from paceline.learn.spellings import in_our_words
 
 _FOLDER = Path(__file__).with_name("shipped_recipes")
 
@@ -30,14 +32,26 @@ def load_recipe(recipe: str | Path, data: Mapping[str, Any] | None = None, **mor
 
     Raises `ConfigError` for what is neither, and for a file that holds no recipe.
     """
+    return read_recipe(recipe, data, **more)[0]
+
+
+def read_recipe(
+    recipe: str | Path, data: Mapping[str, Any] | None = None, **more: Any
+) -> tuple[Recipe, list[str]]:
+    """The same, and notes on what in it was taken for what (see `spellings`)."""
     path = _path(recipe)
     raw = read_yaml(path) or {}
-    if isinstance(raw, Mapping):
-        raw = {**raw, **more}
-        if data:
-            raw["data"] = {**(raw.get("data") or {}), **data}
     try:
-        return from_dict(raw, Recipe)
+        if not isinstance(raw, Mapping):
+            return from_dict(raw, Recipe), []
+        raw, notes = in_our_words({**raw, **more})
+        if data:
+            own = raw.get("data") or {}
+            if not isinstance(own, Mapping):
+                raise ConfigError(f"data: {shown(own)} is not a group; give `key: value` lines")
+            raw["data"] = {k: v for k, v in own.items() if DataRecipe.also.get(k, k) not in data}
+            raw["data"] |= data
+        return from_dict(raw, Recipe), notes
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -45,9 +59,9 @@ def load_recipe(recipe: str | Path, data: Mapping[str, Any] | None = None, **mor
 def recipe_text(recipe: str | Path) -> str:
     """A recipe as it is written. Raises `ConfigError` as `load_recipe` does."""
     try:
-        return _path(recipe).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{recipe}: {error.strerror}; give a readable YAML file") from None
+        return read_text(_path(recipe), MOST_YAML_BYTES)
+    except InputError as error:
+        raise ConfigError(f"recipe: {error}") from None
 
 
 def _path(recipe: str | Path) -> Path:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,7 +29,10 @@ import torch
 
 from paceline.decision.schema import schema_hash
 from paceline.errors import CheckpointError, InputError, LearningError
+from paceline.files.writing import discard, new_file
 from paceline.learn.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
     Manifest,
     Origin,
     Tensors,
@@ -153,9 +155,11 @@ class Training:
             self.collector.begin(self._seed())
         return path
 
-    def export(self, folder: str | Path) -> Path:
-        """Write the policy as it is now to `folder`, without what a run goes on from."""
-        return self._write(folder, self.manifest(), self.learner.state())
+    def export(self, folder: str | Path, validation: dict[str, Any] | None = None) -> Path:
+        """Write the policy as it is now to `folder`, without what a run goes on from; `validation`
+        is what it was kept for."""
+        manifest = msgspec.structs.replace(self.manifest(), validation=validation)
+        return self._write(folder, manifest, self.learner.state())
 
     def _write(
         self,
@@ -179,19 +183,31 @@ class Training:
         found = read_checkpoint(folder, grid=self.origin.grid, schema=self._schema())
         check_goes_on(found, self.manifest())
         training = found.training()
+        try:
+            self._become(found, training)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise CheckpointError(
+                f"{folder}: its parts do not fit together ({' '.join(str(error).split())}); "
+                f"{CHECKPOINT.remedy}"
+            ) from None
+        keep_lines(self.folder / "log.jsonl", self.learner.updates)
+        if self.collector is not None:
+            self.collector.begin(self._seed())
+        return self.learner.updates
+
+    def _become(self, found: Checkpoint, training: Tensors) -> None:
         weights: Tensors = {f"networks.{name}": tensor for name, tensor in found.weights.items()}
+        counters = json.loads(found.manifest.training or "{}")
         self.learner.restore(weights | training, found.manifest.updates)
         self.buffer.restore(
             {name[7:]: column for name, column in training.items() if name.startswith("replay.")}
         )
-        keep_lines(self.folder / "log.jsonl", self.learner.updates)
-        counters = json.loads(found.manifest.training or "{}")
         self._dice.bit_generator.state = counters["dice"]
         self._owed = counters["owed"]
         if self.collector is not None:
             self.collector.decisions = counters["decisions"]
-            self.collector.begin(self._seed())
-        return self.learner.updates
 
     def manifest(self) -> Manifest:
         """What a checkpoint would say of the run now."""
@@ -203,7 +219,7 @@ class Training:
             schema=self._schema(), grid=None if grid is None else msgspec.to_builtins(grid),
             data=self._data, commit=commit_of_code(), mode=mode_in_words(self.run),
             metrics=self.metrics, serving=self.learner.serving(),
-            limits=self.origin.limits,
+            limits=self.origin.limits, destination=self.origin.destination,
         )  # fmt: skip
 
     def _update(self) -> None:
@@ -233,7 +249,8 @@ class Training:
         state = {k: v for k, v in self.learner.state().items() if k.startswith("networks.")}
         batch = {f"batch.{k}": np.ascontiguousarray(v) for k, v in drawn.batch._asdict().items()}
         try:
-            save_file(state | batch | {"where": drawn.where}, path)
+            with new_file(path) as draft:
+                save_file(state | batch | {"where": drawn.where}, draft)
             kept = f"its batch and the weights before it are in {path}"
         except (OSError, SafetensorError) as error:
             kept = f"its batch could not be kept ({str(error).splitlines()[0]})"
@@ -272,7 +289,7 @@ class Training:
     def _forget(self) -> None:
         """Remove all but the last checkpoints of the run."""
         for old in checkpoints(self.folder)[: -self.run.keep - 1]:
-            shutil.rmtree(old, ignore_errors=True)
+            discard(old)
 
     def _at(self) -> Path:
         return self.folder / f"step-{self.learner.updates:09d}"

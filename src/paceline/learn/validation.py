@@ -7,6 +7,7 @@ the reward takes it out; what it cost a person is told beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ from paceline.cost.clustered import clustered
 from paceline.cost.tail import cvar
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.sharing import shared_by
+from paceline.errors import CheckpointError
+from paceline.files.sealing import Kind, read_sealed
+
+TEACHERS = Kind("teachers' validation", 1, "remove it, and train again", CheckpointError)
 
 Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
 """Actions `[n]` for raw features `[n, N_FEATURES]` among those of a mask `[n, n_actions]`."""
@@ -99,3 +104,10 @@ def _worked(env: BatchExecutionEnv, episodes: NDArray[np.void], n: int, choose: 
                 violations += int(info["final_illegal"][at])
                 going[i] = False
     return _Part(earned, bps, left, violations)
+
+
+def read_teachers(path: Path) -> dict[str, dict[str, float]]:
+    """How teachers did in validation, by name; none where there is no file yet.
+
+    Raises `CheckpointError` for a file that was damaged or edited."""
+    return read_sealed(path, TEACHERS, dict[str, dict[str, float]]) if path.exists() else {}

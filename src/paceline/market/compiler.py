@@ -52,7 +52,7 @@ _BOARD = 1 << 22
 """Largest span of ticks that is put on a board and not sorted."""
 
 _MAX_LOTS = np.iinfo(np.int32).max
-_PRICELESS = (HALT, QUOTE, RESUME, CLEAR)
+PRICELESS = (HALT, QUOTE, RESUME, CLEAR)
 
 
 class Images(NamedTuple):
@@ -72,8 +72,8 @@ class Images(NamedTuple):
 
 
 @inner
-def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) -> int:
-    """0 if the event may touch the book, else which check it fails (see `_FAULTS`)."""
+def fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) -> int:
+    """0 if the event may touch the book, else which check it fails (see `FAULTS`)."""
     if kind == ADD or (kind == SEED and slot >= 0):
         if side == 0:
             return 1
@@ -109,7 +109,7 @@ def _fault(book: Book, kind: int, side: int, level: int, qty: int, slot: int) ->
     return 0
 
 
-_FAULTS = {
+FAULTS = {
     1: "has no side",
     2: "adds an order to a slot that is taken or not given",
     3: "has a size that is not positive",
@@ -132,7 +132,7 @@ def _roll(
     for i in range(start, stop):
         kind, side, level = events.kind[i], events.side[i], events.level[i]
         qty, slot = events.qty[i], events.slot[i]
-        why = _fault(book, kind, side, level, qty, slot)
+        why = fault(book, kind, side, level, qty, slot)
         if why:
             return volume, halted, i, why
         apply(book, kind, side, level, qty, slot, i)
@@ -243,7 +243,7 @@ def compile_rows(rows: Rows) -> tuple[Events, NDArray[np.int64], Images]:
         raise TapeError(
             f"rows.lots: {rows.lots[i]} in row {i} does not fit 32 bits; use a larger lot"
         )
-    priced = ~np.isin(rows.kind, _PRICELESS)
+    priced = ~np.isin(rows.kind, PRICELESS)
     level_ticks, level = price_table(rows.ticks[priced])
     column = np.full(n, -1, np.int32)
     column[priced] = level
@@ -288,6 +288,6 @@ def _derive(events: Events, level_ticks: NDArray[np.int64], n_slots: int) -> Ima
         if bad >= 0:
             raise TapeError(
                 f"rows: row {bad} ({KIND_NAMES.get(int(events.kind[bad]), 'unknown kind')}) "
-                f"{_FAULTS[why]}; quarantine it before compiling"
+                f"{FAULTS[why]}; quarantine it before compiling"
             )
     return _stack(taken, stopped)

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from paceline.errors import ConfigError, TapeError
+from paceline.files.writing import recover, recover_in
 from paceline.market.tape import Tape
 
 _NAME = re.compile(r".+-(\d{4}-\d\d-\d\d)\Z")
@@ -37,9 +38,14 @@ def within(tapes: Sequence[Tape], text: str, field: str) -> list[Tape]:
 
 
 def tapes_at(paths: Sequence[str | Path]) -> list[Tape]:
-    """The tapes at `paths` (tape folders, or folders of them), in order of name and day."""
+    """The tapes at `paths` (tape folders, or folders of them), in order of name and day.
+
+    Raises `TapeError` for a path that is not there, or holds no tape.
+    """
     folders: list[Path] = []
     for path in map(Path, paths):
+        recover(path)
+        recover_in(path)
         if not path.exists():
             raise TapeError(
                 f"tape: {path} is not there; give a tape or a folder of tapes that `paceline "

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.files.writing import new_file
 from paceline.market.portrait import Portrait, ThroughDay, round_edges, through_day
 from paceline.market.session import Session, clock, day_of
 from paceline.market.tape import Tape
@@ -229,8 +230,8 @@ def draw_portrait(seen: Portrait, path: str | Path) -> Path:
     below = " · ".join(filter(None, (tape.session.zone, _early_end(seen))))
     axes[-1].set_xlabel(below, color=_GREY, fontsize=9)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=150, facecolor="white")
+    with new_file(target) as draft:
+        figure.savefig(draft, dpi=150, facecolor="white", format=target.suffix.removeprefix("."))
     return target
 
 

@@ -2,7 +2,7 @@
 
 On disk a tape is a folder:
 
-    manifest.json      what it is, where it came from, how good it is
+    manifest.json      what it is, where it came from, how good it is: sealed (`paceline.files`)
     events.arrow       the event columns (`Events`)
     levels.arrow       the price table
     images.arrow       book images, and images_index.arrow: where each begins
@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
-import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,15 +22,34 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import TapeError
+from paceline.errors import InputError, TapeError
+from paceline.files.drafts import is_ours
+from paceline.files.members import SealedFolder, members_of, read_folder
+from paceline.files.sealing import MANIFEST, Kind, seal
+from paceline.files.writing import new_folder, recover
 from paceline.market.book import Book, new_book
+from paceline.market.checks import check_content
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
 from paceline.market.events import ADD, SEED, Events, Rows
-from paceline.market.session import Session
+from paceline.market.session import Session, midnight_ns
 from paceline.market.spread import absurd
 from paceline.orders.instrument import Instrument
 
-SCHEMA_VERSION = 1
+TAPE = Kind("tape", 2, "ingest the day again", TapeError)
+
+_COLUMNS: dict[str, dict[str, type]] = {
+    "events.arrow": {
+        "ts": np.int64, "kind": np.uint8, "side": np.int8, "level": np.int32, "qty": np.int32,
+        "slot": np.int32, "bid": np.int32, "ask": np.int32, "volume": np.int64,
+    },
+    "levels.arrow": {"ticks": np.int64},
+    "images_index.arrow": {"offset": np.int64, "halted": np.uint8},
+    "images.arrow": {
+        "slot": np.int32, "level": np.int32, "row": np.int8, "lots": np.int32, "seq": np.int64,
+    },
+}  # fmt: skip
+_ARROW = tuple(_COLUMNS)
+_QUARANTINE = "quarantine.parquet"
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +97,6 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a tape is."""
 
-    schema_version: int
     tape_id: str
     """SHA-256 over the event columns and the price table: equal content, equal id."""
     depth: Literal["L3", "L2"]
@@ -95,8 +110,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: list[Source] = []
     quality: Quality = Quality()
     made_by: str = ""
-    crc32: dict[str, int] = {}
-    """Checksum of each Arrow file, so that a damaged one is never traded on; empty until saved."""
 
 
 class Tape:
@@ -138,7 +151,6 @@ class Tape:
         events, level_ticks, images = compile_rows(rows)
         orders = np.isin(events.kind, (ADD, SEED)) & (events.slot >= 0)
         manifest = Manifest(
-            schema_version=SCHEMA_VERSION,
             tape_id=_content_id(events, level_ticks),
             depth="L3" if orders.any() else "L2",
             instrument=instrument,
@@ -156,44 +168,37 @@ class Tape:
     @classmethod
     def open(cls, path: str | Path) -> Tape:
         """Open the tape in folder `path`. Raises `TapeError` if it is not a whole tape."""
-        folder = Path(path)
+        return read_folder(path, TAPE, cls._read)
+
+    @classmethod
+    def _read(cls, here: SealedFolder) -> Tape:
+        here.need(*_ARROW)
+        here.only(*_ARROW, _QUARANTINE)
+        manifest = here.content_as(Manifest)
         try:
-            text = (folder / "manifest.json").read_bytes()
-        except OSError:
-            raise TapeError(f"tape: {folder} has no manifest.json; give a folder that "
-                            "`paceline ingest` wrote") from None  # fmt: skip
-        try:
-            version = msgspec.json.decode(text).get("schema_version")
-        except (msgspec.DecodeError, AttributeError) as error:
-            raise TapeError(f"tape: {folder}/manifest.json is damaged ({error})") from None
-        if version != SCHEMA_VERSION:
-            raise TapeError(
-                f"tape: {folder} has schema version {version!r}, this paceline reads "
-                f"{SCHEMA_VERSION}; ingest the day again"
-            )
-        try:
-            manifest = msgspec.json.decode(text, type=Manifest)
-            if manifest.crc32 != _checksums(folder):
-                raise ValueError("its files are not those its manifest speaks of")
-            events = Events(**_read(folder / "events.arrow"))
-            level_ticks = _read(folder / "levels.arrow")["ticks"]
-            index = _read(folder / "images_index.arrow")
-            halted = index["halted"][:-1]
-            images = Images(index["offset"], halted, **_read(folder / "images.arrow"))
-        except (OSError, msgspec.DecodeError, TypeError, KeyError, ValueError) as error:
-            raise TapeError(f"tape: {folder} is damaged ({error}); ingest the day again") from None
-        return cls(manifest, events, level_ticks, images, path=folder)
+            events = Events(**_read(here, "events.arrow"))
+            level_ticks = _read(here, "levels.arrow")["ticks"]
+            index = _read(here, "images_index.arrow")
+            images = Images(index["offset"], index["halted"][:-1], **_read(here, "images.arrow"))
+            _check(manifest, events, level_ticks, images)
+        except TapeError:
+            raise
+        except (OSError, TypeError, KeyError, IndexError, ValueError) as error:
+            raise TapeError(f"{here.path}: is damaged ({error}); {TAPE.remedy}") from None
+        if here.has(_QUARANTINE):
+            here.check(_QUARANTINE)
+        return cls(manifest, events, level_ticks, images, path=here.path)
 
     def save(self, path: str | Path) -> Path:
-        """Write the tape to folder `path`, replacing a tape that is there, never half of one."""
+        """Write the tape to folder `path`, replacing a tape that is there, never half of one.
+
+        Raises `TapeError` where the folder holds something else."""
         import pyarrow.parquet as pq
 
         folder = Path(path)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists() and not (folder / "manifest.json").exists():
-            raise TapeError(f"tape: {folder} exists and is no tape; give another folder")
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        recover(folder)
+        _refuse_others(folder)
+        with new_folder(folder) as draft:
             _write(draft / "events.arrow", self.events._asdict())
             _write(draft / "levels.arrow", {"ticks": self.level_ticks})
             columns = self.images._asdict()
@@ -204,16 +209,8 @@ class Tape:
             )
             _write(draft / "images.arrow", columns)
             if self.quarantine is not None and len(self.quarantine):
-                pq.write_table(self.quarantine, draft / "quarantine.parquet")
-            self.manifest = msgspec.structs.replace(self.manifest, crc32=_checksums(draft))
-            text = msgspec.json.format(msgspec.json.encode(self.manifest), indent=2)
-            (draft / "manifest.json").write_bytes(text)
-            os.chmod(draft, 0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+                pq.write_table(self.quarantine, draft / _QUARANTINE)
+            (draft / MANIFEST).write_bytes(seal(TAPE, self.manifest, members_of(draft)))
         self.path = folder
         return folder
 
@@ -289,10 +286,38 @@ def _content_id(events: Events, level_ticks: NDArray[np.int64]) -> str:
     return digest.hexdigest()
 
 
-def _checksums(folder: Path) -> dict[str, int]:
-    """CRC-32 of the Arrow files in `folder`. Reading them once costs little next to mapping bytes
-    that nobody has looked at: a damaged level or slot would send a kernel out of its arrays."""
-    return {path.name: zlib.crc32(path.read_bytes()) for path in sorted(folder.glob("*.arrow"))}
+def _refuse_others(folder: Path) -> None:
+    """Raises `TapeError` if `folder` holds anything but a tape, whole or damaged."""
+    if not folder.exists():
+        return
+    files = {MANIFEST, _QUARANTINE, *_ARROW}
+    if not folder.is_dir() or any(
+        name not in files and not is_ours(name) for name in os.listdir(folder)
+    ):
+        raise TapeError(f"tape: {folder} exists and is no tape; give another folder")
+
+
+def _check(
+    manifest: Manifest, events: Events, level_ticks: NDArray[np.int64], images: Images
+) -> None:
+    """Raises `ValueError` for what no kernel may be given, or where the manifest says otherwise."""
+    check_content(events, level_ticks, images, manifest.n_slots)
+    orders = ((events.kind == ADD) | (events.kind == SEED)) & (events.slot >= 0)
+    for name, found in {
+        "n_events": len(events.ts),
+        "n_levels": len(level_ticks),
+        "image_every": IMAGE_EVERY,
+        "depth": "L3" if orders.any() else "L2",
+    }.items():
+        if getattr(manifest, name) != found:
+            raise ValueError(f"{name} is {getattr(manifest, name)!r}, its files have {found!r}")
+    try:
+        midnight_ns(manifest.session.day, manifest.session.zone)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    for ns in (manifest.session.open_ns, manifest.session.close_ns):
+        if abs(ns) >= 1 << 63:
+            raise ValueError(f"its session has {ns} ns")
 
 
 def _write(path: Path, columns: dict[str, NDArray[Any]]) -> None:
@@ -304,12 +329,19 @@ def _write(path: Path, columns: dict[str, NDArray[Any]]) -> None:
         writer.write_batch(batch)
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def _read(here: SealedFolder, name: str) -> dict[str, NDArray[Any]]:
     """Map the columns of an Arrow file, without a copy."""
     import pyarrow as pa
 
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    reader = pa.ipc.open_file(pa.py_buffer(here.mapped(name)))
     if reader.num_record_batches != 1:
-        raise ValueError(f"{path.name} is not one record batch")
+        raise ValueError(f"{name} is not one record batch")
     batch = reader.get_batch(0)
-    return {name: batch.column(name).to_numpy(zero_copy_only=True) for name in batch.schema.names}
+    batch.validate()
+    columns = {one: batch.column(one).to_numpy(zero_copy_only=True) for one in batch.schema.names}
+    for one, dtype in _COLUMNS[name].items():
+        if columns[one].dtype != dtype:
+            raise ValueError(f"{name}: {one} is {columns[one].dtype}, not {np.dtype(dtype)}")
+    if len(columns) != len(_COLUMNS[name]):
+        raise ValueError(f"{name} has other columns")
+    return columns

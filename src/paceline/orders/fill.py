@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -10,7 +11,7 @@ from msgspec.structs import force_setattr
 from paceline.orders.instrument import Instrument
 from paceline.orders.payload import (
     Identifier,
-    Nanoseconds,
+    Instant,
     Payload,
     Positive,
     choice,
@@ -18,8 +19,8 @@ from paceline.orders.payload import (
     number,
     positive,
     steps,
-    whole,
 )
+from paceline.orders.times import instant
 
 
 class Liquidity(StrEnum):
@@ -35,10 +36,12 @@ class Fill(Payload, frozen=True, kw_only=True):
     """Shares that changed hands. No fill is no record; a price of 0 does not exist."""
 
     label: ClassVar[str] = "fill"
+    in_ns: ClassVar[Mapping[str, str]] = {"ts_ns": "ts"}
 
     parent_id: Identifier
     child_id: Identifier
-    ts: Nanoseconds
+    ts: Instant
+    """When it traded, see `orders.times`; nanoseconds since the epoch once it is read."""
     px: Positive
     """Price paid or received, in currency. Off the tick when the venue improves inside the
     spread or when modelled impact moved it, so it is not held to a grid."""
@@ -52,7 +55,7 @@ class Fill(Payload, frozen=True, kw_only=True):
         at = f"{self.label}."
         identifier(self.parent_id, at + "parent_id")
         identifier(self.child_id, at + "child_id")
-        force_setattr(self, "ts", whole(self.ts, at + "ts"))
+        force_setattr(self, "ts", instant(self.ts, at + "ts"))
         for field in ("px", "qty"):
             force_setattr(self, field, positive(getattr(self, field), at + field))
         force_setattr(self, "liquidity", choice(self.liquidity, Liquidity, at + "liquidity"))

@@ -6,6 +6,7 @@ Both are payloads: numbers are in shares and currency here, and become lots and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
@@ -17,7 +18,7 @@ from paceline.orders.instrument import Instrument
 from paceline.orders.payload import (
     Count,
     Identifier,
-    Nanoseconds,
+    Instant,
     Payload,
     Positive,
     Share,
@@ -28,6 +29,7 @@ from paceline.orders.payload import (
     steps,
     whole,
 )
+from paceline.orders.times import instant, said
 
 
 class Side(StrEnum):
@@ -108,9 +110,14 @@ class Constraints(Payload, frozen=True, kw_only=True):
 
 
 class ParentOrder(Payload, frozen=True, kw_only=True):
-    """One large order: buy or sell `qty` shares between `start_ts` and `end_ts`."""
+    """One large order: buy or sell `qty` shares between `start_ts` and `end_ts`.
+
+    Times are given in seconds, as ISO 8601 text, or in nanoseconds (see `orders.times`), and are
+    nanoseconds since the epoch from then on; `to_json` writes those.
+    """
 
     label: ClassVar[str] = "parent"
+    in_ns: ClassVar[Mapping[str, str]] = {"start_ns": "start_ts", "end_ns": "end_ts"}
 
     order_id: Identifier
     symbol: Identifier
@@ -119,8 +126,8 @@ class ParentOrder(Payload, frozen=True, kw_only=True):
     """Shares to trade."""
     arrival_px: Positive
     """Mid when the parent becomes active, in currency; half a book tick is possible."""
-    start_ts: Nanoseconds
-    end_ts: Nanoseconds
+    start_ts: Instant
+    end_ts: Instant
     """The horizon's end, later than `start_ts`. The last messages are sent at it: they call back
     what still works, or sweep the visible book for it. Nothing is sent after."""
     constraints: Constraints
@@ -133,10 +140,11 @@ class ParentOrder(Payload, frozen=True, kw_only=True):
         for field in ("qty", "arrival_px"):
             force_setattr(self, field, positive(getattr(self, field), at + field))
         for field in ("start_ts", "end_ts"):
-            force_setattr(self, field, whole(getattr(self, field), at + field))
+            force_setattr(self, field, instant(getattr(self, field), at + field))
         if self.end_ts <= self.start_ts:
             raise OrderError(
-                f"{at}end_ts: {self.end_ts} is not after start_ts {self.start_ts}; give a later end"
+                f"{at}end_ts: {said(self.end_ts)} is not after start_ts {said(self.start_ts)}; "
+                "give a later end"
             )
         constraints: object = self.constraints
         if not isinstance(constraints, Constraints):

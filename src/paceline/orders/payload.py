@@ -6,13 +6,10 @@ A constructor call and a JSON document go through the same checks, because both 
 
 from __future__ import annotations
 
-import json
 import math
 import operator
-import re
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
@@ -20,8 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 import msgspec
 from msgspec import Meta
 
+from paceline.documents import parse_json, remedy_for, shown
 from paceline.errors import InputError, OrderError
 from paceline.orders.identity import checked
+from paceline.orders.times import nanoseconds
 from paceline.units import INT64_MAX, to_steps
 
 if TYPE_CHECKING:
@@ -35,9 +34,28 @@ Identifier = Annotated[
 Positive = Annotated[int, Meta(gt=0)] | Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=INT64_MAX)]
-Nanoseconds = Annotated[
-    int, Meta(ge=0, le=INT64_MAX, description="Nanoseconds since the epoch, UTC.")
-]
+if TYPE_CHECKING:
+    Instant = int
+else:
+    Instant = Annotated[
+        int | float | str,
+        Meta(
+            description="Seconds since the epoch (a number below 1e11, fractions allowed), ISO "
+            "8601 text with an offset from UTC, or nanoseconds since the epoch (from 1e17); in "
+            "1990 to 2100."
+        ),
+    ]
+"""A time as it is written, see `orders.times`; nanoseconds since the epoch once it is read."""
+
+SYNONYMS = {
+    "quantity": "qty", "size": "qty", "amount": "qty", "shares": "qty", "volume": "qty",
+    "id": "order_id", "ticker": "symbol", "instrument": "symbol", "direction": "side",
+    "price": "px", "limit_px": "px", "limit_price": "px", "arrival_price": "arrival_px",
+    "start": "start_ts", "start_time": "start_ts", "end": "end_ts", "end_time": "end_ts",
+    "limits": "constraints", "participation_cap": "participation", "pov": "participation",
+    "max_child": "child_max", "price_band": "price_band_bps", "time": "ts", "timestamp": "ts",
+}  # fmt: skip
+"""What others call the fields: suggested, never taken."""
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +63,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     label: ClassVar[str] = "payload"
     """How errors call it: `label.field: value ...`."""
+    in_ns: ClassVar[Mapping[str, str]] = {}
+    """Names under which a time is given in nanoseconds, and the fields they are."""
 
     def check(self, instrument: Instrument) -> Self:
         """Itself, when everything lies on the grids of `instrument`; otherwise `OrderError`."""
@@ -55,29 +75,32 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """From decoded JSON. Raises `OrderError` for the first field that is wrong."""
         if not isinstance(raw, Mapping):
             raise OrderError(f"{cls.label}: {shown(raw)} is not an object; give named fields")
-        for key in raw:
-            if key not in cls.__struct_fields__:
-                near = get_close_matches(str(key), cls.__struct_fields__, n=1)
-                remedy = f"did you mean {near[0]}?" if near else "remove it"
-                raise OrderError(f"{cls.label}.{shown(key, quote=False)}: unknown field; {remedy}")
+        given: dict[str, Any] = {}
+        for key, value in raw.items():
+            name = cls.in_ns.get(key, key)
+            where = f"{cls.label}.{shown(key, quote=False)}"
+            if name not in cls.__struct_fields__:
+                known = (*cls.__struct_fields__, *cls.in_ns)
+                remedy = remedy_for(key, known, "remove it", SYNONYMS)
+                raise OrderError(f"{where}: unknown field; {remedy}")
+            if name in given:
+                raise OrderError(f"{where}: {name} is given in another way, too; give one of them")
+            given[name] = value if name == key else nanoseconds(value, where)
         for field in _required(cls):
-            if field not in raw:
+            if field not in given:
                 raise OrderError(f"{cls.label}.{field}: missing, and it has no default; add it")
-        payload = cls(**raw)
+        payload = cls(**given)
         return payload if instrument is None else payload.check(instrument)
 
     @classmethod
     def from_json(cls, data: bytes | str, instrument: Instrument | None = None) -> Self:
         """From one JSON object. Raises `OrderError`; a key given twice is refused as well."""
         try:
-            text = data.encode() if isinstance(data, str) else data
-            raw = msgspec.json.decode(text)
-            if _STRING.sub(b"", text).count(b":") != _members(raw):
-                json.loads(text, object_pairs_hook=_refuse_duplicates)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise OrderError(f"{cls.label}: {error}; give one JSON object in UTF-8") from None
-        except RecursionError:
-            raise OrderError(f"{cls.label}: nested too deep; give one flat JSON object") from None
+            raw = parse_json(data)
+        except InputError as error:
+            said = str(error)
+            whose = "" if said.endswith("once") else f"{cls.label}: "
+            raise OrderError(f"{whose}{said}") from None
         return cls.from_dict(raw, instrument)
 
     def to_json(self) -> bytes:
@@ -91,44 +114,12 @@ def _required(payload: type[Payload]) -> tuple[str, ...]:
     return tuple(field.name for field in msgspec.structs.fields(payload) if field.required)
 
 
-# Outside of strings, a JSON document has one colon for each member of each object.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
-def _members(raw: Any) -> int:
-    if isinstance(raw, dict):
-        return len(raw) + sum(_members(value) for value in raw.values())
-    if isinstance(raw, list):
-        return sum(_members(value) for value in raw)
-    return 0
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise OrderError(f"{shown(key, quote=False)}: given twice; give each field once")
-        seen[key] = value
-    return seen
-
-
 def _without_none(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         key: _without_none(value) if isinstance(value, dict) else value
         for key, value in raw.items()
         if value is not None
     }
-
-
-def shown(value: object, *, quote: bool = True) -> str:
-    """`value` as an error shows it: on one line, and short."""
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return "a number of thousands of digits"
-    if not quote and isinstance(value, str):
-        text = text[1:-1]
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def number(value: object, field: str) -> int | float:
@@ -139,7 +130,7 @@ def number(value: object, field: str) -> int | float:
     if isinstance(value, bool) or type(value).__name__ == "bool":
         raise OrderError(f"{field}: {value!r} is a boolean; give a number")
     if isinstance(value, str | bytes):
-        raise OrderError(f"{field}: {shown(value)} is text; give a number without quotes")
+        raise OrderError(f"{field}: {shown(value)} is text; give a plain number, such as 250000")
     if isinstance(value, float | Decimal):
         if not math.isfinite(value):
             raise OrderError(f"{field}: {value} is not finite; give a finite number")

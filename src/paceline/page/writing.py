@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline import __version__
+from paceline.files.writing import write_file
 
 _HERE = Path(__file__).parent
 
@@ -47,7 +48,4 @@ def write_page(path: str | Path, template: Path, contents: Mapping[str, Any]) ->
             **contents,
         }
     )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
-    return target
+    return write_file(path, page)

@@ -15,13 +15,13 @@ Parts are applied in the order in which they stand, each to what the ones before
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from paceline.config import from_dict, read_yaml
+from paceline.documents import remedy_for, shown
 from paceline.errors import ConfigError
 from paceline.stress.parts import PARTS, Part
 
@@ -59,8 +59,7 @@ def scenario(name_or_file: str | Path) -> Scenario:
         return load_scenario(text)
     known = shipped()
     if text not in known:
-        near = get_close_matches(text, known, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        remedy = remedy_for(text, known, f"known are {', '.join(known)}")
         raise ConfigError(f"scenario: {text!r} is neither shipped nor a .yaml file; {remedy}")
     return known[text]
 
@@ -77,20 +76,22 @@ def load_scenario(path: str | Path) -> Scenario:
 def parse_scenario(raw: Any) -> Scenario:
     """A scenario from nested mappings. Raises `ConfigError`, naming the path of the key."""
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"scenario: {raw!r} is not a group; give name and parts")
+        raise ConfigError(f"scenario: {shown(raw)} is not a group; give name and parts")
+    keys = ("name", "about", "seed", "parts")
     for key in raw:
-        if key not in ("name", "about", "seed", "parts"):
-            raise ConfigError(f"{key}: unknown key; known are name, about, seed, parts")
+        if key not in keys:
+            remedy = remedy_for(key, keys, f"known are {', '.join(keys)}")
+            raise ConfigError(f"{shown(str(key), quote=False)}: unknown key; {remedy}")
     name, parts = raw.get("name"), raw.get("parts")
     seed, about = raw.get("seed", 0), raw.get("about", "")
     if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"name: {name!r} is no name; give the scenario one")
+        raise ConfigError(f"name: {shown(name)} is no name; give the scenario one")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ConfigError(f"seed: {seed!r} does not fit; give a whole number from 0")
+        raise ConfigError(f"seed: {shown(seed)} does not fit; give a whole number from 0")
     if not isinstance(about, str):
-        raise ConfigError(f"about: {about!r} is no sentence; give text")
+        raise ConfigError(f"about: {shown(about)} is no sentence; give text")
     if not isinstance(parts, list) or not parts:
-        raise ConfigError(f"parts: {parts!r} is no list of parts; give one at least")
+        raise ConfigError(f"parts: {shown(parts)} is no list of parts; give one at least")
     made = tuple(_part(part, f"parts[{i}]") for i, part in enumerate(parts))
     return Scenario(name=name, parts=made, seed=seed, about=about)
 
@@ -119,8 +120,7 @@ def _part(raw: Any, at: str) -> Part:
         raise ConfigError(f"{at}.part: missing; say which of {', '.join(PARTS)}")
     kind = raw["part"]
     if not isinstance(kind, str) or kind not in PARTS:
-        near = get_close_matches(str(kind), PARTS, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(PARTS)}"
-        raise ConfigError(f"{at}.part: {kind!r} is unknown; {remedy}")
+        remedy = remedy_for(kind, PARTS, f"known are {', '.join(PARTS)}")
+        raise ConfigError(f"{at}.part: {shown(kind)} is unknown; {remedy}")
     rest = {key: value for key, value in raw.items() if key != "part"}
     return from_dict(rest, PARTS[kind], at)

@@ -14,6 +14,7 @@ from paceline.engine.account import ANSWER_LINE, MARKET_LINE, SUBMIT_LINE
 from paceline.engine.market_settings import MarketSettings
 from paceline.engine.simulator import simulate_day
 from paceline.engine.venue import Venue
+from paceline.files.results import result_in
 from paceline.market.tape import Tape
 from paceline.page.cells import Cell, Column, Table, number, percent, significant
 from paceline.page.ink import Figure, beyond, hue, sheet, svg
@@ -63,22 +64,19 @@ def on_market(
 
 
 def write_shown(shown: Shown, folder: str | Path) -> Path:
-    """Write `facts.json` and `report.html` to `folder`; returns the page."""
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    (path / "facts.json").write_text(json.dumps(as_dict(shown), indent=2) + "\n")
+    """Write `facts.json` and `report.html` to `folder`, both or none; returns the page."""
     scenario = shown.scenario
-    return write_page(
-        path / "report.html",
-        _TEMPLATE,
-        {
-            "title": f"Scenario {scenario.name}",
-            "lead": f"{in_words(scenario)} On {shown.where}, {shown.calm.session.day}.",
-            "hues": {"calm": _CALM, "stressed": _STRESSED},
-            "facts": facts_table(shown),
-            "figures": [*_delay_figures(shown), course_figure(shown)],
-        },
-    )
+    contents = {
+        "title": f"Scenario {scenario.name}",
+        "lead": f"{in_words(scenario)} On {shown.where}, {shown.calm.session.day}.",
+        "hues": {"calm": _CALM, "stressed": _STRESSED},
+        "facts": facts_table(shown),
+        "figures": [*_delay_figures(shown), course_figure(shown)],
+    }
+    with result_in(folder, "stress") as draft:
+        (draft / "facts.json").write_text(json.dumps(as_dict(shown), indent=2) + "\n")
+        write_page(draft / "report.html", _TEMPLATE, contents)
+    return Path(folder) / "report.html"
 
 
 def as_dict(shown: Shown) -> dict[str, Any]:

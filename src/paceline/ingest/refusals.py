@@ -1,0 +1,129 @@
+"""When a day is refused: of another date, contradicted by its feed, too bad, or crossed for good.
+
+Each refusal is one line with the file, how bad it is, the limit, the first row and the remedy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paceline.errors import IngestError
+from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
+from paceline.ingest.quality import (
+    AS_ANNOUNCED,
+    CHECKS,
+    OFF_TICK,
+    SIZE_TOO_LARGE,
+    UNKNOWN_EXECUTED,
+    UNKNOWN_KIND,
+    UNKNOWN_ORDER,
+    Limits,
+)
+from paceline.market.session import day_of, midnight_ns
+from paceline.market.tape import Finding, Tape
+from paceline.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from paceline.ingest.day import RawDay
+
+_OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
+_REMEDIES = {
+    UNKNOWN_ORDER: _OUTSIDE,
+    UNKNOWN_EXECUTED: _OUTSIDE,
+    OFF_TICK: "; give a finer book_tick, or leave it out",
+    SIZE_TOO_LARGE: "; give a coarser lot and round to it, such as --lot 0.001 --round-sizes",
+}
+
+_NS_PER_DAY = 86_400 * NS_PER_S
+
+_SHOWN = 200
+"""Characters of a raw row that an error message shows."""
+
+
+def refuse_if_of_another_day(day: RawDay) -> None:
+    """A trading date may be the next one or the last one of the clock's, and no other."""
+    zone = day.session.zone
+    midnight = midnight_ns(day.session.day, zone)
+    first, last = int(day.rows.ts[0]), int(day.rows.ts[-1])
+    if last < midnight - _NS_PER_DAY or first >= midnight + 2 * _NS_PER_DAY:
+        raise IngestError(
+            f"day: {day.session.day} is not when {day.instrument.symbol} was recorded; its rows "
+            f"begin on {day_of(first, zone)} and end on {day_of(last, zone)}, give that or leave "
+            "it out"
+        )
+
+
+def refuse_if_contradicted(day: RawDay, limits: Limits, name: str) -> None:
+    """The feed's own picture of its book, where it has one, must agree with ours."""
+    for check, source in (
+        ("orderbook_mismatch", "orderbook file"),
+        ("ticker_contradicted", "tickers"),
+    ):
+        found = day.findings.get(check)
+        n = len(day.fault)
+        if found is not None and found.count > limits.max_mismatch_share * n:
+            raise IngestError(
+                f"file: {name} is refused, its book differs from its {source} at {found.count:,} "
+                f"of {n:,} rows (limits.max_mismatch_share {limits.max_mismatch_share:g}), first "
+                f"at {day.place} {(found.first_row or 0) + 1:,}; are they of the same day and "
+                "depth?"
+            )
+
+
+def refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str) -> None:
+    """Refuse a day of which too many raw rows, `bad` `[k]`, are set aside; those that are only kept
+    out of the market on purpose (`AS_ANNOUNCED`) do not count."""
+    n = len(day.fault)
+    if n == 0:
+        raise IngestError(f"file: {name} is empty; give a file with messages")
+    bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
+    if len(bad) <= limits.max_bad_share * n:
+        return
+    codes, counts = np.unique(day.fault[bad], return_counts=True)
+    worst = int(codes[np.argmax(counts)])
+    first = int(np.argmax(day.fault == worst))
+    remedy = _REMEDIES.get(worst, "")
+    raise IngestError(
+        f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
+        f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
+        f"{CHECKS[worst].reason}, first {day.place} {day.row(first):,}: "
+        f"{day.text(first)[:_SHOWN]!r}{remedy}"
+    )
+
+
+def refuse_if_crossed(
+    day: RawDay,
+    tape: Tape,
+    calling: NDArray[np.bool_],
+    warmup_end: int,
+    limits: Limits,
+    name: str,
+) -> None:
+    """A book that is crossed for good is refused, with the row where it began and the cause."""
+    found = crossed_in(tape.events, len(tape.level_ticks), calling)
+    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
+        return
+    raw = int(day.origin[found.at[0]])
+    unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
+    where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
+    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
+    raise IngestError(
+        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
+        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at "
+        f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
+    )
+
+
+def refuse_if_crossed_later(
+    tape: Tape, found: Finding, warmup_end: int, limits: Limits, name: str
+) -> None:
+    """The same for a book that crosses too often after the warm-up."""
+    after = max(1, int(np.count_nonzero(tape.events.ts > warmup_end)))
+    if found.count > limits.max_crossed_share * after:
+        raise IngestError(
+            f"file: {name} is refused, its book is crossed after {found.count:,} of {after:,} "
+            f"events (limits.max_crossed_share {limits.max_crossed_share:g})"
+        )
