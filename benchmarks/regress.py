@@ -3,6 +3,7 @@
     python -m benchmarks.regress              against the commit named in benchmarks/BASE
     python -m benchmarks.regress 1a2b3c4      against another one
     python -m benchmarks.regress --short      two minutes, for continuous integration
+    python -m benchmarks.regress --only compile replay_l3
 
 The package of that commit is laid beside this checkout for the time of the run. Both replay,
 simulate, decide and compile the same (`workloads`, those of this checkout), each in a process of
@@ -52,6 +53,10 @@ def main() -> bool:
     )
     parser.add_argument("base", nargs="?", help="a commit; without it the one in benchmarks/BASE")
     parser.add_argument("--short", action="store_true", help="about two minutes, for CI")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(WORKLOADS), metavar="NAME", default=list(WORKLOADS),
+        help="some of the workloads: %(choices)s",
+    )  # fmt: skip
     given = parser.parse_args()
     if not given.base and given.short and is_shallow() and commit_of(named()) is None:
         print(f"regress: {named()} (benchmarks/BASE) is not in this shallow clone; not compared")
@@ -70,7 +75,7 @@ def main() -> bool:
     with tempfile.TemporaryDirectory(prefix="paceline-regress-") as folder:
         lay_out(commit, Path(folder))
         with Side(Path(folder, "src")) as old, Side(ROOT / "src") as new:
-            ratios, skipped = compare(old, new, seconds, least, given.short)
+            ratios, skipped = compare(old, new, given.only, seconds, least, given.short)
     if not ratios:
         print("regress: nothing could be compared; name a later commit", file=sys.stderr)
         return False
@@ -90,12 +95,12 @@ def main() -> bool:
 
 
 def compare(
-    old: Side, new: Side, seconds: float, least: int, short: bool
+    old: Side, new: Side, names: list[str], seconds: float, least: int, short: bool
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Ratios new / old by round, of each workload; and why those that are left out are."""
     ratios: dict[str, list[float]] = {}
     skipped: dict[str, str] = {}
-    for name in WORKLOADS:
+    for name in names:
         for side in (old, new):
             side.ask(name)  # both compile at once
         made, ours = old.answer(), new.answer()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from engine import flows
 from ingest.plain import NAME, random_day
 from paceline import __version__, cli
 from paceline.cli import main
+from paceline.cli.import_log import _write_aside as write_aside
 from paceline.errors import PacelineError
+from paceline.ingest.child_orders import Aside
 from paceline.market import events as ev
 from paceline.market.session import Session
 from paceline.market.tape import Tape
@@ -206,6 +210,76 @@ def test_a_bad_argument_is_one_line(run, words, says):
 )
 def test_other_verbs_refuse_in_one_line_too(run, words, says):
     assert says in refuses(run, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("backtest", "--market", "default", "--days", "9" * 12), "days: 999999999999 is too much"),
+        (("backtest", "--tape", "TAPES", "--jobs", "1000000"), "jobs: 1000000 is too much"),
+        (("backtest", "--tape", "TAPES", "--examples", "9" * 9), "examples: 999999999 is too much"),
+        (
+            ("backtest", "--tape", "TAPES", "--orders", "1000000", "--slices", "10000"),
+            "slices: 10000 for each of 1,000,000 orders need 80 GB for each policy; give fewer",
+        ),
+        (("backtest", "--tape", "TAPES", "--orders", "9" * 400), "orders: "),
+        (("backtest", "--tape", "TAPES", "--seed", "9" * 30), "seed: 99999999999999999"),
+        (("compare", "--tape", "TAPES", "--seed", "9" * 30), "seed: 99999999999999999"),
+        (("compare", "--tape", "TAPES", "--jobs", "9" * 12), "jobs: 999999999999 is too much"),
+        (("compare", "--tape", "TAPES", "--tune-orders", "9" * 12), "tune_orders: 999999999999 is"),
+        (("realism", "--market", "default", "--tape", "TAPES", "--days", "9" * 9), "days: 9999"),
+        (("demo", "--seed", "9" * 30), "seed: 999999999999999999999999999999 is too much"),
+        (("demo", "--orders", "9" * 12), "orders: "),
+        (("train", "demo", "--seeds", "9" * 9), "seeds: 999999999 is too much"),
+        (("log", "--market", "default", "--orders", "9" * 12), "orders: 999999999999 is too much"),
+        (("stress", "halt", "--market", "default", "--seed", "9" * 30), "seed: 99999999999999999"),
+    ],
+)  # fmt: skip
+def test_what_would_need_gigabytes_or_years_is_refused_at_once(run, words, says):
+    began = time.process_time()
+    assert says in refuses(run, *words)
+    assert time.process_time() - began < 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("cancel_per_s: 1.0e-6", "cancel_per_s: 1e-06 lets 2e+06 orders rest"),
+        ("limit_bid_per_s: 1.0e+6\ncancel_per_s: 1000", "limit_bid_per_s: all orders together are"),
+        ("tick: 1.0e-9", "tick: 1e-09 makes"),
+        ("tick: .nan", "tick: nan is not finite"),
+        ("day: [.inf]", "day[0]: inf is not finite"),
+        ("tick: true", "tick: True does not fit; give a number"),
+        ("round_lot: " + "9" * 5000, "line 1: a number of 5,000 characters"),
+        ("round_lot: " + "9" * 30, "round_lot: 999999999999999999999999999999 is out of range"),
+        ("open_s: 0\nclose_s: 1.0e+9", "close_s: 1000000000.0 does not fit"),
+        ("metaorders: {at_work: 1000000}", "metaorders.at_work: 1000000 does not fit"),
+    ],
+)
+def test_a_market_that_is_too_large_is_refused_at_once(run, tmp_path, text, says):
+    (tmp_path / "m.yaml").write_text(text)
+    began = time.process_time()
+    assert says in refuses(run, "stress", "halt", "--market", "TMP/m.yaml")
+    assert time.process_time() - began < 5.0
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(tmp_path):
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "plain", "a=b", ""]
+    rows = [Aside("c.csv", k, text, "no order", False) for k, text in enumerate(texts)]
+    write_aside(tmp_path / "aside.csv", [("BRK=B", "2024-03-04", row) for row in rows])
+    with open(tmp_path / "aside.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    wanted = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "plain", "a=b", ""]
+    assert [row["text"] for row in found] == wanted
+    assert [row["row"] for row in found] == [str(k) for k in range(len(texts))]
+
+
+def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
+    def fails(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("paceline.market.portrait.portrait_of", fails)
+    assert "memory: what was asked for needs more than" in refuses(run, "inspect", "TAPES")
 
 
 @pytest.mark.parametrize(

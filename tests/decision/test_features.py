@@ -51,6 +51,9 @@ def twin(state: State) -> dict[str, float | None]:
     near, far = (book["bid"], book["ask"]) if order["side"] > 0 else (book["ask"], book["bid"])
     both = near[0][1] > 0 and far[0][1] > 0
     mid = (near[0][0] + far[0][0]) / 2 if both else None
+    spread = book["ask"][0][0] - book["bid"][0][0]
+    if mid is not None and spread > 20 and spread > 0.05 * mid:
+        mid = None
     found: dict[str, float | None] = {}
     found |= _book(near, far, mid, context)
     found |= _lately(state, order, context, mid)
@@ -93,7 +96,8 @@ def _lately(state: State, order: dict, context: dict, mid: float | None) -> dict
         if row is None or age is None or age > 299:  # older than the longest window is sure to know
             found |= dict.fromkeys(names)
             continue
-        lots = log2(1 + int(row["lots"]) / context["touch_lots"]) * int(row["sign"]) * side
+        lots: float | None = log2(1 + int(row["lots"]) / context["touch_lots"])
+        lots = lots * int(row["sign"]) * side if row["sign"] else None
         worse = None if mid is None else side * (int(row["ticks"]) - mid) / context["order_step"]
         found |= dict(zip(names, (lots, worse, log2(1 + age)), strict=True))
     clock = watch.clock[0]
@@ -276,6 +280,32 @@ def test_a_state_in_which_nothing_is_known_says_so() -> None:
     got = named(state)
     flags = {name: got[name] for name in NAMES[N_VALUES:]}
     assert set(flags.values()) == {1.0}, [name for name, flag in flags.items() if not flag]
+
+
+def test_nothing_is_measured_from_a_mid_between_a_price_and_a_stub(states: list[State]) -> None:
+    """Bid 10,000 and offer 10,500: a spread of more than 5 % of the mid. At 10,499 it is known."""
+    state = copied(states[0])
+    state.sizes[:, 0] = 5
+    state.ticks[0, 0] = 10_000
+    for ask, gone in ((10_499, 0.0), (10_520, 1.0)):
+        state.ticks[1, 0] = ask
+        got = named(state)
+        assert [got[f"no {name}"] for name in ("spread", "near_0_steps", "drift")] == [gone] * 3
+        assert_like_twin(state)
+
+
+def test_a_print_of_unknown_side_has_no_signed_size(states: list[State]) -> None:
+    state = copied(states[0])
+    state.watch.clock["n_prints"] = 1
+    state.watch.prints["ts"][0] = state.order["now_ts"][0] - S
+    state.watch.prints["lots"][0] = 7
+    sizes, flags = [], []
+    for sign in (1, 0):
+        state.watch.prints["sign"][0] = sign
+        got = named(state)
+        sizes.append(abs(got["print_0_lots"]) > 0)
+        flags.append(got["no print_0_lots"])
+    assert (sizes, flags) == ([True, False], [0.0, 1.0])
 
 
 def test_a_print_counts_as_long_as_everybody_has_heard_of_it(states: list[State]) -> None:

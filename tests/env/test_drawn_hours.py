@@ -13,7 +13,7 @@ from paceline.errors import ConfigError
 from paceline.market.events import ADD, ASK, BID, DELETE, HALT, HIDDEN, NO_SLOT, RESUME, Rows
 from paceline.market.halts import trades_at, trades_through
 from paceline.market.session import Session
-from paceline.market.tape import Quality, Tape
+from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.units import NS_PER_S
 
@@ -35,9 +35,7 @@ def day_of(opens=9.0, closes=15.0, since=8.0, halts=(), breaks=(), day=DAYS[0]) 
     rows.sort(key=lambda row: row[0])
     hours, kind, side, ticks, lots, slot = map(np.array, zip(*rows, strict=True))
     ts = session.midnight_ns + np.round(hours * HOUR).astype(np.int64) * NS_PER_S
-    quality = Quality(warmup_end_ts=int(ts[2]))  # the book is whole from its first print on
-    rows = Rows(ts, kind, side, ticks, lots, slot)
-    return Tape.compile(rows, INSTRUMENT, session, quality=quality)
+    return Tape.compile(Rows(ts, kind, side, ticks, lots, slot), INSTRUMENT, session)
 
 
 def drawn(tape: Tape, horizon_s: float = 1800.0, count: int = 200):

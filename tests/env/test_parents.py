@@ -43,7 +43,7 @@ def test_orders_start_on_a_settled_market_with_two_sides_and_end_inside_it(days,
     parents = drawn(tape, lesson, 500)
     at = np.searchsorted(tape.events.ts, parents["start_ts"], side="right") - 1
     assert np.all(tape.bid_ticks()[at] < tape.ask_ticks()[at])
-    assert np.all(parents["start_ts"] >= settled_ts(tape))
+    assert np.all(parents["start_ts"] >= settled_ts(tape) + 60 * NS_PER_S)
     assert np.all(parents["start_ts"] >= tape.session.open_ns + 60 * NS_PER_S)
     assert np.all(parents["end_ts"] == parents["start_ts"] + 120 * NS_PER_S)
     assert np.all(parents["end_ts"] <= min(tape.session.close_ns, tape.events.ts[-1]))
@@ -56,7 +56,7 @@ def test_orders_start_on_a_settled_market_with_two_sides_and_end_inside_it(days,
 def test_a_decision_lies_on_a_settled_market_too(days, lesson):
     parents = draw_parents(days[-1], lesson, 50, 120.0, **{**SIZE, "qty": 9}, seed=3,
                            decision_delay_s=700.0)  # fmt: skip
-    assert np.all(parents["start_ts"] - 700 * NS_PER_S >= settled_ts(days[-1]))
+    assert np.all(parents["start_ts"] - 760 * NS_PER_S >= settled_ts(days[-1]))
     with pytest.raises(ConfigError, match=r"horizon: 900 s .* after a decision_delay of 700 s"):
         draw_parents(days[-1], lesson, 50, 900.0, **{**SIZE, "qty": 9}, seed=3,
                      decision_delay_s=700.0)  # fmt: skip

@@ -158,6 +158,18 @@ def test_a_ragged_row_is_set_aside_by_its_line(tmp_path: Path) -> None:
     assert len(tape) == 60
 
 
+def test_a_ragged_row_goes_with_the_symbol_of_the_row_before(tmp_path: Path) -> None:
+    rows = [f"{1_709_562_600 + k},10,5,{'AAA' if k < 60 else 'BBB'}" for k in range(120)]
+    rows.insert(0, "1,2")
+    rows.insert(90, "3,4")
+    (tmp_path / "X.csv").write_text("\n".join(["t,p,q,s", *rows]))
+    made = ingest(tmp_path / "X.csv", tmp_path / "out", mapping=MAPPING | {"symbol_column": "s"})
+    asides = [pq.read_table(path / "quarantine.parquet") for path in made]
+    assert [path.name[:3] for path in made] == ["AAA", "BBB"]
+    assert [aside["row"].to_pylist() for aside in asides] == [[2], [92]]
+    assert made.failed == []
+
+
 def test_a_row_is_quoted_as_it_stands(tmp_path: Path) -> None:
     """All its columns in their order, and no more than 200 characters of them."""
     rows = ROWS.replace("t,p,q", "note,t,p,q").replace("\n1", "\nw,1").splitlines()

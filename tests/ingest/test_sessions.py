@@ -70,7 +70,9 @@ def test_a_session_with_a_break(lunch: Tape) -> None:
     found = lunch.manifest.quality.findings
     assert found["halt"].count == 0
     assert found["gap"].count == 3  # of the two phases; the break is no silence
-    assert "session 09:30–11:30, 13:00–14:57\n" in portrait_text(portrait_of(lunch))
+    text = portrait_text(portrait_of(lunch))
+    assert "session 09:30–11:30, 13:00–14:57\n" in text
+    assert "trading stopped 11:30:00–13:00:00\n" in text
 
 
 def test_nothing_is_filled_or_taken_in_a_break(lunch: Tape) -> None:

@@ -102,7 +102,7 @@ def test_the_sketch_trains(days: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert read_run(tmp_path / "run").recipe.policy.destination == manifest.destination
     page = (tmp_path / "run" / "report.html").read_text()
     assert "s3://exec/policies/ddqn_v3.pt (nothing was sent there)" in page
-    assert json.loads((tmp_path / "run" / "policy" / "manifest.json").read_text())["destination"]
+    assert '"s3://exec/policies/ddqn_v3.pt"' in (tmp_path / "run/policy/manifest.json").read_text()
     # The same command goes on, and has nothing left to do.
     assert main(["train", str(path), "-o", str(tmp_path / "run")]) == 0
 

@@ -84,7 +84,7 @@ def test_scenarios_that_are_not_there(tmp_path: Path) -> None:
         scenario(tmp_path / "none.yaml")
     path = tmp_path / "twice.yaml"
     path.write_text("name: a\nname: b\n")
-    with pytest.raises(ConfigError, match=r"twice.yaml: name: given twice"):
+    with pytest.raises(ConfigError, match=r"twice.yaml: line 2: name: given twice"):
         scenario(path)
     path.write_text("name: a\nparts:\n- part: crash\n  fall: 3\n")
     with pytest.raises(ConfigError, match=r"twice.yaml: parts\[0\].fall: 3 does not fit"):

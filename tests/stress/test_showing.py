@@ -18,7 +18,7 @@ from paceline.market.tape import Tape
 from paceline.orders.instrument import Instrument
 from paceline.stress.facts import course_of, depth, facts_of
 from paceline.stress.parts import Crash, Latency, StaleFeed
-from paceline.stress.showing import as_dict, on_market, write_shown
+from paceline.stress.showing import Shown, as_dict, facts_table, on_market, write_shown
 from paceline.units import NS_PER_S
 from page.reading import Page, assert_stands_alone
 from stress.days import DAY, under
@@ -73,6 +73,16 @@ def test_ticks_are_those_of_our_orders() -> None:
     assert coarse.spread_ticks == pytest.approx(fine.spread_ticks / 5)
     assert coarse.volatility_ticks == pytest.approx(fine.volatility_ticks / 5)
     assert coarse.change == fine.change
+
+
+def test_coins_are_shown_in_coins() -> None:
+    coins = Instrument(symbol="C", book_tick="0.01", order_tick="0.01", lot="0.1")  # type: ignore[arg-type]
+    for instrument, unit, volume in ((CENTS, "shares", "85"), (coins, "units", "8.5")):
+        tape = known_tape(instrument)
+        table = facts_table(Shown(under(Crash()), "there", tape, tape))
+        rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+        assert rows["volume"][0] == rows["depth of the book"][0] == unit
+        assert float(rows["volume"][1]) == float(volume)
 
 
 def test_the_course_of_a_known_book() -> None:

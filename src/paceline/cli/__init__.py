@@ -64,6 +64,11 @@ def _run(args: argparse.Namespace) -> int:
         if missing is None:
             raise
         return _fail(args.verb, missing)
+    except MemoryError:
+        return _fail(
+            args.verb,
+            "memory: what was asked for needs more than there is; give fewer orders, days or seeds",
+        )
     except KeyboardInterrupt as asked:
         kept = str(asked) or "what was written is whole, and the same command goes on from it"
         _fail(args.verb, f"interrupted; {kept}")

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from paceline.cli.flags import add_flags, chosen_settings
+from paceline.cli.flags import add_flags, check_counts, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
 from paceline.cli.terminal import show
@@ -99,6 +99,7 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
+    check_counts(days=args.days, jobs=args.jobs, examples=args.examples)
     settings = settings_from(args)
     import msgspec
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paceline.cli.flags import add_flags, chosen_settings
+from paceline.cli.flags import add_flags, check_counts, chosen_settings
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
 from paceline.cli.terminal import show
@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
     from paceline.evaluate.compare import check_limits, check_unseen, compare, models_of
     from paceline.evaluate.compare_page import comparison_text, write_comparison
 
+    check_counts(jobs=args.jobs, tune_orders=args.tune_orders, seed=args.tune_seed)
     settings = from_dict(chosen_settings(args, CompareSettings), CompareSettings)
     names = _names(args.policies)
     jobs = _jobs(args.jobs) or os.cpu_count() or 1

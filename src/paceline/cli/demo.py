@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from paceline.cli.flags import check_counts
 from paceline.cli.parser import add_verb
 from paceline.errors import ConfigError
 from paceline.progress import progress_bar
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.data is not None and args.market is not None:
         raise ConfigError("market: is simulated, --data is recorded; give one of them")
+    check_counts(orders=args.orders, seed=args.seed)
     with progress_bar() as bar:
         pages = run_demo(
             args.out, args.data, args.orders, args.quick, args.seed, bar, args.market,

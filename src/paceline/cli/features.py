@@ -74,13 +74,16 @@ def _list(args: argparse.Namespace) -> None:
     if args.folder.exists() and not args.folder.is_dir():
         raise ConfigError(f"folder: {args.folder} is a file; give the folder of the sets")
     print(f"schema {VERSION}, {schema_hash()[:12]}: {len(FEATURES)} features")
-    table = _table("group", "feature", "unit", "from", "to", "missing", "what it is")
+    print("those with a * may be missing")
+    table = _table("feature", "unit", "from", "to", "what it is")
     last = ""
     for one in FEATURES:
-        group = "" if one.group == last else one.group
+        if one.group != last:
+            table.add_section()
+            table.add_row(f"[bold]{one.group}[/bold]", "", "", "", "")
         last = one.group
-        missing = "may be" if one.may_miss else ""
-        table.add_row(group, one.name, one.unit, f"{one.low:g}", f"{one.high:g}", missing, one.says)
+        name = f"{one.name}{' *' if one.may_miss else ''}"
+        table.add_row(name, one.unit, f"{one.low:g}", f"{one.high:g}", one.says)
     show(table)
     found = sets_in(args.folder)
     if not found:
@@ -212,7 +215,7 @@ def _table(*columns: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in columns:  # in a narrow window the last one may break, and nothing else
         table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
     return table

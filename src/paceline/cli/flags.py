@@ -33,12 +33,27 @@ def chosen_settings(args: argparse.Namespace, kind: type[Settings]) -> dict[str,
     return chosen
 
 
+MOST = {
+    "orders": 1_000_000, "tune_orders": 1_000_000, "days": 2_600, "markets": 100_000, "jobs": 1_024,
+    "examples": 1_000, "seed": 2**62, "seeds": 1_000,
+}  # fmt: skip
+"""Most that an option may say. More would need gigabytes, or years."""
+
+
+def check_counts(**given: int | None) -> None:
+    """Raises `ConfigError` for an option beyond what `MOST` has for its name."""
+    for name, value in given.items():
+        if value is not None and value > MOST[name]:
+            raise ConfigError(f"{name}: {value} is too much; give at most {MOST[name]}")
+
+
 def check_drawing(orders: int, seed: int) -> None:
     """Raises `ConfigError` for a number of orders, or a seed to draw them, that is none."""
     if orders < 1:
         raise ConfigError(f"orders: {orders} is no count; give 1 or more")
     if seed < 0:
         raise ConfigError(f"seed: {seed} is below 0; give 0 or more")
+    check_counts(orders=orders, seed=seed)
 
 
 def _number(text: str) -> int | float | str:

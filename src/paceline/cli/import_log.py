@@ -154,7 +154,14 @@ def _write_aside(path: Path, aside: list[tuple[str, str, Any]]) -> None:
         writer = csv.writer(file)
         writer.writerow(("file", "row", "symbol", "day", "reason", "text"))
         for symbol, day, one in aside:
-            writer.writerow((one.file, one.row, symbol, day, one.reason, one.text))
+            cells = (one.file, one.row, symbol, day, one.reason, one.text)
+            writer.writerow([_harmless(cell) for cell in cells])
+
+
+def _harmless(cell: object) -> object:
+    """A cell that no spreadsheet runs: text that begins as a formula does, behind a quote."""
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if is_formula else cell
 
 
 def _plain(reason: str) -> str:

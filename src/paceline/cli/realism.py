@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from paceline.cli.flags import check_counts
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
 from paceline.cli.terminal import show
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from paceline.realism.report import summary_text, write_report
     from paceline.realism.scorecard import score, to_json
 
+    check_counts(days=args.days, markets=args.markets, jobs=args.jobs, seed=args.seed)
     settings = load_market(args.market)
     tapes = open_tapes(args.tape)
     # The folder is made, or refused, now and not when the work is done.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
+from paceline.cli.flags import check_counts
 from paceline.cli.parser import add_verb
 from paceline.cli.tapes import open_tapes
 from paceline.cli.terminal import show
@@ -48,8 +51,10 @@ def run(args: argparse.Namespace) -> None:
 
     if args.scenario is None:
         for name, known in shipped().items():
-            print(f"{name:<12} {known.about}")
+            width = shutil.get_terminal_size().columns
+            print(textwrap.fill(f"{name:<12} {known.about}", width, subsequent_indent=" " * 13))
         return
+    check_counts(seed=args.seed)
     chosen = scenario(args.scenario)
     if (args.tape is None) == (args.market is None):
         raise ConfigError("tape: give --tape or --market, and one of them only")

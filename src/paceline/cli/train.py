@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from paceline.cli.flags import check_counts
 from paceline.cli.parser import add_verb
 from paceline.cli.terminal import need
 from paceline.errors import ConfigError
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
     markets = args.market.split(",") if args.market else None
     data = {"tapes": args.tape, "train": args.train, "validation": args.validation,
             "markets": markets}  # fmt: skip
+    check_counts(seed=args.seed, seeds=args.seeds)
     more = {"seed": args.seed, "seeds": args.seeds}
     recipe, notes = read_recipe(args.recipe, _given(data), **_given(more))
     for note in notes:

@@ -146,7 +146,7 @@ def _roll(floor: Floor, until: int) -> None:
             _happen(floor, kind, side, level, qty, slot, i)
         if took_bid | took_ask:
             marked = took_bid ^ ((took_bid ^ took_ask) & -row)
-            marked = (marked >> (level & 63)) & np.int64(on_bid | on_ask)
+            marked = (marked >> (level & 63)) & np.int64((side != 0) & (level >= 0))
             # Of a level without a mark nothing is asked for: in its place stands the first one.
             if lacks_more(book, account, row, level * marked) & (marked != 0):
                 settle(book, account, rules, row, level, events.ts[at])

@@ -13,7 +13,7 @@ from paceline.env.working import PARENT_RECORD
 from paceline.errors import ConfigError
 from paceline.market.halts import trades_at
 from paceline.market.session import Session, clock
-from paceline.market.settled import settled_ts
+from paceline.market.settled import STAY_S, settled_ts
 from paceline.market.tape import Tape
 from paceline.orders.order import ParentOrder
 from paceline.orders.times import said
@@ -57,7 +57,8 @@ def draw_parents(
         raise ConfigError(f"tape: {tape.name} never has a two-sided book; it cannot be traded")
     horizon = round(horizon_s * NS_PER_S)
     settled, open_ = settled_ts(tape), tape.session.open_ns
-    first = max(settled, open_) + round(decision_delay_s * NS_PER_S)
+    known = settled + round(STAY_S * NS_PER_S)  # that it has settled
+    first = max(known, open_) + round(decision_delay_s * NS_PER_S)
     hours = _hours_for(tape, max(first, open_ + round(_AFTER_OPEN_S * NS_PER_S)), horizon)
     if hours.last <= hours.first:
         raise ConfigError(

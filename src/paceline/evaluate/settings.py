@@ -30,6 +30,10 @@ DRAWN_ONLY = ("orders", "qty", "qty_adv", "qty_volume", "horizon_s", *LIMITS)
 """Settings of parent orders that are drawn; one that is given brings its own."""
 
 
+MOST_TARGETS = 100_000_000
+"""Targets of a policy, one for each slice of each order: 0.8 GB."""
+
+
 class BacktestSettings(Settings, frozen=True):
     """Everything a backtest assumes; the report repeats it."""
 
@@ -142,6 +146,11 @@ class BacktestSettings(Settings, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.orders * self.slices > MOST_TARGETS:
+            raise ConfigError(
+                f"slices: {self.slices} for each of {self.orders:,} orders need "
+                f"{8e-9 * self.orders * self.slices:.0f} GB for each policy; give fewer of either"
+            )
         if self.half_life_s is not None and self.risk_aversion is not None:
             raise ConfigError(
                 f"half_life: {self.half_life_s:g} s and risk_aversion: {self.risk_aversion:g} both "

@@ -193,10 +193,18 @@ def _messages(file: RawFile, day: str | None, mapping_text: bytes) -> Messages:
     if mapping.trade_side == "aggressor":
         signs[np.isin(op, (events.TRADE, events.HIDDEN, events.EXECUTE))] *= -1
     name = mapping.symbol or Path(file.title).name.split(".")[0]
-    symbol = symbols_of(table[mapping.symbol_column]) if mapping.symbol_column else [name] * n
-    return Messages(
-        sheet, ts, op, signs.astype(np.int8), price, size, ids, np.array(symbol, object), fault
-    )
+    symbol = np.array([name] * n, object)
+    if mapping.symbol_column:
+        symbol = np.array(symbols_of(table[mapping.symbol_column]), object)
+        symbol = symbol[_row_before(sheet.ragged)]
+    return Messages(sheet, ts, op, signs.astype(np.int8), price, size, ids, symbol, fault)
+
+
+def _row_before(lost: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each row itself, or if it is lost the last one before it (the first one) that is not."""
+    kept = np.flatnonzero(~lost)
+    at = np.searchsorted(kept, np.arange(len(lost)), side="right") - 1
+    return kept[np.maximum(at, 0)]
 
 
 def _read_day(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError, PacelineError
 from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
 from paceline.ingest.breaks import with_breaks
-from paceline.ingest.doubtful import Touch, believed_sides, far_prints, touch_before
+from paceline.ingest.doubtful import believed_sides, far_prints
 from paceline.ingest.quality import (
     AUCTION_EXECUTION,
     CHECKS,
@@ -131,9 +131,8 @@ def _compiled(
     rows, origin = with_breaks(day.rows, day.origin, day.session)
     day = _noted(day._replace(origin=origin), auctions_aside(rows), AUCTION_EXECUTION)
     tape = _tape(day, sources, made_by)
-    touch = touch_before(tape)
-    far = far_prints(tape, touch, limits)
-    day, doubted = _with_believed_sides(day, tape, touch)
+    far = far_prints(tape, limits)
+    day, doubted = _with_believed_sides(day, tape)
     if len(far):
         which = np.zeros(len(day.rows.ts), bool)
         which[far] = True
@@ -153,9 +152,7 @@ def _noted(day: RawDay, aside: SetAside, code: int) -> RawDay:
     return day._replace(rows=aside.rows, fault=fault)
 
 
-def _with_believed_sides(
-    day: RawDay, tape: Tape, touch: Touch
-) -> tuple[RawDay, dict[str, Finding]]:
+def _with_believed_sides(day: RawDay, tape: Tape) -> tuple[RawDay, dict[str, Finding]]:
     """The day without the sides of hidden executions that are masked, and the finding."""
     if not day.masks_hidden:
         return day, {}
@@ -164,7 +161,7 @@ def _with_believed_sides(
     hidden = np.flatnonzero(
         (rows.kind == HIDDEN) & (day.fault[day.origin] != UNKNOWN_EXECUTED) & (rows.side != 0)
     )
-    sides = believed_sides(tape, touch, hidden)
+    sides = believed_sides(tape, hidden)
     found = Finding(count=0)
     if sides is not None:
         told = int(np.count_nonzero(sides))

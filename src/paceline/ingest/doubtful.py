@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from paceline.ingest.quality import Limits
 from paceline.market.events import ASK, BID, EXECUTE, HIDDEN, TRADE
+from paceline.market.spread import absurd
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
 
@@ -39,41 +40,41 @@ _MORE = 100
 
 
 class Touch(NamedTuple):
-    """Best prices just before each event of a tape, ticks `[n_events]`; NaN where there is none,
-    where the mid is not known, and where the book is crossed."""
+    """Best prices after some events, ticks `[n]`; NaN where there is none, where the mid is not
+    known, and where the book is crossed."""
 
     bid: NDArray[np.float64]
     ask: NDArray[np.float64]
 
 
-def touch_before(tape: Tape) -> Touch:
-    """What an event met."""
-    touch = _known(tape)
-    return Touch(*(np.concatenate([[np.nan], ticks[:-1]]) for ticks in touch))
+def _touch(tape: Tape, at: NDArray[np.int64]) -> Touch:
+    """What was best after events `at`; before the first event (-1) nothing was."""
+    events, last = tape.events, len(tape.level_ticks)
+    bid, ask = events.bid[at], events.ask[at]
+    there = (at >= 0) & (bid >= 0) & (ask < last) & (bid <= ask)
+    bid_ticks = np.where(there, tape.level_ticks[np.maximum(bid, 0)], np.nan)
+    ask_ticks = np.where(there, tape.level_ticks[np.minimum(ask, last - 1)], np.nan)
+    unknown = absurd(bid_ticks, ask_ticks)
+    return Touch(np.where(unknown, np.nan, bid_ticks), np.where(unknown, np.nan, ask_ticks))
 
 
-def _known(tape: Tape) -> Touch:
-    """The same after each event."""
-    bid, ask = tape.bid_ticks(), tape.ask_ticks()
-    known = np.isfinite(tape.mid_ticks()) & (bid <= ask)
-    return Touch(np.where(known, bid, np.nan), np.where(known, ask, np.nan))
-
-
-def far_prints(tape: Tape, touch: Touch, limits: Limits) -> NDArray[np.int64]:
+def far_prints(tape: Tape, limits: Limits) -> NDArray[np.int64]:
     """Events that are prints far from the market, in order."""
     events = tape.events
     at = np.flatnonzero(np.isin(events.kind, (EXECUTE, HIDDEN, TRADE)))
-    at = at[_away(tape, at, touch.bid[at], touch.ask[at], limits)]
+    before = _touch(tape, at - 1)
+    away = _away(tape, at, before, limits)
+    at, before = at[away], Touch(before.bid[away], before.ask[away])
     if len(at) == 0:
         return at
     # Of the touches within a second the nearest counts.
     first = np.searchsorted(events.ts, events.ts[at] - _AROUND_NS, side="left")
     after = np.searchsorted(events.ts, events.ts[at] + _AROUND_NS, side="right")
-    bid, ask = _known(tape)
-    lowest = np.array([_least(bid[i:j]) for i, j in zip(first, after, strict=True)])
-    highest = -np.array([_least(-ask[i:j]) for i, j in zip(first, after, strict=True)])
-    lowest, highest = np.fmin(lowest, touch.bid[at]), np.fmax(highest, touch.ask[at])
-    return at[_away(tape, at, lowest, highest, limits)]
+    around = [_touch(tape, np.arange(i, j)) for i, j in zip(first, after, strict=True)]
+    lowest = np.array([_least(touch.bid) for touch in around])
+    highest = -np.array([_least(-touch.ask) for touch in around])
+    nearest = Touch(np.fmin(lowest, before.bid), np.fmax(highest, before.ask))
+    return at[_away(tape, at, nearest, limits)]
 
 
 def _least(values: NDArray[np.float64]) -> float:
@@ -81,14 +82,9 @@ def _least(values: NDArray[np.float64]) -> float:
     return float(known.min()) if len(known) else np.nan
 
 
-def _away(
-    tape: Tape,
-    at: NDArray[np.int64],
-    bid: NDArray[np.float64],
-    ask: NDArray[np.float64],
-    limits: Limits,
-) -> NDArray[np.bool_]:
-    """Whether prints `at` are farther than the limits below `bid` or above `ask` `[n]`."""
+def _away(tape: Tape, at: NDArray[np.int64], touch: Touch, limits: Limits) -> NDArray[np.bool_]:
+    """Whether prints `at` are farther than the limits beyond a touch `[n]`."""
+    bid, ask = touch
     price = tape.level_ticks[tape.events.level[at]]
     beyond = np.fmax(bid - price, price - ask)
     away: NDArray[np.bool_] = (beyond > limits.far_print_share * (bid + ask) / 2) & (
@@ -97,12 +93,12 @@ def _away(
     return away
 
 
-def believed_sides(tape: Tape, touch: Touch, hidden: NDArray[np.int64]) -> NDArray[np.int8] | None:
+def believed_sides(tape: Tape, hidden: NDArray[np.int64]) -> NDArray[np.int8] | None:
     """Sides `[n]` of the events `hidden`, executions of hidden orders, if those that were given are
     not to be believed; None if they are."""
     side = tape.events.side[hidden]
     price = tape.level_ticks[tape.events.level[hidden]]
-    bid, ask = touch.bid[hidden], touch.ask[hidden]
+    bid, ask = _touch(tape, hidden - 1)
     told = np.where(price >= ask, ASK, np.where(price <= bid, BID, 0)).astype(np.int8)
     told[~(bid < ask)] = 0
     return told if _is_masked(side, told, price - (bid + ask) / 2) else None

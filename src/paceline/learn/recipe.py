@@ -155,7 +155,10 @@ class Teaching(Settings, frozen=True, kw_only=True):
     explore: Annotated[
         Annotated[float, Meta(ge=0, le=1)], Field("Share of actions by chance.", "")
     ] = 0.2
-    orders: Annotated[Count, Field("Parent orders logged, over all days.", "")] = 2048
+    orders: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)],
+        Field("Parent orders logged, over all days.", ""),
+    ] = 2048
     logs: Annotated[
         tuple[str, ...], Field("Logs that are there already; see `paceline import-log`.", "")
     ] = ()
@@ -194,7 +197,9 @@ class Online(Settings, frozen=True, kw_only=True):
     """The stage that works parent orders itself."""
 
     updates: Annotated[Count, Field("Updates in all.", "")] = 20_000
-    envs: Annotated[Count, Field("Parent orders at once.", "")] = 256
+    envs: Annotated[Annotated[int, Meta(ge=1, le=65_536)], Field("Parent orders at once.", "")] = (
+        256
+    )
     per_update: Annotated[Annotated[float, Meta(gt=0)], Field("Decisions for each update.", "")] = (
         64.0
     )
@@ -216,7 +221,9 @@ class Online(Settings, frozen=True, kw_only=True):
 class Validating(Settings, frozen=True, kw_only=True):
     """When it is good, and when it stops."""
 
-    orders: Annotated[Count, Field("Parent orders, the same each time.", "")] = 1024
+    orders: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)], Field("Parent orders, the same each time.", "")
+    ] = 1024
     every: Annotated[Count, Field("Updates between.", "")] = 1_000
     patience: Annotated[
         Count, Field("Validations without a better one after which it stops.", "")
@@ -254,12 +261,17 @@ class Recipe(Settings, frozen=True, kw_only=True):
     ] = Online()
     validating: Annotated[Validating, Field("Validation.", "")] = Validating()
     seed: Annotated[Annotated[int, Meta(ge=0)], Field("Of everything that is drawn.", "")] = 1
-    seeds: Annotated[Count, Field("Runs, with this seed and those after it.", "")] = 1
+    seeds: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)], Field("Runs, with this seed and those after it.", "")
+    ] = 1
     mode: Annotated[
         Literal["deterministic", "eager", "compiled"], Field("See `learn.settings.Run`.", "")
     ] = "deterministic"
     device: Annotated[str, Field("Where it learns: cpu, cuda.", "")] = "cpu"
-    threads: Annotated[Count, Field("Threads of PyTorch, and of the environment.", "")] = 1
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)],
+        Field("Threads of PyTorch, and of the environment.", ""),
+    ] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,7 +27,8 @@ class Network(Settings, frozen=True, kw_only=True):
     """Shape of a network."""
 
     hidden: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Field("Widths of its layers.", "")
+        Annotated[tuple[Annotated[int, Meta(ge=1, le=4096)], ...], Meta(max_length=16)],
+        Field("Widths of its layers.", ""),
     ] = (256, 256)
     dueling: Annotated[bool, Field("Whether value and advantage have heads of their own.", "")] = (
         True
@@ -146,8 +147,12 @@ class BCQSettings(Learning, frozen=True, kw_only=True):
 class Replay(Settings, frozen=True, kw_only=True):
     """What is kept of the past, and how it is drawn."""
 
-    capacity: Annotated[Count, Field("Rows kept; the oldest go first.", "rows")] = 200_000
-    batch: Annotated[Count, Field("Rows of an update.", "rows")] = 256
+    capacity: Annotated[
+        Annotated[int, Meta(ge=1, le=20_000_000)], Field("Rows kept; the oldest go first.", "rows")
+    ] = 200_000
+    batch: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)], Field("Rows of an update.", "rows")
+    ] = 256
     priority: Annotated[
         Annotated[float, Meta(ge=0, le=1)],
         Field("Power of the error by which rows are drawn; 0 draws all alike.", ""),

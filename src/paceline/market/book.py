@@ -143,15 +143,9 @@ def mark(book: Book, row: int, level: int) -> None:
 
 
 @inlined
-def unmark_if(book: Book, row: int, level: int, empty: bool) -> None:
-    """`level` shows nothing, if it is `empty`."""
-    book.marks[np.uint32(row), np.uint32(level >> _SHIFT)] &= ~(np.int64(empty) << (level & _BIT))
-
-
-@inlined
 def unmark(book: Book, row: int, level: int) -> None:
     """`level` shows nothing."""
-    unmark_if(book, row, level, True)
+    book.marks[np.uint32(row), np.uint32(level >> _SHIFT)] &= ~(np.int64(1) << (level & _BIT))
 
 
 @inner

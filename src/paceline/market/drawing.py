@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.files.writing import new_file
+from paceline.market.halts import halts_of
 from paceline.market.portrait import Portrait, ThroughDay, round_edges, through_day
 from paceline.market.session import Session, clock, day_of
 from paceline.market.tape import Tape
@@ -26,6 +27,7 @@ _INK = "#1f2933"
 _GREY = "#9aa5b1"
 _BLUE = "#2b6cb0"
 _RED = "#c05621"
+_FEW_STOPS = 4
 _FINE_BINS = 390  # minutes of a US equity session
 
 
@@ -67,6 +69,8 @@ def _headline(seen: Portrait) -> str:
         f"({_number(seen.spread_bps, 2)} bps) · at the touch {touch} · volume {volume} in "
         f"{seen.trades:,} trades, hidden {_number(100 * seen.hidden_share, 1)} %",
     ]
+    if stopped := stops_of(tape):
+        lines.append(f"trading stopped {stopped}")
     if seen.outside_events and seen.covers_session:
         lines.append(
             f"outside the session {seen.outside_events:,} events, "
@@ -96,6 +100,15 @@ def hours_of(session: Session) -> str:
         return text if day == session.day else f"{day} {text}"
 
     return ", ".join(f"{told(start)}–{told(end)}" for start, end in session.phases)
+
+
+def stops_of(tape: Tape) -> str:
+    """When trading was stopped, in the tape's zone, the first few stops: breaks and halts. Empty if
+    it never was."""
+    spans, zone = halts_of(tape).tolist(), tape.session.zone
+    told = [f"{clock(start, zone)}–{clock(end, zone)}" for start, end in spans[:_FEW_STOPS]]
+    more = len(spans) - len(told)
+    return ", ".join(told) + (f" and {more:,} more times" if more else "")
 
 
 def _table(title: str, *columns: tuple[str, str]) -> Table:

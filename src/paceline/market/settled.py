@@ -16,15 +16,14 @@ NARROW_SHARE = 0.01
 
 
 def settled_ts(tape: Tape) -> int:
-    """When the market of a tape had come to itself, ns: after the warm-up, once the spread had
+    """When the market of a tape had come to itself, ns: after the warm-up, from when on the spread
     stayed narrow for `STAY_S`.
 
     A recording that starts with an empty book is two-sided long before its touch means anything:
     on 2003 days the first minutes show spreads of dollars, a narrow quote now and then, and dollars
-    again. What comes later plays no part: whether the market has settled is known at that time. A
-    book that is narrow from its first instant on (a simulated day, a recording that begins with a
-    snapshot) has nothing to settle from. A market that never settles by this rule has to do as it
-    is from the end of the warm-up on.
+    again. What comes more than `STAY_S` later plays no part, and orders are drawn no sooner than
+    that. A market that never settles by this rule has to do as it is from the end of the warm-up
+    on.
     """
     ts = tape.events.ts
     start = tape.manifest.quality.warmup_end_ts or tape.session.open_ns
@@ -38,8 +37,6 @@ def settled_ts(tape: Tape) -> int:
     begins, ends = ts[change[::2]], ts[change[1::2]]
     if len(ends) < len(begins):
         ends = np.append(ends, ts[-1])
-    if len(change) and change[0] == 0 and ends[0] > start:
-        return start
-    since = np.maximum(begins + stay, start)
-    stayed = np.flatnonzero(ends >= since)
-    return int(since[stayed[0]]) if len(stayed) else start
+    begins = np.maximum(begins, start)
+    stayed = np.flatnonzero(ends - begins >= stay)
+    return int(begins[stayed[0]]) if len(stayed) else start

@@ -28,7 +28,7 @@ from paceline.stress.parts import Latency, StaleFeed
 from paceline.stress.scenario import Scenario, in_words
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from paceline.page.terminal import Fitting
 
 _TEMPLATE = Path(__file__).with_name("scenario.html")
 _CALM, _STRESSED = 0, 1
@@ -102,10 +102,14 @@ _SAID = (
 def facts_table(shown: Shown) -> Table:
     """The facts of both days."""
     calm, stressed = shown.facts
+    lot = shown.calm.instrument.lot
     rows = []
     for name, said, unit in _SAID:
         before, after = getattr(calm, name), getattr(stressed, name)
         share = unit == "%"
+        if unit == "lots":  # a reader thinks in shares, contracts or coins
+            before, after = before * float(lot), after * float(lot)
+            unit = "shares" if lot % 1 == 0 else "units"
         rows.append(
             [
                 Cell(said),
@@ -125,7 +129,7 @@ def facts_table(shown: Shown) -> Table:
     return Table("facts", columns, rows)
 
 
-def facts_text(shown: Shown) -> RichTable:
+def facts_text(shown: Shown) -> Fitting:
     """The same for `rich.print`."""
     return rich_table(facts_table(shown))
 
