@@ -38,6 +38,9 @@ LIMIT_S = 2.0
 """A file that takes longer hangs."""
 
 
+_TAPE = f"tapes/TINY-{DAYS[0]}.tape"
+
+
 class Specimen(NamedTuple):
     """Something to damage, and what uses it."""
 
@@ -64,8 +67,9 @@ class Finding(NamedTuple):
         return self.outcome not in ("refused", "used", "forged", "harmless")
 
 
-class _StillStopped(Exception):
-    """A kill file stops all that it stopped when it was whole."""
+class _NotUsedError(Exception):
+    """What was damaged had no effect: a kill file stops all that it stopped when it was whole, a
+    part of a comparison was worked again."""
 
 
 def main() -> bool:
@@ -114,7 +118,9 @@ def make_specimens(folder: Path) -> Path:
                 raise RuntimeError(f"{command.name}: {done.stderr}")
     for name, text in damage.TEXTS.items():
         (workshop / name).write_text(text)
+    damage.make_order_tables(workshop)
     damage.make_kill_file(workshop / "kill.json")
+    worked(workshop / _TAPE, workshop / "worked")
     shipped = Path(paceline.__file__).parent
     shutil.copy(shipped / "engine/shipped_markets/yhoo-2003.yaml", workshop / "market.yaml")
     (workshop / "small.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
@@ -193,7 +199,7 @@ def _work(pipe: Connection, workshop: str) -> None:
     """In a worker: use whole specimens once, then damaged ones as they are asked for."""
     specimens = {one.kind: one for one in SPECIMENS}
     for one in SPECIMENS:
-        with suppress(_StillStopped):
+        with suppress(_NotUsedError):
             one.use(Path(workshop) / one.path)
     pipe.send(("ready", ""))
     while True:
@@ -218,7 +224,7 @@ def try_one(workshop: Path, specimen: Specimen, number: int) -> str:
             return "harmless"
         try:
             specimen.use(copy)
-        except _StillStopped:
+        except _NotUsedError:
             return "refused"
         except PacelineError as error:
             return "refused" if "\n" not in str(error) else f"traceback: several lines: {error}"
@@ -287,7 +293,38 @@ def _use_kill_file(path: Path) -> None:
     tiny = switch.mode(order="o-1", symbol="TINY", policy="ac", desk="d")
     desk = switch.mode(order="o-1", symbol="ELSE", policy="ac", desk="other")
     if tiny >= Mode.HALT and desk >= Mode.REDUCE_ONLY:
-        raise _StillStopped
+        raise _NotUsedError
+
+
+def _use_store(path: Path) -> None:
+    import numpy as np
+
+    if not _whole:  # the first is the whole one
+        _whole["tape"] = path.parent / _TAPE
+        _whole["orders"] = worked(_whole["tape"], path).orders
+    found = worked(_whole["tape"], path)
+    found.write(path.parent)
+    for name, column in _whole["orders"].items():
+        other = found.orders[name]
+        if not np.array_equal(column, other, equal_nan=column.dtype.kind == "f"):
+            return
+    raise _NotUsedError
+
+
+_whole: dict[str, Any] = {}
+"""The tape that is compared on, and what comes of a store that is whole."""
+
+
+def worked(tape: Path, store: Path) -> Any:
+    """A comparison of two schedules; what is in `store` is not worked again."""
+    from paceline.env.episodes import Pool
+    from paceline.evaluate.compare import compare
+    from paceline.evaluate.compare_settings import CompareSettings
+    from paceline.market.tape import Tape
+
+    settings = CompareSettings(orders=4, horizon_s=120.0, fill_model="pessimistic")
+    pool = Pool([Tape.open(tape)], untaught="own")
+    return compare(pool, ["ac", "twap"], settings, store=store)
 
 
 def _use_order(path: Path) -> None:
@@ -322,12 +359,15 @@ def _use_mapping(path: Path) -> None:
 
 
 SPECIMENS = (
-    Specimen("tape", "tapes/TINY-2024-03-04.tape", _use_tape, True),
+    Specimen("tape", _TAPE, _use_tape, True),
     Specimen("set", "set", _use_set, True),
     Specimen("log", "log", _use_log, True),
     Specimen("checkpoint", "run/policy", _use_checkpoint, True),
     Specimen("kill file", "kill.json", _use_kill_file, True),
+    Specimen("store", "worked", _use_store, True),
     Specimen("order", "order.json", _use_order, False),
+    Specimen("order csv", "order.csv", _use_order, False),
+    Specimen("order parquet", "order.parquet", _use_order, False),
     Specimen("recipe", "small.yaml", _use_recipe, False),
     Specimen("market", "market.yaml", _use_market, False),
     Specimen("scenario", "scenario.yaml", _use_scenario, False),
