@@ -378,6 +378,37 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(run, tmp_path,
     assert f"out: {tmp_path}/out is a file; give a folder" in refuses(run, *BACKTEST, *SMALL)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*BACKTEST, *SMALL),
+        ("compare", "--tape", "TAPES", "--policies", "ac,twap", "-o", "TMP/out"),
+        ("log", "--tape", "TAPES", "--teachers", "random", "--orders", "2", "-o", "TMP/out"),
+        ("features", "materialise", "--tape", "TAPES", "--orders", "2", "-o", "TMP/out"),
+        ("realism", "--market", "default", "--tape", "TAPES", "-o", "TMP/out"),
+        ("train", "demo", "-o", "TMP/out"),
+        ("demo", "--out", "TMP/out"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_that_another_process_writes_to_is_refused_at_once(run, tmp_path, words):
+    program = f"""
+import sys
+from paceline.files.alone import alone_in
+with alone_in({str(tmp_path / "out")!r}):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        line = refuses(run, *words)
+        other.stdin.close()
+    assert "another process is writing there; wait until it has ended" in line
+    assert not any(path.name != ".paceline-lock" for path in (tmp_path / "out").glob("*"))
+
+
 # --- how it ends ------------------------------------------------------------------------------
 
 
