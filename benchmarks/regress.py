@@ -40,7 +40,7 @@ BAR = 1.25
 ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("BASE")
 
-SECONDS, SECONDS_SHORT = 15.0, 3.0
+SECONDS, SECONDS_SHORT = 15.0, 2.0
 """Of turns for each workload."""
 LEAST, LEAST_SHORT = 9, 5
 """Rounds, whatever they take; compiling has a third as many, and one."""
