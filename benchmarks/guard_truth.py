@@ -141,14 +141,14 @@ class Truth:
         """Of a message that was let pass, before it is entered."""
         rules, symbol, found = self.rules, self.of(parent), []
         mode = self.mode(parent)
-        if ts < symbol.last_ts:
-            found.append("clock_back")
         if kind != "submit" and (order is None or order.parent is not parent):
             found.append("malformed")
         if kind in ("submit", "replace") and mode >= 3:
             found.append("killed")
         if kind == "cancel" and mode > 1:
-            return found
+            return found  # once a switch is thrown, nothing may hold up a cancel
+        if ts < symbol.last_ts:
+            found.append("clock_back")
         if recent(symbol.messages, ts, rules.rate_window_s * NS) >= rules.message_rate:
             found.append("message_rate")
         if parent.messages >= rules.max_messages:

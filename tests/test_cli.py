@@ -387,7 +387,6 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(run, tmp_path,
         ("features", "materialise", "--tape", "TAPES", "--orders", "2", "-o", "TMP/out"),
         ("realism", "--market", "default", "--tape", "TAPES", "-o", "TMP/out"),
         ("train", "demo", "-o", "TMP/out"),
-        ("demo", "--out", "TMP/out"),
     ],
     ids=lambda words: words[0],
 )
