@@ -264,6 +264,8 @@ def _change_numbers(path: Path, rng: random.Random) -> str:
         table = pq.read_table(path, use_threads=False)
     elif path.suffix == ".safetensors":
         return _change_tensors(path, rng)
+    elif path.suffix == ".json":
+        return _forge_file(path, rng)
     else:
         return _damage_bytes(path, rng)
     names = [name for name in table.column_names if pa.types.is_primitive(table[name].type)]

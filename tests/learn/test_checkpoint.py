@@ -221,6 +221,24 @@ def test_a_flipped_bit_is_found(name: str, saved: tuple[Training, Path], tmp_pat
         load_policy(copy)
 
 
+def test_an_onnx_model_that_is_another_or_none_is_refused(
+    saved: tuple[Training, Path], tmp_path: Path
+) -> None:
+    other = trained(QuantileDQN, tmp_path / "other", lr=0.01).folder / "step-000000008"
+    whole = (saved[1] / "policy.onnx").read_bytes()
+    for content, says in (
+        ((other / "policy.onnx").read_bytes(), "does not give what the weights give"),
+        (whole[: len(whole) // 2], "cannot be run"),
+        (b"", "cannot be run"),
+    ):
+        copy = changed(saved[1], tmp_path / f"copy-{len(content)}")
+        (copy / "policy.onnx").write_bytes(content)
+        resealed(copy)
+        with pytest.raises(CheckpointError, match=f"its ONNX model {says}.*train again") as caught:
+            load_policy(copy, runtime="onnx")
+        assert "\n" not in str(caught.value)
+
+
 def test_what_is_no_checkpoint_says_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no checkpoint; give the folder of one"):
         load_policy(tmp_path)

@@ -141,7 +141,7 @@ def load_policy(
         raise CheckpointError(
             f"{folder}: its networks do not fit together ({error}); {CHECKPOINT.remedy}"
         ) from None
-    session = _session(onnx_of(folder)) if runtime == "onnx" else None
+    session = _session(folder, networks) if runtime == "onnx" else None
     locked = None if found.normalizer is None else found.normalizer.locked()
     return Policy(
         serving, networks, locked, name=policy_name(found, serving), session=session,
@@ -168,12 +168,33 @@ def _check_shapes(networks: Mapping[str, Folded], n_features: int, n_actions: in
             raise ValueError(f"{name} gives {width} numbers for {n_actions} actions")
 
 
-def _session(model: bytes) -> Any:
+def _session(folder: str | Path, networks: Mapping[str, Folded]) -> Any:
+    """The ONNX model of a checkpoint, which must be its networks."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what is wrong is raised, and need not be printed too
+    width = next(iter(networks.values())).weights[0].shape[1]
+    row = np.linspace(-1.0, 1.0, width, dtype=np.float32)
+    try:
+        session = onnxruntime.InferenceSession(
+            onnx_of(folder), options, providers=["CPUExecutionProvider"]
+        )
+        given = session.run(None, {"features": row[None]})
+        truths = [one.one(row) for one in networks.values()]
+        fit = [np.shape(out) for out in given] == [(1, len(truth)) for truth in truths] and all(
+            np.allclose(out[0], truth, rtol=1e-3, atol=1e-3 * (1.0 + np.abs(truth).max()))
+            for out, truth in zip(given, truths, strict=True)
+        )
+        trouble = "" if fit else "does not give what the weights give"
+    except InputError:
+        raise
+    except Exception as error:  # the runtime's own, which have no class in common
+        trouble = f"cannot be run ({' '.join(str(error).split())[:120]})"
+    if trouble:
+        raise CheckpointError(f"{folder}: its ONNX model {trouble}; {CHECKPOINT.remedy}")
+    return session
 
 
 def grid_of(found: Checkpoint) -> ActionGrid | None:
