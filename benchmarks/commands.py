@@ -81,9 +81,9 @@ def make_workshop(folder: Path) -> Path:
     return folder
 
 
-def write_lobster(folder: Path, day: str, seed: int) -> Path:
+def write_lobster(folder: Path, day: str, seed: int, messages: int = _MESSAGES) -> Path:
     """A morning in the form of LOBSTER: seconds, type, order, size, price x 10,000, side."""
-    rows, order_id = make_feed(_MESSAGES, seed)
+    rows, order_id = make_feed(messages, seed)
     offset = rows.ts - rows.ts[0]
     stretched = offset / offset[-1] * (_LENGTH_S - 1) * NS_PER_S
     ts = _OPEN_S * NS_PER_S + stretched.astype(np.int64)

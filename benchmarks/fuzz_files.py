@@ -119,17 +119,22 @@ def make_specimens(folder: Path) -> Path:
             done = run(workshop, command)
             if done.returncode:
                 raise RuntimeError(f"{command.name}: {done.stderr}")
+    make_texts(workshop)
+    worked(workshop / _TAPE, workshop / "worked")
+    (workshop / "plain.yaml").write_text("{}\n")
+    _use_market(workshop / "plain.yaml")  # compiled now: damaged markets may be as plain
+    return workshop
+
+
+def make_texts(workshop: Path) -> None:
+    """What people write, and a kill file."""
     for name, text in damage.TEXTS.items():
         (workshop / name).write_text(text)
     damage.make_order_tables(workshop)
     damage.make_kill_file(workshop / "kill.json")
-    worked(workshop / _TAPE, workshop / "worked")
-    (workshop / "plain.yaml").write_text("{}\n")
-    _use_market(workshop / "plain.yaml")  # compiled now: damaged markets may be as plain
     shipped = Path(paceline.__file__).parent
     shutil.copy(shipped / "engine/shipped_markets/yhoo-2003.yaml", workshop / "market.yaml")
     (workshop / "small.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
-    return workshop
 
 
 def watch(workshop: Path, cases: list[tuple[str, int]], jobs: int) -> list[Finding]:
@@ -218,13 +223,18 @@ def _work(pipe: Connection, workshop: str) -> None:
     """In a worker: use whole specimens once, then damaged ones as they are asked for."""
     specimens = {one.kind: one for one in SPECIMENS}
     for one in SPECIMENS:
-        with suppress(_NotUsedError):
-            one.use(Path(workshop) / one.path)
+        use_whole(Path(workshop), one)
     pipe.send(("ready", ""))
     while True:
         kind, number = pipe.recv()
         pipe.send(("begun", damage.describe(kind, number)))
         pipe.send(("ended", try_one(Path(workshop), specimens[kind], number)))
+
+
+def use_whole(workshop: Path, specimen: Specimen) -> None:
+    """Use a specimen as it is. Raises what is wrong with it."""
+    with suppress(_NotUsedError):
+        specimen.use(workshop / specimen.path)
 
 
 def try_one(workshop: Path, specimen: Specimen, number: int) -> str:
