@@ -62,8 +62,10 @@ class Command(NamedTuple):
     """What it writes, in the workshop."""
     outcome: Callable[[Path], str]
     """A digest of what it wrote."""
-    again: bool = False
-    """It replaces what an earlier run of it left."""
+    earlier: tuple[str, ...] = ()
+    """Words of a command that wrote something else to the same place before, which it replaces."""
+    files: str = ""
+    """Pattern of files that are of one run, all of them, at every moment."""
 
 
 def make_workshop(folder: Path) -> Path:
@@ -158,26 +160,44 @@ def _policy(folder: Path) -> str:
     return _digest((tensors, summary["best"]["score"]))
 
 
-def _tables(folder: Path) -> str:
-    """All tables of a result, but for columns that are measured times."""
+def table(path: Path) -> str:
+    """A table of a result, but for a column that is a measured time."""
     import pyarrow.parquet as pq
 
-    found = []
-    for path in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(path, use_threads=False)
-        kept = [name for name in table.column_names if name != "decision_us"]
-        found.append((path.name, [(name, np.array(table[name]).tolist()) for name in kept]))
+    found = pq.read_table(path, use_threads=False)
+    kept = [name for name in found.column_names if name != "decision_us"]
+    return _digest([(name, np.array(found[name]).tolist()) for name in kept])
+
+
+def tables(folder: Path) -> str:
+    """All tables of a result, and whether its page is whole."""
+    from paceline.files.results import recover_result
+
+    recover_result(folder)
+    found = [(path.name, table(path)) for path in sorted(folder.glob("*.parquet"))]
     page = (folder / "report.html").read_text()
-    return _digest(
-        (found, page.startswith("<!doctype html>") and page.rstrip().endswith("</html>"))
-    )
+    whole = page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
+    return _digest((found, whole))
 
 
 _TAPES = ("--tape", "tapes")
+_INGEST = ("ingest", "raw", "-o", "tapes")
+_BACKTEST = (
+    "backtest", *_TAPES, "--orders", "6", "--qty", "2000", "--horizon", "2m", "--slices", "4",
+    "--examples", "1", "-o", "bt",
+)  # fmt: skip
+_COMPARE = (
+    "compare", *_TAPES, "--policies", "ac,twap", "--days", f"{DAYS[2]}..{DAYS[3]}", "--horizon",
+    "2m", "-o", "cmp",
+)  # fmt: skip
 COMMANDS = (
-    Command("ingest", ("ingest", "raw", "-o", "tapes"), "tapes", _tapes),
+    Command("ingest", _INGEST, "tapes", _tapes),
     Command(
-        "ingest --force", ("ingest", "more", "-o", "tapes", "--force"), "tapes", _tapes, again=True
+        "ingest --force",
+        ("ingest", "more", "-o", "tapes", "--force"),
+        "tapes",
+        _tapes,
+        earlier=_INGEST,
     ),
     Command(
         "features",
@@ -195,18 +215,18 @@ COMMANDS = (
     Command("train", ("train", "recipe.yaml", "-o", "run"), "run", _policy),
     Command(
         "backtest",
-        ("backtest", *_TAPES, "--policy", "ac,twap", "--orders", "6", "--qty", "2000", "--horizon",
-         "2m", "--slices", "4", "--examples", "1", "-o", "bt"),
+        (*_BACKTEST, "--policy", "ac,twap"),
         "bt",
-        _tables,
-        again=True,
+        tables,
+        earlier=(*_BACKTEST, "--policy", "ac"),
+        files="*.parquet",
     ),
     Command(
         "compare",
-        ("compare", *_TAPES, "--policies", "ac,twap", "--days", f"{DAYS[2]}..{DAYS[3]}", "--orders",
-         "8", "--horizon", "2m", "-o", "cmp"),
+        (*_COMPARE, "--orders", "8"),
         "cmp",
-        _tables,
-        again=True,
+        tables,
+        earlier=(*_COMPARE, "--orders", "6"),
+        files="*.parquet",
     ),
 )  # fmt: skip

@@ -47,6 +47,19 @@ _WILD_TEXT = (
 )  # fmt: skip
 
 
+def make_order_tables(folder: Path) -> None:
+    """The order of `TEXTS`, twice, as CSV and as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    one = json.loads(TEXTS["order.json"])[0]
+    one |= one.pop("constraints") | {"start_ts": "2024-03-04T09:30:00-05:00"}
+    rows = [one, one | {"order_id": "o-2", "side": "buy", "price_band_bps": 20.5}]
+    lines = [",".join(one), *(",".join(str(cell) for cell in row.values()) for row in rows)]
+    (folder / "order.csv").write_text("\n".join(lines) + "\n")
+    pq.write_table(pa.Table.from_pylist(rows), folder / "order.parquet")
+
+
 def make_kill_file(path: Path) -> None:
     """A kill file that has stopped TINY, and once stopped and released something else."""
     from paceline.guard.kill_switch import KillSwitch, Mode, Scope
@@ -264,7 +277,15 @@ def _change_numbers(path: Path, rng: random.Random) -> str:
         for _ in range(rng.choice((1, 1, 5))):
             values[rng.randrange(len(values))] = _wild_number(values.dtype, rng)
     changed = pa.array(values, type=table[name].type, from_pandas=False)
-    table = table.set_column(table.column_names.index(name), table.schema.field(name), changed)
+    at, what = table.column_names.index(name), rng.random()
+    if what < 0.8:
+        table = table.set_column(at, table.schema.field(name), changed)
+    elif what < 0.87:
+        table = table.remove_column(at)
+    elif what < 0.94:
+        table = table.set_column(at, name, pa.array([str(value) for value in values]))
+    else:
+        table = table.set_column(at, name, pa.nulls(len(table), table[name].type))
     if rng.random() < 0.2:
         table = table.slice(0, rng.randrange(len(table) + 1))
     if path.suffix == ".parquet":

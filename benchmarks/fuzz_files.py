@@ -21,18 +21,24 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 import paceline
 from benchmarks import damage
-from benchmarks.commands import COMMANDS, DAYS, GRID, make_workshop, run
+from benchmarks.commands import COMMANDS, DAYS, GRID, RECIPE, make_workshop, run
 from benchmarks.figure import AT_MOST, announce
 
 FILES = 21_000
 LIMIT_S = 2.0
 """A file that takes longer hangs."""
+
+
+_TAPE = f"tapes/TINY-{DAYS[0]}.tape"
 
 
 class Specimen(NamedTuple):
@@ -59,6 +65,11 @@ class Finding(NamedTuple):
     @property
     def is_fault(self) -> bool:
         return self.outcome not in ("refused", "used", "forged", "harmless")
+
+
+class _NotUsedError(Exception):
+    """What was damaged had no effect: a kill file stops all that it stopped when it was whole, a
+    part of a comparison was worked again."""
 
 
 def main() -> bool:
@@ -107,10 +118,12 @@ def make_specimens(folder: Path) -> Path:
                 raise RuntimeError(f"{command.name}: {done.stderr}")
     for name, text in damage.TEXTS.items():
         (workshop / name).write_text(text)
+    damage.make_order_tables(workshop)
     damage.make_kill_file(workshop / "kill.json")
+    worked(workshop / _TAPE, workshop / "worked")
     shipped = Path(paceline.__file__).parent
     shutil.copy(shipped / "engine/shipped_markets/yhoo-2003.yaml", workshop / "market.yaml")
-    shutil.copy(shipped / "learn/shipped_recipes/recorded.yaml", workshop / "small.yaml")
+    (workshop / "small.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
     return workshop
 
 
@@ -186,7 +199,8 @@ def _work(pipe: Connection, workshop: str) -> None:
     """In a worker: use whole specimens once, then damaged ones as they are asked for."""
     specimens = {one.kind: one for one in SPECIMENS}
     for one in SPECIMENS:
-        one.use(Path(workshop) / one.path)
+        with suppress(_NotUsedError):
+            one.use(Path(workshop) / one.path)
     pipe.send(("ready", ""))
     while True:
         kind, number = pipe.recv()
@@ -210,6 +224,8 @@ def try_one(workshop: Path, specimen: Specimen, number: int) -> str:
             return "harmless"
         try:
             specimen.use(copy)
+        except _NotUsedError:
+            return "refused"
         except PacelineError as error:
             return "refused" if "\n" not in str(error) else f"traceback: several lines: {error}"
         except MemoryError:
@@ -231,7 +247,7 @@ def _use_tape(path: Path) -> None:
     exchange = Exchange(tape, max_orders=16)
     last = int(tape.events.ts[-1])
     exchange.seek((int(tape.events.ts[0]) + last) // 2)
-    exchange.submit(side=1, lots=1, ticks=int(tape.level_ticks[0]))
+    exchange.submit(side=1, lots=1, type="market")
     exchange.advance(last)
     float(np.nansum(tape.mid_ticks()))
 
@@ -270,14 +286,45 @@ def policy_actions(path: Path) -> int:
 
 
 def _use_kill_file(path: Path) -> None:
-    from paceline.errors import InputError
     from paceline.guard.kill_switch import KillSwitch, Mode
 
-    # It stands for all that it may weaken: what is stopped in the whole file must stay stopped.
-    asked = {"order": "o-1", "symbol": "TINY", "policy": "ac", "desk": "d"}
-    mode = KillSwitch(path).mode(**asked)
-    if mode >= Mode.HALT:
-        raise InputError("it halts")
+    # What the whole file stops must stay stopped, at least as strictly.
+    switch = KillSwitch(path)
+    tiny = switch.mode(order="o-1", symbol="TINY", policy="ac", desk="d")
+    desk = switch.mode(order="o-1", symbol="ELSE", policy="ac", desk="other")
+    if tiny >= Mode.HALT and desk >= Mode.REDUCE_ONLY:
+        raise _NotUsedError
+
+
+def _use_store(path: Path) -> None:
+    import numpy as np
+
+    if not _whole:  # the first is the whole one
+        _whole["tape"] = path.parent / _TAPE
+        _whole["orders"] = worked(_whole["tape"], path).orders
+    found = worked(_whole["tape"], path)
+    found.write(path.parent)
+    for name, column in _whole["orders"].items():
+        other = found.orders[name]
+        if not np.array_equal(column, other, equal_nan=column.dtype.kind == "f"):
+            return
+    raise _NotUsedError
+
+
+_whole: dict[str, Any] = {}
+"""The tape that is compared on, and what comes of a store that is whole."""
+
+
+def worked(tape: Path, store: Path) -> Any:
+    """A comparison of two schedules; what is in `store` is not worked again."""
+    from paceline.env.episodes import Pool
+    from paceline.evaluate.compare import compare
+    from paceline.evaluate.compare_settings import CompareSettings
+    from paceline.market.tape import Tape
+
+    settings = CompareSettings(orders=4, horizon_s=120.0, fill_model="pessimistic")
+    pool = Pool([Tape.open(tape)], untaught="own")
+    return compare(pool, ["ac", "twap"], settings, store=store)
 
 
 def _use_order(path: Path) -> None:
@@ -312,12 +359,15 @@ def _use_mapping(path: Path) -> None:
 
 
 SPECIMENS = (
-    Specimen("tape", "tapes/TINY-2024-03-04.tape", _use_tape, True),
+    Specimen("tape", _TAPE, _use_tape, True),
     Specimen("set", "set", _use_set, True),
     Specimen("log", "log", _use_log, True),
     Specimen("checkpoint", "run/policy", _use_checkpoint, True),
     Specimen("kill file", "kill.json", _use_kill_file, True),
+    Specimen("store", "worked", _use_store, True),
     Specimen("order", "order.json", _use_order, False),
+    Specimen("order csv", "order.csv", _use_order, False),
+    Specimen("order parquet", "order.parquet", _use_order, False),
     Specimen("recipe", "small.yaml", _use_recipe, False),
     Specimen("market", "market.yaml", _use_market, False),
     Specimen("scenario", "scenario.yaml", _use_scenario, False),

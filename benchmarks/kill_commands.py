@@ -27,7 +27,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.commands import COMMANDS, Command, make_workshop, run, start
+from benchmarks.commands import COMMANDS, Command, make_workshop, run, start, table
 from benchmarks.figure import AT_LEAST, announce
 
 KILLS = 500
@@ -45,6 +45,8 @@ class Ready(NamedTuple):
     """Of the command, when nothing comes between."""
     kept: str | None
     """Outcome of what is there before the command and must never be lost; None: nothing is."""
+    files: tuple[dict[str, str], ...]
+    """Tables before the command and after it, with digests; they are never mixed."""
     took_s: float
     steps: int
     """Numbered steps of its writes."""
@@ -95,20 +97,28 @@ def prepare(folder: Path, names: Sequence[str] = ()) -> Iterator[Ready]:
     last = max((i for i, one in enumerate(COMMANDS) if one.name in names), default=len(COMMANDS))
     workshop = make_workshop(folder / "workshop")
     for i, command in enumerate(COMMANDS[: last + 1]):
-        before = folder / f"before-{i}"
-        kept = None
-        if command.again:
-            run_well(workshop, command)  # so that there is something to replace
-            kept = command.outcome(workshop / command.out)
-        if command.name == "ingest --force":
-            run_well(workshop, COMMANDS[0])
-            kept = command.outcome(workshop / command.out)
+        before, out = folder / f"before-{i}", workshop / command.out
+        kept, files = None, [{}]
+        if command.earlier:
+            run_well(workshop, command._replace(words=command.earlier))
+            kept, files = command.outcome(out), [tables_of(command, out)]
         shutil.copytree(workshop, before, symlinks=True)
         begun = time.monotonic()
         run_well(workshop, command)
         took = time.monotonic() - begun
-        outcome = command.outcome(workshop / command.out)
-        yield Ready(command, before, outcome, kept, took, steps_of(command, before, folder))
+        outcome = command.outcome(out)
+        files.append(tables_of(command, out))
+        if outcome == kept:
+            raise RuntimeError(f"{command.name}: replaces what is there by the same")
+        steps = steps_of(command, before, folder)
+        yield Ready(command, before, outcome, kept, tuple(files), took, steps)
+
+
+def tables_of(command: Command, out: Path) -> dict[str, str]:
+    """The files that must be of one run, as far as they are there, with digests of them."""
+    if not command.files:
+        return {}
+    return {path.name: table(path) for path in out.glob(command.files)}
 
 
 def steps_of(command: Command, before: Path, folder: Path) -> int:
@@ -190,8 +200,12 @@ def lost(workshop: Path, ready: Ready) -> str:
     """Whether what was there before is neither whole nor replaced whole."""
     if ready.kept is None:
         return ""
+    out = workshop / ready.command.out
     try:
-        found = ready.command.outcome(workshop / ready.command.out)
+        there = tables_of(ready.command, out)
+        if not any(there.items() <= whole.items() for whole in ready.files):
+            return "tables of two runs lie side by side"
+        found = ready.command.outcome(out)
     except Exception as error:
         return f"what was there cannot be read ({type(error).__name__}: {error})"
     return "" if found in (ready.kept, ready.outcome) else "what was there is neither old nor new"

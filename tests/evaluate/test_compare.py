@@ -69,6 +69,7 @@ def test_a_schedule_is_measured_as_in_a_backtest(pool: Pool, text: str) -> None:
     shop, who = Workshop(pool, SETTINGS), contestant(text, 5)
     assert isinstance(who, Schedule)
     found = shop.work(episodes, who, PESSIMISTIC)
+    assert comparing._wrong_with(found) == ""
     policy, venue = who.usual[0], venue_of(SETTINGS, PESSIMISTIC)
     for day, tape in enumerate(pool.tapes):
         at = np.flatnonzero(episodes["tape"] == day)
@@ -333,6 +334,7 @@ def test_in_markets_that_answer() -> None:
     shop = Workshop(pool, settings)
     episodes = on_both_sides(pool.draw(5))
     columns = shop.work(episodes, contestant("ac/mid", 4), FillModel.CALIBRATED)
+    assert comparing._wrong_with(columns) == ""
     alike({k: v for k, v in found.select("ac/mid", "simulated").items() if k in columns}, columns)
     with pytest.raises(ConfigError, match="oracle looks ahead on recorded days only"):
         comparing.compare(pool, ["ac", "oracle"], settings)

@@ -217,13 +217,15 @@ def test_what_is_written_keeps_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         a_folder(tmp_path / "a.tape", "x")()
+        with new_folder(tmp_path / "run") as draft:
+            (draft / "weights").touch(mode=0o600)  # as libraries do that write aside and rename
         write_file(tmp_path / "b", "x")
         a_result(tmp_path / "out", "x", "orders")()
     finally:
         os.umask(before)
     assert mode(tmp_path / "a.tape") == mode(tmp_path / "out") == 0o750
     assert mode(tmp_path / "a.tape" / "one") == mode(tmp_path / "b") == 0o640
-    assert mode(tmp_path / "out" / "orders") == 0o640
+    assert mode(tmp_path / "out" / "orders") == mode(tmp_path / "run" / "weights") == 0o640
 
 
 def test_a_link_is_followed_and_a_device_is_written_to(tmp_path: Path) -> None:

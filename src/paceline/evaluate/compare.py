@@ -39,7 +39,7 @@ from paceline.evaluate.contestants import (
     looks_ahead,
     seen_by,
 )
-from paceline.evaluate.per_order import SIMULATED, Columns
+from paceline.evaluate.per_order import COUNTS, MEASURES, SIMULATED, Columns
 from paceline.evaluate.worked import Progress, Workshop, episode_settings, limits_here
 from paceline.files.members import SealedFolder, members_of, read_folder
 from paceline.files.sealing import MANIFEST, Kind, seal
@@ -138,7 +138,7 @@ def compare(
         f"{int((~good).sum())} orders were left out: the market showed no mid at their start."
     ]  # fmt: skip
     parents = describe_orders(pool, episodes, seen, seeds, regimes)
-    kept = Store(store, _key(pool, settings, episodes))
+    kept = Store(store, _key(pool, settings, episodes), len(episodes))
     parts: list[Columns] = []
     for model in models_of(settings, pool):
         for one in who:
@@ -217,8 +217,8 @@ class Store:
 
     Each part is a sealed folder. One that is damaged or was edited is worked again."""
 
-    def __init__(self, folder: Path | None, key: str) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path | None, key: str, rows: int) -> None:
+        self._folder, self._key, self._rows = folder, key, rows
 
     def get(self, what: str, work: Callable[[], Columns]) -> tuple[Columns, bool]:
         """The columns of `what`, and whether they had to be worked."""
@@ -227,7 +227,7 @@ class Store:
         name = hashlib.sha256(f"{self._key} {what}".encode()).hexdigest()[:24]
         path = self._folder / name
         try:
-            return read_folder(path, WORKED, _columns), False
+            return read_folder(path, WORKED, lambda here: self._columns(here, name)), False
         except InputError:
             pass  # there is none, or none that can be trusted
         columns = work()
@@ -236,23 +236,41 @@ class Store:
 
         with new_folder(path) as draft:
             pq.write_table(pa.table(columns), draft / _COLUMNS)
-            told = {"what": what, "rows": len(next(iter(columns.values())))}
+            told = {"name": name, "what": what}
             (draft / MANIFEST).write_bytes(seal(WORKED, told, members_of(draft)))
         return columns, True
 
+    def _columns(self, here: SealedFolder, name: str) -> Columns:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-def _columns(here: SealedFolder) -> Columns:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+        try:
+            if here.sealed.content["name"] != name:  # moved here: it is whole, and of another part
+                raise here.wrong(MANIFEST, "is of another part")
+            with pq.ParquetFile(pa.BufferReader(pa.py_buffer(here.mapped(_COLUMNS)))) as file:
+                if file.metadata.num_rows != self._rows:
+                    raise here.wrong(_COLUMNS, f"has {file.metadata.num_rows} rows")
+                table = file.read()
+        except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+            raise here.wrong(_COLUMNS, f"cannot be read ({error})") from None
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        wrong = _wrong_with(columns)
+        if wrong:
+            raise here.wrong(_COLUMNS, wrong)
+        return columns
 
-    try:
-        with pq.ParquetFile(pa.BufferReader(pa.py_buffer(here.mapped(_COLUMNS)))) as file:
-            if file.metadata.num_rows != here.sealed.content["rows"]:
-                raise here.wrong(_COLUMNS, f"has {file.metadata.num_rows} rows")
-            table = file.read()
-    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
-        raise here.wrong(_COLUMNS, f"cannot be read ({error})") from None
-    return {name: table[name].to_numpy() for name in table.column_names}
+
+def _wrong_with(columns: Columns) -> str:
+    """What keeps columns from being those of orders that were worked; empty: nothing."""
+    if sorted(columns) != sorted((*COUNTS, *MEASURES)):
+        return "has other columns"
+    for name, column in columns.items():
+        if name in COUNTS:
+            if column.dtype.kind != "i" or np.any(column < 0):
+                return f"{name} is no count"
+        elif column.dtype.kind != "f" or np.any(np.isinf(column)):
+            return f"{name} is no number"
+    return ""
 
 
 def _key(pool: AnyPool, settings: CompareSettings, episodes: NDArray[np.void]) -> str:

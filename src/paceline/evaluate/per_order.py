@@ -130,6 +130,21 @@ def order_columns(place: TapeRuns, run: Run, px: Prices, fees: Fees) -> Columns:
     return log_columns(place.tape, place.parents, run.log, swept, px, fees)
 
 
+COUNTS = (
+    "children", "replaces", "rejects", "messages", "cancels", "decisions", "masked_choices",
+    "violations",
+)  # fmt: skip
+MEASURES = (
+    "shortfall_bps", "delay_bps", "trading_bps", "opportunity_bps", "fees_bps", "avg_px",
+    "filled_qty", "fill_rate", "swept_share", "maker_share", "participation", "vs_vwap_bps",
+    "vs_pwp_bps", "vs_ac_bps", "child_fill_rate", "time_to_fill_s", "partial_share",
+    "cancels_per_child", "spread_paid_bps", "impact_bps", "adverse_1m_bps", "reversion_1m_bps",
+    "adverse_5m_bps", "reversion_5m_bps", "adverse_30m_bps", "reversion_30m_bps", "taken_bps",
+    "rested_bps", "decision_us",
+)  # fmt: skip
+"""Columns of an order in a comparison: whole numbers from 0 on, and numbers that may be NaN."""
+
+
 def log_columns(
     tape: Tape,
     parents: NDArray[np.void],

@@ -76,12 +76,22 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         with drafts.draft_of(target, folder=True) as draft:
             yield draft.path
             step()
+            _as_the_umask_says(draft.path)
             sync_tree(draft.path)
             step()
             _swap(draft.path, target)
             step()
             _sync(target.parent)
             step()
+
+
+def _as_the_umask_says(folder: Path) -> None:
+    """Files in `folder` may be read and written by all that may do so with `folder` itself; some
+    libraries make theirs readable by the owner alone."""
+    allowed = stat.S_IMODE(os.stat(folder).st_mode) & 0o666
+    for path, _, names in os.walk(folder):
+        for name in names:
+            os.chmod(Path(path, name), allowed)
 
 
 def _swap(draft: Path, target: Path) -> None:
