@@ -34,8 +34,8 @@ class Rules:
     message_rate: int = 9
     cancel_rate: int = 4
     rate_window_s: int = 1
-    max_messages: int = 700
-    max_cancels: int = 150
+    max_messages: int = 130
+    max_cancels: int = 40
     max_executions: int = 60
     execution_window_s: int = 40
     min_resting_ns: int = NS // 100

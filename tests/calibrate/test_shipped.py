@@ -69,7 +69,7 @@ def test_a_day_goes_as_far_as_its_half_hours_let_expect(name):
 def test_a_name_that_is_not_known_is_one_line_that_lists_them(tmp_path):
     with pytest.raises(ConfigError, match=r"^market: 'yahoo' is neither .* one of .*yhoo-2003"):
         load_market("yahoo")
-    with pytest.raises(ConfigError, match="give a readable YAML file"):
+    with pytest.raises(ConfigError, match="give a file that can be read"):
         load_market(tmp_path / "none.yaml")
 
 

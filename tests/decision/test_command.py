@@ -189,8 +189,8 @@ def test_a_day_whose_file_is_gone_is_named(run: Run, tmp_path: Path) -> None:
         assert status == 2
         assert err.count("\n") == 1
         assert f"date={DAYS[1]}" in err
-        assert "is gone, and the set names it; make the set again" in err
-    with pytest.raises(InputError, match="is gone"):
+        assert "decisions.parquet: is missing; make the set again" in err
+    with pytest.raises(InputError, match="is missing"):
         kept.outcome("TINY", DAYS[1])
     assert run(*MAKE)[0] == 0
     assert run("show", "--set", "TMP/sets/one")[0] == 0

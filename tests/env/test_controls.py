@@ -173,8 +173,9 @@ def test_almgren_and_chriss_are_the_best_of_their_kind() -> None:
         env = BatchExecutionEnv(pool, 50, venue=venue)
         env.reset(options={"episodes": episodes})
         policy = parse_policy(text, slices, 100.0)
-        held = env._plan_of(policy, Urgency(half_life, None)).targets[:, 1:]
-        for _ in env.follow(policy, Urgency(half_life, None)):
+        slice_by_slice = env.follow(policy, Urgency(half_life, None))
+        held = env._followed.targets[:, 1:]
+        for _ in slice_by_slice:
             pass
         cost = excess(env) * episodes["lots"]
         return np.asarray(cost + aversion * tau * np.sum(held.astype(float) ** 2, axis=1))

@@ -91,7 +91,7 @@ def test_the_baseline_is_tuned_on_days_before(
         (["--tune-seed", "3"], "tune_seed: is of --market; give --tune-days"),
         (["--tune-days", "2024-01-08", "--tune-orders", "3"], "tune_orders: 3 are too few"),
         (["--tuned", "x.json", "--tune-days", "2024-01-08"], "tuned: tune_days is given too"),
-        (["--tuned", "TMP/none.json"], "none.json: No such file or directory"),
+        (["--tuned", "TMP/none.json"], "none.json: cannot be read (No such file or directory)"),
         (["--explanation", "TMP/none.txt"], "none.txt: No such file or directory"),
         (["--orders", "1"], "orders: 1 does not fit"),
         (["--qty-least", "0.2"], "qty_least: 0.2 is above qty_most 0.1"),

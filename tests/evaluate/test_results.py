@@ -39,7 +39,7 @@ def result(days):
         POLICIES,
         BacktestSettings(
             orders=60, qty=23, horizon_s=180.0, slices=6, finish="leave", fill_model="band",
-            decision_delay_s=45.0, maker_fee=-0.002, taker_fee=0.003, submit_ms=700.0,
+            decision_delay_s=45.0, maker_fee=-0.002, taker_fee=0.003, submit_ms=700.0, seed=6,
         ),
         jobs=1,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import paceline.guard
 
 MODULES = sorted(path.stem for path in Path(paceline.guard.__path__[0]).glob("[a-z]*.py"))
-ROOMS = {"errors", "files", "jit", "units", "config", "orders", "market", "guard"}
+ROOMS = {"errors", "documents", "files", "jit", "units", "config", "orders", "market", "guard"}
 LEARNS = {"torch", "sklearn", "onnxruntime", "gymnasium", "pandas"}
 
 

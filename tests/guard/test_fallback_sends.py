@@ -104,10 +104,11 @@ class Desk:
         gate = self.gate
         decision = gate.check(request, self.now)
         self.workers.add(who)
-        row = gate._rows[name]
+        ledger = gate._ledger
+        row = ledger.rows[name]
         rules, seen, order = (
             {field: record[row][field].tolist() for field in record.dtype.names}
-            for record in (gate._limits, gate._snapshots, gate._orders)
+            for record in (ledger.limits, ledger.snapshots, ledger.orders)
         )
         # The gate has counted it by now; the snapshot is as it was when it judged.
         assert set(names(decision.bits)) == twin.broken(rules, seen, order), f"{who}: {request}"

@@ -45,7 +45,7 @@ def test_every_limit_has_a_sentence() -> None:
         ("max_data_age_s", 1.9999999999, "max_data_age_ns", 1_999_999_999),
         ("max_volatility_bps", 30, "max_volatility_ppm", 3000),
         ("max_order_value", 1e300, "max_order_value", UNLIMITED - 1),
-        ("max_messages", 10**30, "max_messages", UNLIMITED - 1),
+        ("max_messages", 2**63 - 1, "max_messages", UNLIMITED - 1),
         ("band_reference", "mid", "band_reference", 3),
         ("child_max", "unlimited", "child_max_lots", UNLIMITED),
     ],

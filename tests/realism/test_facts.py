@@ -322,13 +322,15 @@ def test_no_tapes_no_facts():
 
 
 def test_a_dead_mid_is_no_price():
-    """A touch falls to a stub for a second: the mid halves, and no return says so."""
+    """A touch falls to a stub for a second: half of the mid is no price, and no return says so."""
     rows = [(0, ADD, BID, 1000, 10, 0), (0, ADD, ASK, 1002, 10, 1), (0, ADD, BID, 10, 10, 2)]
     rows += [(i, ADD, ASK, 1003, 1, 2 + i) for i in range(1, 40)]
     rows += [(40, EXECUTE, BID, 1000, 10, 0), (41, ADD, BID, 1000, 10, 0)]
     rows += [(100, ADD, ASK, 1003, 1, 50)]
     tape = tape_of(*rows)
-    assert np.nanmin(tape.mid_ticks()) == 506.0
+    stub = tape.bid_ticks() == 10
+    assert stub.sum() == 1
+    assert np.isnan(tape.mid_ticks()[stub]).all()
     assert np.nanmin(live_mid_ticks(tape)) == 1001.0
     assert np.nansum(np.abs(returns(tape, 1.0))) == 0.0
 

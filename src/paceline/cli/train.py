@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
         for name, teacher in one.teachers.items():
             print(f"  {name}: {_told(teacher)}")
     for note in merged(note for one in found for note in one.notes):
-        print(note)
+        print(note, file=sys.stderr)
     print(f"report: {page}")
 
 

@@ -65,6 +65,10 @@ class KillSwitch:
         """A new file with nothing thrown. `InputError` when there is one, which may be thrown, or
         none can be written."""
         switch = cls(path, people)
+        if not switch._path.parent.is_dir():  # a slip in the path: nobody would look there
+            raise InputError(
+                f"{path}: lies in no folder; give a file in a folder that can be written to"
+            )
         try:
             with switch._alone():
                 if switch._path.exists():
