@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,26 @@ def test_a_tape_that_another_process_is_making_is_refused_at_once(tmp_path: Path
     with alone(out / TAPE):
         assert in_a_child(refused) == 0
     assert len(ingest(source, out).made) == 1
+
+
+def test_a_tape_that_is_being_made_elsewhere_comes_last(tmp_path: Path) -> None:
+    source, out = raw(tmp_path / "a", 1), tmp_path / "out"
+    (source / NAME.replace("06-04", "06-05")).write_text(random_day(2, 60).messages())
+    held, free = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with alone(out / TAPE):
+            held.set()
+            free.wait(60)
+
+    def progress(done: int, of: int, title: str) -> None:
+        if title == "AAA 2024-06-05":
+            free.set()
+            busy.join()
+
+    busy = threading.Thread(target=other)
+    busy.start()
+    held.wait(60)
+    found = ingest(source, out, progress=progress)
+    assert found.failed == []
+    assert [path.name for path in found.made] == ["AAA-2024-06-05.tape", TAPE]

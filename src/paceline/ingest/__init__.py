@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from paceline.errors import IngestError, PacelineError, TapeError
+from paceline.errors import BusyError, IngestError, PacelineError, TapeError
 from paceline.files.alone import alone
 
 if TYPE_CHECKING:
@@ -86,26 +86,39 @@ def ingest(
     found, ignored, digest = _find(Path(path), format, mapping, options)
     result = Ingested()
     result.ignored = ignored
-    for done, recording in enumerate(found):
-        if progress:
-            progress(done, len(found), f"{recording.symbol} {recording.day}")
+    busy: list[Recording] = []
+
+    def make(recording: Recording) -> None:
         made_by = f"{recording.made_by} {digest}".rstrip()
-        try:
-            folder = Path(out) / f"{file_form(recording.symbol)}-{recording.day}.tape"
-            _refuse_second(folder, result)
-            paths = dict.fromkeys(file.path for file in recording.files)
-            sources = [fingerprint(source) for source in paths]
-            with alone(folder):  # refused now, and not when the work is done
-                if not force and _is_current(folder, sources, made_by):
-                    result.kept.append(folder)
+        folder = Path(out) / f"{file_form(recording.symbol)}-{recording.day}.tape"
+        _refuse_second(folder, result)
+        paths = dict.fromkeys(file.path for file in recording.files)
+        sources = [fingerprint(source) for source in paths]
+        with alone(folder):  # refused now, and not when the work is done
+            if not force and _is_current(folder, sources, made_by):
+                result.kept.append(folder)
+            else:
+                day = _in_currency(recording.read(), options.get("currency"))
+                tape = to_tape(day, limits or Limits(), sources, made_by)
+                result.made.append(tape.save(folder))
+                result.manifests.append(tape.manifest)
+        result.append(folder)
+
+    # A tape that another process is making comes last: it may be ready then, and one of two that
+    # make the same tapes always ends with all of them.
+    for turn in (found, busy):
+        for recording in turn:
+            if progress:
+                progress(len(result) + len(result.failed), len(found), _title(recording))
+            try:
+                make(recording)
+            except BusyError as error:
+                if turn is found:
+                    busy.append(recording)
                 else:
-                    day = _in_currency(recording.read(), options.get("currency"))
-                    tape = to_tape(day, limits or Limits(), sources, made_by)
-                    result.made.append(tape.save(folder))
-                    result.manifests.append(tape.manifest)
-            result.append(folder)
-        except PacelineError as error:
-            result.failed.append(Failure(recording.files[0].name, error))
+                    result.failed.append(Failure(recording.files[0].name, error))
+            except PacelineError as error:
+                result.failed.append(Failure(recording.files[0].name, error))
     if progress:
         progress(len(found), len(found), "")
     if not result:
@@ -113,6 +126,10 @@ def ingest(
         more = f" (and {len(result.failed) - 1} more failed)" if len(result.failed) > 1 else ""
         raise IngestError(f"{first.error}{more}")
     return result
+
+
+def _title(recording: Recording) -> str:
+    return f"{recording.symbol} {recording.day}"
 
 
 def load(
