@@ -29,12 +29,16 @@ def main() -> bool:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of each command")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="names of commands, comma-separated")
     given = parser.parse_args()
+    names = given.only.split(",") if given.only else [command.name for command in COMMANDS]
     rng = random.Random(given.seed)
     faults: list[tuple[str, str]] = []
     refused = Counter[str]()
     with tempfile.TemporaryDirectory(prefix="pairs-") as folder:
-        for ready in prepare(Path(folder)):
+        for ready in prepare(Path(folder), names):
+            if ready.command.name not in names:
+                continue
             for i in range(given.rounds):
                 later = 0.0 if i % 3 == 0 else rng.uniform(0.0, ready.took_s)
                 fault, refusals = fault_of_pair(ready, later, Path(folder))
@@ -42,7 +46,7 @@ def main() -> bool:
                 if fault:
                     faults.append((ready.command.name, fault))
                     print(f"{ready.command.name}, {later:.2f} s apart: {fault}", file=sys.stderr)
-    pairs = given.rounds * len(COMMANDS)
+    pairs = given.rounds * len(names)
     return announce(
         "two_writers",
         pairs - len(faults),
