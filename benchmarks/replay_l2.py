@@ -17,7 +17,7 @@ from benchmarks.repost import Reposting
 from benchmarks.side_by_side import arguments, race
 from paceline.engine.queue import FillModel
 
-BAR = 3.0
+BAR = 5.0
 
 
 def main() -> bool:
