@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from paceline.files.sealing import MANIFEST
+from paceline.files.sealing import MANIFEST, sealed_text
 
 PLAIN, FORGED, NOTHING = "plain", "forged", "nothing"
 
@@ -331,10 +331,4 @@ def _wild_number(dtype: Any, rng: random.Random) -> Any:
 
 def _seal(path: Path, body: dict[str, Any]) -> None:
     """Write `body` with a seal that fits."""
-    import hashlib
-
-    import msgspec
-
-    body = {key: value for key, value in body.items() if key != "seal"}
-    text = msgspec.json.format(msgspec.json.encode(body), indent=1).removesuffix(b"\n}") + b","
-    path.write_bytes(text + b'\n "seal": "%s"\n}\n' % hashlib.sha256(text).hexdigest().encode())
+    path.write_bytes(sealed_text({key: value for key, value in body.items() if key != "seal"}))

@@ -302,10 +302,11 @@ def _word_loader() -> type[Any]:
 # --- words --------------------------------------------------------------------------------------
 
 
-def shown(value: object, *, quote: bool = True) -> str:
-    """`value` as an error shows it: on one line, and short."""
+def shown(value: object, *, quote: bool = True, plain: bool = False) -> str:
+    """`value` as an error shows it: on one line, and short; `plain`: in ASCII, so that letters that
+    look alike do not."""
     try:
-        text = repr(value)
+        text = ascii(value) if plain else repr(value)
     except ValueError:  # an integer of thousands of digits
         return "a number of thousands of digits"
     if not quote and isinstance(value, str):

@@ -76,6 +76,7 @@ FIRST_IMAGE = int(SOUND.images.offset[1])  # image 0 is empty; this is the first
         ("levels.arrow", "ticks", 0, 10**6, "its prices do not rise"),
         ("images.arrow", "slot", FIRST_IMAGE, 10**6, "image 1 has a side, level or slot that is"),
         ("images.arrow", "level", FIRST_IMAGE, -9, "image 1 has a side, level or slot that is"),
+        ("images.arrow", "slot", FIRST_IMAGE, -1, "image 1 is not the book of its time"),
         ("images.arrow", "row", FIRST_IMAGE, 2, "image 1 has a side, level or slot that is none"),
         ("images.arrow", "lots", FIRST_IMAGE, 99, "image 1 is not the book of its time"),
         ("images_index.arrow", "offset", 1, 10**9, "its images overlap or leave rows out"),

@@ -26,7 +26,8 @@ from paceline.engine.queue import fit_cancels
 from paceline.engine.recovery import Recovery, fit_recovery
 from paceline.engine.venue import Venue
 from paceline.errors import InputError
-from paceline.market.events import BID, EXECUTE, HIDDEN, TRADE
+from paceline.market.events import BID
+from paceline.market.executions import are_trades
 from paceline.market.grids import converted, factors
 from paceline.market.session import Session
 from paceline.market.settled import settled_ts
@@ -236,7 +237,7 @@ def _lots_between(tape: Tape, first_ts: int, last_ts: int) -> int:
 
 
 def _prints(tape: Tape) -> NDArray[np.int64]:
-    return np.flatnonzero(np.isin(tape.events.kind, (EXECUTE, HIDDEN, TRADE)))
+    return np.flatnonzero(are_trades(tape.events.kind))
 
 
 def _at(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:

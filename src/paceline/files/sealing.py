@@ -82,6 +82,11 @@ def seal(kind: Kind, content: Any, members: Mapping[str, Member] | None = None) 
     }
     if members:
         body["members"] = dict(sorted(members.items()))
+    return sealed_text(body)
+
+
+def sealed_text(body: Mapping[str, Any]) -> bytes:
+    """`body` as JSON with a seal over it, whatever it says."""
     text = msgspec.json.format(msgspec.json.encode(body), indent=1).removesuffix(b"\n}") + b","
     return text + b'\n "seal": "%s"\n}\n' % hashlib.sha256(text).hexdigest().encode()
 

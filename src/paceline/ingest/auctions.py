@@ -21,12 +21,10 @@ from paceline.market.events import (
     CROSS,
     EXECUTE,
     HALT,
-    HIDDEN,
     RESUME,
-    TRADE,
     Rows,
 )
-from paceline.market.executions import leaving
+from paceline.market.executions import are_trades, leaving
 
 
 class SetAside(NamedTuple):
@@ -45,7 +43,7 @@ def auctions_aside(rows: Rows) -> SetAside:
 
 def executions_aside(rows: Rows, which: NDArray[np.bool_]) -> SetAside:
     """Set aside the executions among `which` `[n]`."""
-    traded = np.isin(rows.kind, (EXECUTE, HIDDEN, TRADE)) & which
+    traded = are_trades(rows.kind) & which
     gone = leaving(rows.kind, rows.lots, rows.slot)
     kind = np.where(traded, np.where(rows.kind == EXECUTE, gone, np.uint8(CROSS)), rows.kind)
     return SetAside(rows._replace(kind=kind.astype(np.uint8)), np.flatnonzero(traded))
@@ -53,13 +51,21 @@ def executions_aside(rows: Rows, which: NDArray[np.bool_]) -> SetAside:
 
 def _of_auctions(rows: Rows) -> NDArray[np.bool_]:
     """Rows whose executions are of an auction `[n]`."""
-    stop = rows.kind == HALT
-    change = stop | (rows.kind == RESUME)
-    last = np.maximum.accumulate(np.where(change, np.arange(len(stop)), -1))
-    found: NDArray[np.bool_] = (last >= 0) & stop[last]
+    found = halted(rows.kind)
     for ts in np.unique(rows.ts[(rows.kind == CROSS) & ~found]).tolist():
         first, after = np.searchsorted(rows.ts, (ts, ts + 1))
         found[first:after] |= _of_instant(rows, slice(first, after))
+    return found
+
+
+def halted(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Rows of kinds `[n]` while trading is stopped, that which stops it among them."""
+    stop: NDArray[np.bool_] = kind == HALT
+    if not stop.any():
+        return stop
+    change = stop | (kind == RESUME)
+    last = np.maximum.accumulate(np.where(change, np.arange(len(kind)), -1))
+    found: NDArray[np.bool_] = (last >= 0) & stop[last]
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.errors import IngestError, PacelineError
-from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside
+from paceline.ingest.auctions import SetAside, auctions_aside, executions_aside, halted
 from paceline.ingest.breaks import with_breaks
 from paceline.ingest.doubtful import believed_sides, far_prints
 from paceline.ingest.quality import (
@@ -32,7 +32,8 @@ from paceline.ingest.refusals import (
     refuse_if_of_another_day,
 )
 from paceline.ingest.sources import RawFile
-from paceline.market.events import CROSS, EXECUTE, HALT, HIDDEN, RESUME, TRADE, Rows
+from paceline.market.events import CROSS, HALT, HIDDEN, TRADE, Rows
+from paceline.market.executions import are_trades
 from paceline.market.session import Session
 from paceline.market.tape import Finding, Inferred, Quality, Source, Tape
 from paceline.orders.instrument import Instrument
@@ -193,9 +194,13 @@ def quarantine_table(day: RawDay, bad: NDArray[np.int64]) -> Any:
 
 def _calls(day: RawDay, kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Events in which orders gather for an auction, or trading is stopped."""
+    stopped = halted(kind)
+    crosses = kind == CROSS
+    if not crosses.any():
+        return stopped
     # A far print is set aside as an auction trade, and was none: nothing gathered for it.
-    far = (kind == CROSS) & (day.fault[day.origin] == FAR_PRINT)
-    return _calling(np.where(far, np.uint8(TRADE), kind)) | _halted(kind)
+    far = crosses & (day.fault[day.origin] == FAR_PRINT)
+    return _calling(np.where(far, np.uint8(TRADE), kind)) | stopped
 
 
 def _quality(
@@ -206,8 +211,8 @@ def _quality(
     name: str,
     doubted: dict[str, Finding],
 ) -> Quality:
-    book, warmup_end = _book_findings(day, tape, limits)
     calling = _calls(day, tape.events.kind)
+    book, warmup_end = _book_findings(day, tape, calling, limits)
     refuse_if_crossed(day, tape, calling, warmup_end, limits, name)
     refuse_if_crossed_later(tape, book["crossed_book"], warmup_end, limits, name)
     kept = (day.fault[bad] >= KEPT_FROM) | (day.fault[bad] == SEQUENCE_GAP)
@@ -257,8 +262,10 @@ def finding(day: RawDay, at: NDArray[np.int64], *, by_row: bool = False, note: s
     )
 
 
-def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, Finding], int]:
-    """Crossed and locked books, and the time at which the warm-up ends.
+def _book_findings(
+    day: RawDay, tape: Tape, calling: NDArray[np.bool_], limits: Limits
+) -> tuple[dict[str, Finding], int]:
+    """Crossed and locked books, and the time at which the warm-up ends; `calling` as of `_calls`.
 
     What counts is the book at the end of each instant: a venue that announces one change in
     several rows at the same time may cross the book between them.
@@ -266,7 +273,6 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
     events = tape.events
     last_of_instant = np.append(np.diff(events.ts) > 0, True)
     two_sided = (events.bid >= 0) & (events.ask < len(tape.level_ticks))
-    calling = _calls(day, events.kind)
     crossed = np.flatnonzero(two_sided & last_of_instant & (events.bid > events.ask))
     locked = np.flatnonzero(two_sided & last_of_instant & (events.bid == events.ask) & ~calling)
     whole = two_sided & (events.bid < events.ask) & ~calling
@@ -287,19 +293,11 @@ def _book_findings(day: RawDay, tape: Tape, limits: Limits) -> tuple[dict[str, F
 def _calling(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Events of call phases: before an auction trade, back to the last continuous one."""
     calling = np.zeros(len(kind), bool)
-    traded = np.flatnonzero((kind == EXECUTE) | (kind == HIDDEN) | (kind == TRADE))
+    traded = np.flatnonzero(are_trades(kind))
     for auction in np.flatnonzero(kind == CROSS).tolist():
         before = int(np.searchsorted(traded, auction))
         calling[traded[before - 1] + 1 if before else 0 : auction] = True
     return calling
-
-
-def _halted(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Events while trading is stopped, that which stops it among them."""
-    said = np.where(kind == HALT, 1, np.where(kind == RESUME, 0, -1))
-    last = np.maximum.accumulate(np.where(said >= 0, np.arange(len(kind)), -1))
-    halted: NDArray[np.bool_] = (last >= 0) & (said[last] == 1)
-    return halted
 
 
 def _warmup_end(ts: NDArray[np.int64], broken: NDArray[np.int64], settle_ns: int) -> int:

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.ingest.quality import Limits
-from paceline.market.events import ASK, BID, EXECUTE, HIDDEN, TRADE
+from paceline.market.events import ASK, BID
+from paceline.market.executions import are_trades
 from paceline.market.spread import absurd
 from paceline.market.tape import Tape
 from paceline.units import NS_PER_S
@@ -61,7 +62,7 @@ def _touch(tape: Tape, at: NDArray[np.int64]) -> Touch:
 def far_prints(tape: Tape, limits: Limits) -> NDArray[np.int64]:
     """Events that are prints far from the market, in order."""
     events = tape.events
-    at = np.flatnonzero(np.isin(events.kind, (EXECUTE, HIDDEN, TRADE)))
+    at = np.flatnonzero(are_trades(events.kind))
     before = _touch(tape, at - 1)
     away = _away(tape, at, before, limits)
     at, before = at[away], Touch(before.bid[away], before.ask[away])

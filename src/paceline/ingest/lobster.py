@@ -244,7 +244,8 @@ def _judge(table: Table, day: str, zone: str) -> tuple[NDArray[np.uint8], NDArra
     fault = np.where(table.ok, np.uint8(OK), np.uint8(UNPARSABLE))
     in_day = (time >= 0) & (time <= _NS_PER_DAY)
     ts = np.full(len(time), UNKNOWN_TS)
-    ts[table.ok & in_day] = at_wall_clocks(time[table.ok & in_day], day, zone)
+    timed = table.ok & in_day
+    ts[timed] = at_wall_clocks(time[timed], day, zone)
 
     def mark(bad: NDArray[np.bool_], code: int) -> None:
         fault[(fault == OK) & bad] = code

@@ -191,7 +191,7 @@ def _wrong_image(
     if images.halted[k] != halted:
         return 43
     for i in range(images.offset[k], images.offset[k + 1]):
-        slot, level, row = images.slot[i], images.level[i], images.row[i]
+        slot, level, row = images.slot[i], images.level[i], int(images.row[i])
         if slot < -1 or slot >= n_slots or level < 0 or level >= n_levels or row < 0 or row > 1:
             return 41
         key = slot if slot >= 0 else n_slots + row * n_levels + level

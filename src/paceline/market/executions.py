@@ -1,4 +1,5 @@
-"""Executions: which are of one market order, and what they would be as cancels."""
+"""Executions: which rows are some, which are of one market order, and what they would be as
+cancels."""
 
 from __future__ import annotations
 
@@ -18,6 +19,16 @@ from paceline.market.events import (
     Events,
 )
 
+_TRADES = np.zeros(256, np.bool_)
+_TRADES[[EXECUTE, HIDDEN, TRADE]] = True
+
+
+def are_trades(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which rows of kinds `[n]` are trades of the continuous market: of orders that were shown or
+    hidden, or prints. Those of auctions are not."""
+    found: NDArray[np.bool_] = _TRADES[kind]  # several times as fast as `np.isin`
+    return found
+
 
 def executions(
     events: Events, first: int = 0, stop: int | None = None
@@ -30,7 +41,7 @@ def executions(
     become one too; a clock of milliseconds makes a few such.) Prints without a side are left out.
     """
     kind, side = events.kind[first:stop], events.side[first:stop]
-    at = first + np.flatnonzero(np.isin(kind, (EXECUTE, HIDDEN, TRADE)) & (side != 0))
+    at = first + np.flatnonzero(are_trades(kind) & (side != 0))
     begins = np.ones(len(at), np.bool_)
     begins[1:] = (np.diff(events.ts[at]) != 0) | (np.diff(events.side[at]) != 0)
     return at, begins

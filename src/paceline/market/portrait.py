@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from paceline.jit import kernel
 from paceline.market.book import Book, apply
 from paceline.market.events import CROSS, EXECUTE, HIDDEN, KIND_NAMES, TRADE, Events
+from paceline.market.executions import are_trades
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
 
@@ -105,7 +106,7 @@ def portrait_of(tape: Tape) -> Portrait:
         kinds={name: int(counts[kind]) for kind, name in KIND_NAMES.items() if counts[kind]},
         volume_lots=volume,
         auction_lots=int(events.qty[events.kind == CROSS].sum()),
-        trades=int(np.isin(kind, (EXECUTE, HIDDEN, TRADE)).sum()),
+        trades=int(are_trades(kind).sum()),
         hidden_share=hidden / volume if volume else np.nan,
         spread=float(whole.spread[0]),
         spread_bps=float(whole.spread_bps[0]),

@@ -26,7 +26,7 @@ from paceline.errors import InputError, TapeError
 from paceline.files.drafts import is_ours
 from paceline.files.members import SealedFolder, members_of, read_folder
 from paceline.files.sealing import MANIFEST, Kind, seal
-from paceline.files.writing import new_folder, recover
+from paceline.files.writing import new_folder
 from paceline.market.book import Book, new_book
 from paceline.market.checks import check_content
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
@@ -196,9 +196,8 @@ class Tape:
         import pyarrow.parquet as pq
 
         folder = Path(path)
-        recover(folder)
-        _refuse_others(folder)
-        with new_folder(folder) as draft:
+        with new_folder(folder) as draft:  # what was left of another writer is put right by now
+            _refuse_others(folder)
             _write(draft / "events.arrow", self.events._asdict())
             _write(draft / "levels.arrow", {"ticks": self.level_ticks})
             columns = self.images._asdict()

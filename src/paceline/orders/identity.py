@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
+from paceline.documents import shown
 from paceline.errors import InputError, OrderError
 
 LONGEST = 128
 """Characters of a name."""
 LONGEST_FILE = 200
 """Bytes of its form for files; file systems allow 255, and an ending is added to it."""
+
+_shown = partial(shown, plain=True)
 
 # Printable by Python's definition, but shown as nothing (Unicode: Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile(
@@ -108,11 +112,3 @@ def from_file_form(form: str) -> str:
     except (UnicodeError, OrderError):
         pass
     raise OrderError(f"file name: {_shown(form)} names nothing; give one that paceline wrote")
-
-
-def _shown(value: object) -> str:
-    try:
-        text = ascii(value)
-    except ValueError:  # an integer of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from paceline.jit import kernel
 from paceline.market.book import Book, apply, row_of
-from paceline.market.events import CLEAR, EXECUTE, HALT, HIDDEN, RESUME, TRADE, Events
+from paceline.market.events import CLEAR, HALT, RESUME, Events
+from paceline.market.executions import are_trades
 from paceline.market.settled import settled_ts
 from paceline.market.tape import Tape
 from paceline.stress.removing import takers
@@ -146,7 +147,7 @@ def _mid_at(tape: Tape, ts: NDArray[np.int64]) -> Floats:
 
 
 def _traded(events: Events, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    trades = np.isin(events.kind, (EXECUTE, HIDDEN, TRADE)) & inside
+    trades = are_trades(events.kind) & inside
     return np.where(trades, events.qty, 0).astype(np.int64)
 
 

@@ -22,7 +22,7 @@ from paceline.market.events import (
     TRADE,
     Rows,
 )
-from paceline.market.executions import leaving
+from paceline.market.executions import are_trades, leaving
 from paceline.market.tape import Quality, Tape
 from paceline.stress import paths
 from paceline.stress.carrying import carry
@@ -108,7 +108,7 @@ def halt(tape: Tape, begin: int, until: int) -> Rows:
     kept = ~own & ~prints
     before, after = kept & (events.ts < begin), kept & (events.ts >= begin)
     auction = _one_row(RESUME, until)
-    traded = inside & np.isin(events.kind, (EXECUTE, HIDDEN, TRADE))
+    traded = inside & are_trades(events.kind)
     if traded.any():
         last = int(np.flatnonzero(traded)[-1])
         cross = _one_row(CROSS, until, int(ticks[last]), int(events.qty[traded].sum()))
