@@ -510,6 +510,11 @@ def test_the_tape_is_like_any_other(tape: Tape, tmp_path: Path) -> None:
         ({"market_sell_per_s": float("nan")}, "market_sell_per_s: nan is not finite"),
         ({"cancel_per_s": 0.0}, "cancel_per_s: 0.0 does not fit"),
         ({"cancel_per_s": 1e-6}, "cancel_per_s: 1e-06 lets 2e+06 orders rest"),
+        ({"cancel_per_s": 1e6}, "cancel_per_s: 1000000.0 with its regimes cancels an order 1e+06"),
+        (
+            {"cancel_per_s": 500.0, "regimes": (Regime(name="a", speed=3.0),)},
+            "cancel_per_s: 500.0 with its regimes cancels an order 1.5e+03",
+        ),
         ({"opening_depth": 1e5}, "cancel_per_s: "),
         ({"limit_bid_per_s": 1e5, "cancel_per_s": 1e3}, "limit_bid_per_s: all orders together"),
         ({"opening_spread_ticks": 0}, "opening_spread_ticks: 0 does not fit"),

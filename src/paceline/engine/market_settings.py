@@ -59,6 +59,9 @@ MAX_RESTING = 1_000_000
 MAX_ARRIVALS = 5e7
 """Most arrivals that a session may have on average."""
 
+MAX_CANCELS = 1e3
+"""Most cancels a second of one order: a mean life of a millisecond."""
+
 PositiveRate = Annotated[float, Meta(ge=1e-6, le=1e6)]
 
 
@@ -209,6 +212,12 @@ class MarketSettings(Settings, frozen=True, kw_only=True, dict=True):
                 f"cancel_per_s: {self.cancel_per_s} lets {resting:.3g} orders rest "
                 f"(times opening_depth {self.opening_depth} at the open), at most {MAX_RESTING:,} "
                 "may; raise it"
+            )
+        often = self.cancel_per_s * max(mood.speed * mood.cancel for mood in self.moods)
+        if often > MAX_CANCELS:
+            raise ConfigError(
+                f"cancel_per_s: {self.cancel_per_s} with its regimes cancels an order {often:.3g} "
+                f"times a second, at most {MAX_CANCELS:,.0f}; lower it"
             )
         arrivals = self._arrivals()
         if arrivals > MAX_ARRIVALS:
