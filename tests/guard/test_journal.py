@@ -195,6 +195,15 @@ def test_a_gate_that_cannot_read_its_journal_refuses_everything(
     assert path.is_dir() or not path.exists() or path.read_bytes() == content
 
 
+def test_a_pipe_or_a_huge_file_is_no_journal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(1 << 40)
+    for name, says in (("pipe", "is no regular file"), ("huge", "has 1,099,511,627,776 bytes")):
+        with pytest.raises(InputError, match=f"{name}: {says}.*; restore it, or create a new one"):
+            Journal(tmp_path / name)
+
+
 def test_one_gate_holds_a_journal(tmp_path: Path) -> None:
     gate = opened(tmp_path)
     busy(gate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,35 @@ def test_it_fails_closed(path: Path, people: People, content: bytes | None) -> N
     switch.release(Scope.ALL, "", **SIGNED)
     assert KillSwitch(path).mode(**others) == Mode.RUNNING
     assert KillSwitch(path).mode(**WHOM) == Mode.CANCEL_ALL
+
+
+@pytest.mark.parametrize("what", ["pipe", "huge", "link to a pipe", "folder"])
+def test_what_is_thrown_waits_for_no_strange_file(path: Path, what: str) -> None:
+    """A file of a terabyte, a pipe that nobody reads, a folder: in its place it stops everything,
+    and a throw holds and comes back."""
+    path.unlink()
+    if what == "huge":
+        with open(path, "wb") as file:
+            file.truncate(1 << 40)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        pipe = path if what == "pipe" else path.with_name("pipe")
+        os.mkfifo(pipe)
+        if pipe != path:
+            path.symlink_to(pipe)
+    others = dict.fromkeys(WHOM, "x")
+    switch = KillSwitch(path)
+    assert switch.mode(**others) > Mode.RUNNING
+    if what == "folder":
+        with pytest.raises(InputError, match="thrown in this process only"):
+            switch.throw(Scope.ORDER, "o1", Mode.CANCEL_ALL, **ANN)
+    else:
+        switch.throw(Scope.ORDER, "o1", Mode.CANCEL_ALL, **ANN)
+        assert path.is_file()
+        assert KillSwitch(path).mode(**WHOM) == Mode.CANCEL_ALL
+    assert switch.mode(**WHOM) == Mode.CANCEL_ALL
+    assert switch.mode(**others) > Mode.RUNNING
 
 
 def test_no_flipped_bit_makes_it_weaker(path: Path, people: People) -> None:

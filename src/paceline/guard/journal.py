@@ -21,10 +21,13 @@ from pathlib import Path
 import msgspec
 
 from paceline.errors import InputError
+from paceline.files.sealing import read_plain
 from paceline.files.writing import sync_folder, write_file
 from paceline.guard.events import AnyEvent, Event
 
 MAGIC = b"paceline gate journal 1\n"
+MOST_BYTES = 1 << 32
+"""Largest journal that is opened: 4 GiB, tens of millions of events."""
 _DIGEST = 16
 _HEAD = 8
 _MASK = 2**32 - 1
@@ -46,7 +49,7 @@ class Journal:
         self._file = self._lock = -1
         self._lock = self._held()
         try:
-            self._digest, end, self._events = _read(self._path.read_bytes(), self._path)
+            self._digest, end, self._events = _read(_plain(self._path), self._path)
             self._file = _opened(self._path, end)
         except OSError as error:
             self.close()
@@ -161,6 +164,15 @@ def _opened(path: Path, end: int) -> int:
     os.ftruncate(file, end)
     os.lseek(file, end, os.SEEK_SET)
     return file
+
+
+def _plain(path: Path) -> bytes:
+    try:
+        return read_plain(path, MOST_BYTES)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: {error}; restore it, or create a new one and compare with the venue"
+        ) from None
 
 
 def _read(raw: bytes, path: Path) -> tuple[bytes, int, list[Event]]:

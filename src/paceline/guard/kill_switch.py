@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paceline.errors import BusyError, InputError
@@ -273,10 +273,12 @@ class KillSwitch:
 
     def _write(self, history: History) -> None:
         """Replace the file, after what was found damaged was put aside."""
-        if self._trouble and self._path.is_file():
+        if self._trouble:
             aside = self._path.with_name(self._path.name + ".damaged")
-            if not aside.exists():
-                write_file(aside, self._path.read_bytes())
+            with suppress(OSError):  # nothing of the past is worth more than what is thrown now
+                os.link(os.path.realpath(self._path), aside)  # not copied: it may be huge
+            if self._path.exists() and not self._path.is_file():
+                os.unlink(self._path)  # a pipe would keep the writer waiting
         write_file(self._path, history.to_bytes())
         self._unwritten, self._history = (), history
         self._look()
