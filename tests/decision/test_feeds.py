@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def test_a_bad_file_is_refused_in_a_line(tmp_path: Path, text: str, says: str) -
 
 @pytest.mark.parametrize("name", ["none.csv", "none.parquet"])
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=rf"^\S+{name}: cannot be read \(.*\); give another$"):
+    with pytest.raises(InputError, match=rf"^\S+{name}: No such file or directory; give a file"):
+        Feed.read(tmp_path / name)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=rf"^\S+{name}: is "):
         Feed.read(tmp_path / name)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.decision.state import State
+from paceline.documents import read_bytes
 from paceline.errors import ConfigError, InputError
 from paceline.jit import kernel
 from paceline.units import INT64_MAX, NS_PER_S
@@ -26,6 +27,7 @@ from paceline.units import INT64_MAX, NS_PER_S
 COLUMNS = ("ts", "symbol", "score", "sentiment")
 """Of a file: ns since the epoch (or a time with a zone), text, 0 to 1, -1 to 1."""
 
+_MOST_BYTES = 1 << 30
 _ROOM = 64
 
 
@@ -149,18 +151,16 @@ def _read(path: Path) -> Any:
 
     if path.suffix not in (".csv", ".parquet"):
         raise InputError(f"{path}: does not end in .csv or .parquet; give a file of either")
+    data = pa.BufferReader(read_bytes(path, _MOST_BYTES))
     try:
         if path.suffix == ".csv":
             text = csv.ConvertOptions(column_types={"symbol": pa.string()})
-            table = csv.read_csv(path, convert_options=text)
+            table = csv.read_csv(data, convert_options=text)
         else:
-            table = parquet.read_table(path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror or error}); give another"
-        ) from None
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+            table = parquet.read_table(data)
+    except (OSError, pa.ArrowException) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({said}); write it anew") from None
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise InputError(f"{path}: lacks {', '.join(missing)}; give {', '.join(COLUMNS)}")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paceline.config import from_dict
+from paceline.config import from_dict, read_yaml
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Normalizer
 from paceline.decision.schema import N_FEATURES, NAMES
@@ -240,9 +240,7 @@ def _seen_by(found: Checkpoint) -> dict[str, str]:
 
 def check_same(path: Path, told: dict[str, Any]) -> None:
     """Raises `ConfigError` if the recipe at `path` is not `told`, naming what differs first."""
-    import yaml
-
-    kept = yaml.safe_load(path.read_text())
+    kept = read_yaml(path)
     if (name := _difference(kept, told)) is not None:
         one, other = (_at(recipe, name) for recipe in (kept, told))
         raise ConfigError(
