@@ -4,7 +4,6 @@ share."""
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,8 +94,3 @@ def against(found: Comparison, model: str) -> Against:
         fill_rate=[found.fill_rate(one, model) for one in runs],
         fill_floor=found.fill_floor(model),
     )  # fmt: skip
-
-
-def say(text: str) -> None:
-    """To whoever waits; the line of JSON is for standard output."""
-    print(text, file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ the CVaR95 difference, and how often Student's t over single orders rejects a tr
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from itertools import product
@@ -26,8 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.against_tuned import say
-from benchmarks.figure import AT_MOST, announce, digits
+from benchmarks.figure import AT_MOST, announce, digits, say
 from paceline.cost.clustered import FEWEST_NAMES, Clusters
 from paceline.cost.tail import cvar
 from paceline.evaluate.comparison import Comparison
@@ -157,7 +157,10 @@ def cells() -> list[Cell]:
     return found + [Cell(*one, PERSISTS_BPS) for one in product(many, DAYS, CORRELATIONS[::2])]
 
 
-def main(repeats: int = REPEATS) -> bool:
+def main() -> bool:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repeats", type=int, nargs="?", default=REPEATS, help="of each cell")
+    repeats = parser.parse_args().repeats
     start = time.process_time()
     tails = {persists: tail_of(persists) for persists in (0.0, PERSISTS_BPS)}
     found = {}
@@ -193,4 +196,4 @@ def main(repeats: int = REPEATS) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main(*(int(word) for word in sys.argv[1:])) else 1)
+    sys.exit(0 if main() else 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +39,11 @@ def announce(
     }
     print(json.dumps(line | details), flush=True)
     return ok
+
+
+def say(text: str) -> None:
+    """To whoever waits; the line of JSON is for standard output."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def digits(value: float, n: int = 4) -> float:

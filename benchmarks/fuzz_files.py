@@ -32,7 +32,8 @@ import yaml
 import paceline
 from benchmarks import damage
 from benchmarks.commands import COMMANDS, DAYS, GRID, RECIPE, make_workshop, run
-from benchmarks.figure import AT_MOST, announce
+from benchmarks.figure import AT_MOST, announce, say
+from paceline.progress import progress_bar
 
 FILES = 21_000
 LIMIT_S = 2.0
@@ -93,8 +94,6 @@ def main() -> bool:
         begun = time.monotonic()
         found = watch(workshop, cases, given.jobs)
     faults = [one for one in found if one.is_fault]
-    for one in faults[:40]:
-        print(f"{one.kind} {one.number}, {one.how}: {one.outcome}", file=sys.stderr)
     by_kind: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     for one in found:
         by_kind[one.kind][one.outcome.split(":")[0]] += 1
@@ -142,16 +141,20 @@ def watch(workshop: Path, cases: list[tuple[str, int]], jobs: int) -> list[Findi
     context = multiprocessing.get_context("spawn")
     ahead, found = list(reversed(cases)), []
     workers = [_Worker(context, workshop) for _ in range(jobs)]
-    while len(found) < len(cases):
-        for i, worker in enumerate(workers):
-            finding = worker.step(ahead)
-            if finding is not None:
-                found.append(finding)
-                if finding.outcome in ("crash", "hang"):
-                    worker.end()
-                    workers[i] = _Worker(context, workshop)
-        if not any(worker.is_ready for worker in workers):
-            time.sleep(0.001)
+    with progress_bar(lines=True) as bar:
+        while len(found) < len(cases):
+            for i, worker in enumerate(workers):
+                finding = worker.step(ahead)
+                if finding is not None:
+                    found.append(finding)
+                    bar.to("files", len(found), len(cases))
+                    if finding.is_fault:
+                        say(f"{finding.kind} {finding.number}, {finding.how}: {finding.outcome}")
+                    if finding.outcome in ("crash", "hang"):
+                        worker.end()
+                        workers[i] = _Worker(context, workshop)
+            if not any(worker.is_ready for worker in workers):
+                time.sleep(0.001)
     for worker in workers:
         worker.end()
     return found

@@ -32,6 +32,7 @@ from paceline.guard.reasons import names
 from paceline.guard.rules import CANCEL, REPLACE, SUBMIT
 from paceline.orders.instrument import Instrument
 from paceline.orders.order import ParentOrder
+from paceline.progress import progress_bar
 
 ACTIONS = 10_000_000
 A_WORLD = 10_000
@@ -383,8 +384,10 @@ def main(argv: list[str] | None = None) -> bool:
     with tempfile.TemporaryDirectory(dir=shared) as folder:
         known(Path(folder))
         jobs = [(seed, A_WORLD, folder) for seed in range(worlds)]
-        with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
-            for found in pool.imap_unordered(_one, jobs):
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(given.processes) as pool, progress_bar(lines=True) as bar:
+            for done, found in enumerate(pool.imap_unordered(_one, jobs), 1):
+                bar.to("worlds", done, worlds)
                 breaches.update(found.pop("breaches"))
                 refused.update(found.pop("refused"))
                 total.update(found)

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.commands import COMMANDS, Command, make_workshop, run, start, table
-from benchmarks.figure import AT_LEAST, announce
+from benchmarks.figure import AT_LEAST, announce, say
+from paceline.progress import progress_bar
 
 KILLS = 500
 INJECTED = 0.6
@@ -71,12 +72,15 @@ def main() -> bool:
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         prepared = [one for one in prepare(Path(folder), names) if one.command.name in names]
         kills = list(drawn(prepared, given.kills, random.Random(given.seed)))
-        with ThreadPoolExecutor(given.jobs) as pool:
-            faults = list(pool.map(lambda kill: fault_after(kill, Path(folder)), kills))
-    faulty = [(kill, fault) for kill, fault in zip(kills, faults, strict=True) if fault]
-    for kill, fault in faulty:
-        when = f"step {kill.step}" if kill.step else f"{kill.after_s:.2f} s"
-        print(f"{kill.ready.command.name} killed at {when}: {fault}", file=sys.stderr)
+        faulty = list[Kill]()
+        with ThreadPoolExecutor(given.jobs) as pool, progress_bar(lines=True) as bar:
+            found = pool.map(lambda kill: fault_after(kill, Path(folder)), kills)
+            for done, (kill, fault) in enumerate(zip(kills, found, strict=True), 1):
+                if fault:
+                    when = f"step {kill.step}" if kill.step else f"{kill.after_s:.2f} s"
+                    say(f"{kill.ready.command.name} killed at {when}: {fault}")
+                    faulty.append(kill)
+                bar.to("kills", done, len(kills))
     return announce(
         "kill_commands",
         len(kills) - len(faulty),
@@ -87,7 +91,7 @@ def main() -> bool:
         kills=len(kills),
         at_steps=sum(kill.step is not None for kill in kills),
         by_command=dict(Counter(kill.ready.command.name for kill in kills)),
-        faults=dict(Counter(kill.ready.command.name for kill, _ in faulty)),
+        faults=dict(Counter(kill.ready.command.name for kill in faulty)),
     )
 
 

@@ -15,8 +15,8 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.against_tuned import against, say, worked
-from benchmarks.figure import announce
+from benchmarks.against_tuned import against, worked
+from benchmarks.figure import announce, say
 from paceline.env.episodes import Pool
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.tuning import Tuned, tune

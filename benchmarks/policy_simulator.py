@@ -14,8 +14,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.against_tuned import JOBS, against, say, worked
-from benchmarks.figure import announce
+from benchmarks.against_tuned import JOBS, against, worked
+from benchmarks.figure import announce, say
 from paceline.env.simulated_pool import SimulatedPool
 from paceline.evaluate.compare_settings import CompareSettings
 from paceline.evaluate.per_order import SIMULATED

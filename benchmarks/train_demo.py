@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.figure import AT_MOST, announce
+from benchmarks.figure import AT_MOST, announce, say
 
 BAR_MINUTES = 10.0
 TUNE_SEED, TEST_SEED = 900, 901
@@ -34,7 +34,7 @@ def main() -> bool:
     (trained,) = train(recipe, out / "run")
     minutes = (time.perf_counter() - start) / 60
 
-    from benchmarks.against_tuned import JOBS, against, say, worked
+    from benchmarks.against_tuned import JOBS, against, worked
     from paceline.env.simulated_pool import SimulatedPool
     from paceline.evaluate.compare_settings import CompareSettings
     from paceline.evaluate.per_order import SIMULATED

@@ -19,8 +19,9 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.commands import COMMANDS, start
-from benchmarks.figure import AT_LEAST, announce
+from benchmarks.figure import AT_LEAST, announce, say
 from benchmarks.kill_commands import Ready, leftovers, prepare
+from paceline.progress import progress_bar
 
 ROUNDS = 6
 
@@ -35,7 +36,8 @@ def main() -> bool:
     rng = random.Random(given.seed)
     faults: list[tuple[str, str]] = []
     refused = Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="pairs-") as folder:
+    pairs = given.rounds * len(names)
+    with tempfile.TemporaryDirectory(prefix="pairs-") as folder, progress_bar(lines=True) as bar:
         for ready in prepare(Path(folder), names):
             if ready.command.name not in names:
                 continue
@@ -45,8 +47,8 @@ def main() -> bool:
                 refused[ready.command.name] += refusals
                 if fault:
                     faults.append((ready.command.name, fault))
-                    print(f"{ready.command.name}, {later:.2f} s apart: {fault}", file=sys.stderr)
-    pairs = given.rounds * len(names)
+                    say(f"{ready.command.name}, {later:.2f} s apart: {fault}")
+                bar.on("pairs", 1, pairs)
     return announce(
         "two_writers",
         pairs - len(faults),
