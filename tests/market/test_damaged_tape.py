@@ -159,6 +159,7 @@ def test_any_number_anywhere_is_refused_or_harmless(
         ("events.arrow", "ts"), ("events.arrow", "bid"), ("events.arrow", "ask"),
         ("levels.arrow", "ticks"), ("images_index.arrow", "halted"), ("images.arrow", "seq"),
         ("events.arrow", "side"), ("events.arrow", "slot"), ("events.arrow", "level"),
+        ("events.arrow", "qty"),  # of an order that is gone before the next image
     }, (file, column, at, value)  # fmt: skip
     assert len(opened) == N
 

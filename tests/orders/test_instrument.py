@@ -21,6 +21,19 @@ GRID: dict[str, Any] = {"symbol": "X", "book_tick": Decimal("0.001"), "order_tic
         ({"symbol": ""}, "instrument.symbol: '' is empty"),
         ({"book_tick": Decimal(0)}, "instrument.book_tick: 0 is not positive"),
         ({"order_tick": Decimal("-0.01")}, "instrument.order_tick: -0.01 is not positive"),
+        (
+            {"order_tick": Decimal(2**63 - 1)},
+            "instrument.order_tick: 9223372036854775807 is not wit",
+        ),
+        (
+            {"order_tick": Decimal(10**12)},
+            "instrument.order_tick: 1E+12 is more than 1,000,000,000",
+        ),
+        (
+            {"book_tick": Decimal("1e-18"), "order_tick": Decimal(10**12)},
+            "instrument.order_tick: 1E+12 is more than 1,000,000,000",
+        ),
+        ({"lot": Decimal("1e-19")}, "instrument.lot: 1E-19 is not within 1E-18 and 1E+12; give"),
         ({"order_tick": Decimal("0.0015")}, "instrument.order_tick: 0.0015 is not a multiple"),
         ({"lot": Decimal("NaN")}, "instrument.lot: "),
         ({"lot": True}, "instrument.lot: True is a boolean"),

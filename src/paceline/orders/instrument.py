@@ -10,6 +10,12 @@ from paceline.errors import OrderError
 from paceline.orders.identity import checked
 from paceline.units import as_decimal, from_steps, to_steps
 
+FINEST, COARSEST = Decimal("1e-18"), Decimal("1e+12")
+"""Of steps of prices and sizes: a wei, and more than any contract."""
+
+MOST_STEP = 10**9
+"""Most book ticks in an order tick: counts of ticks must fit kernels, however they are added."""
+
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One instrument on one venue.
@@ -37,7 +43,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             step = as_decimal(getattr(self, field), f"instrument.{field}")
             if step <= 0:
                 raise OrderError(f"instrument.{field}: {step} is not positive")
+            if not FINEST <= step <= COARSEST:
+                raise OrderError(
+                    f"instrument.{field}: {step} is not within {FINEST} and {COARSEST}; "
+                    "give a step that is"
+                )
             msgspec.structs.force_setattr(self, field, step.normalize())
+        if self.order_tick / self.book_tick > MOST_STEP:
+            raise OrderError(
+                f"instrument.order_tick: {self.order_tick} is more than {MOST_STEP:,} times "
+                f"book_tick {self.book_tick}; give a smaller one"
+            )
         if self.order_tick % self.book_tick:
             raise OrderError(
                 f"instrument.order_tick: {self.order_tick} is not a multiple of "
