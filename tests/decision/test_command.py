@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from decision.conftest import state_of
 from env.market_days import DAYS, random_day
@@ -19,6 +20,7 @@ from paceline.decision.store import FeatureSet
 from paceline.env.batch_env import BatchExecutionEnv
 from paceline.env.episodes import EpisodeSettings, Pool
 from paceline.errors import InputError
+from paceline.market.tape import Tape
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -115,6 +117,22 @@ def test_the_same_command_makes_the_same_set_and_another_seed_another(run: Run, 
     for mine, theirs in zip(a, b, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert not np.array_equal(a.ts, c.ts)
+
+
+def test_a_set_of_tapes_that_were_read_otherwise_is_another(run: Run, tapes: Path) -> None:
+    assert run(*MAKE)[0] == 0
+    path = tapes / f"TINY-{DAYS[0]}.tape"  # which only teaches
+    tape = Tape.open(path)
+    coarse = replace(tape.instrument, order_tick=5 * tape.instrument.order_tick)
+    Tape(
+        replace(tape.manifest, instrument=coarse), tape.events, tape.level_ticks, tape.images
+    ).save(path)
+    try:
+        status, _, err = run(*MAKE)
+    finally:
+        tape.save(path)
+    assert status == 2
+    assert "tapes" in err
 
 
 def test_cut_off_it_keeps_whole_days_and_goes_on(run: Run, tmp_path: Path, monkeypatch) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from env.market_days import DAYS, INSTRUMENT, random_rows, tape_of
@@ -278,6 +279,35 @@ def test_what_was_worked_is_kept_when_it_is_cut_off(
     with pytest.raises(KeyboardInterrupt):
         compare(pool, texts, CompareSettings(orders=23, horizon_s=300.0), store=tmp_path)
     assert worked == ["ac", "twap"]
+
+
+@pytest.mark.parametrize("change", ["tick", "warm-up", "session"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_recording_that_is_read_otherwise_is_worked_anew(
+    tapes: list[Tape], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int, change: str
+) -> None:
+    """Also one that only teaches."""
+    worked, real = [], Workshop.work
+    monkeypatch.setattr(Workshop, "work", lambda self, *args: worked.append(1) or real(self, *args))
+    told = tapes[which].manifest
+    changes = {
+        "tick": {"instrument": replace(told.instrument, order_tick=5 * told.instrument.order_tick)},
+        "warm-up": {"quality": replace(told.quality, warmup_end_ts=told.session.open_ns + 10**9)},
+        "session": {"session": replace(told.session, close_ns=told.session.close_ns - 60 * 10**9)},
+    }
+    tape = tapes[which]
+    other = Tape(replace(told, **changes[change]), tape.events, tape.level_ticks, tape.images)
+    assert other.manifest.tape_id == told.tape_id
+    assert other.identity != tape.identity
+    pools = [
+        Pool([days[1]], episode_settings(SETTINGS), seed=3, taught_by=days)
+        for days in (tapes, tapes, [other if k == which else tapes[k] for k in range(2)])
+    ]
+    counts = []
+    for pool in pools:
+        compare(pool, ["ac", "twap"], SETTINGS, store=tmp_path)
+        counts.append(len(worked))
+    assert counts == [2, 2, 4]
 
 
 def test_what_is_saved_can_be_read(pool: Pool, tmp_path: Path) -> None:

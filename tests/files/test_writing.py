@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,6 +237,16 @@ def test_a_link_is_followed_and_a_device_is_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "there").read_text() == "text"
     write_file("/dev/null", "text")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    (tmp_path / "full").symlink_to("/dev/full")
+    for path in ("/dev/full", tmp_path / "full"):
+        with pytest.raises(OSError, match="No space left on device"):
+            write_file(path, "text")
+
+
+def test_standard_output_is_written_to_where_it_is_a_pipe() -> None:
+    words = "from paceline.files.writing import write_file; write_file('/dev/stdout', 'text')"
+    done = subprocess.run([sys.executable, "-c", words], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"text"
 
 
 def test_a_folder_where_a_file_of_the_result_goes_is_refused_before_anything_moves(

@@ -165,7 +165,7 @@ def _materialise(args: argparse.Namespace) -> None:
     grid = ActionGrid()
     settings = {
         "policy": args.policy, "orders": args.orders, "seed": args.seed,
-        "tapes": {tape.name: tape.manifest.tape_id for tape in tapes},
+        "tapes": {tape.name: tape.identity for tape in tapes},
         "episodes": msgspec.to_builtins(episodes), "grid": msgspec.to_builtins(grid),
     }  # fmt: skip
     with alone_in(args.out):  # refused now, and not when a day is done

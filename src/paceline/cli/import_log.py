@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
         "made_by": "import-log", "grid": msgspec.to_builtins(grid),
         "mapping": msgspec.to_builtins(mapping), "episodes": msgspec.to_builtins(orders),
         "files": {path.name: digest(path) for path in (args.children, args.parents)},
-        "data": {tape.name: tape.manifest.tape_id for tape in chosen},
+        "data": {tape.name: tape.identity for tape in tapes},
     }  # fmt: skip
     with alone_in(args.out):  # refused now, and not when a day is done
         kept = FeatureSet.create(args.out, len(grid), settings)

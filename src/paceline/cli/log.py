@@ -131,7 +131,8 @@ def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, 
         )
         for tape in chosen
     ]  # fmt: skip
-    return works, {tape.name: tape.manifest.tape_id for tape in chosen}
+    last = max(tape.session.day for tape in chosen)
+    return works, {tape.name: tape.identity for tape in tapes if tape.session.day <= last}
 
 
 def _market(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, str]]:
@@ -144,7 +145,7 @@ def _market(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str
              args.seed + k, lambda: pool)
         for k, first in enumerate(range(0, args.orders, _PART))
     ]  # fmt: skip
-    return works, {args.market: pool.tapes[0].manifest.tape_id}
+    return works, {args.market: pool.tapes[0].identity}
 
 
 def _under_limits(teachers: Sequence[Any], given: Any) -> tuple[Any, Any, dict[str, Any]]:

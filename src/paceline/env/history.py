@@ -51,6 +51,8 @@ class Lesson(NamedTuple):
 
     days: tuple[str, ...]
     """The earlier days it was learnt from; empty if there are none."""
+    identities: tuple[str, ...]
+    """Of their tapes."""
     curve: VolumeCurve
     """Of the hours of this day's session: on a half day, the part of whole days before its close,
     so that all of it has traded by then."""
@@ -128,6 +130,7 @@ class History:
 
         return Lesson(
             days=tuple(other.session.day for other in earlier),
+            identities=tuple(other.identity for other in earlier),
             curve=curve,
             adv_lots=adv_lots,
             session_lots=session_lots,

@@ -275,8 +275,8 @@ def _wrong_with(columns: Columns) -> str:
 
 def _key(pool: AnyPool, settings: CompareSettings, episodes: NDArray[np.void]) -> str:
     """All that the outcome of working `episodes` depends on, but for who works them."""
-    days = [tape.manifest.tape_id for tape in pool.tapes]
-    taught = [lesson.days for lesson in pool.lessons]
+    days = [tape.identity for tape in pool.tapes]
+    taught = [lesson.identities for lesson in pool.lessons]
     of_drawing = ("fill_model", "orders", "seed", "seeds")
     rest = {k: v for k, v in msgspec.to_builtins(settings).items() if k not in of_drawing}
     orders = hashlib.sha256(episodes.tobytes()).hexdigest()

@@ -44,12 +44,10 @@ def new_file(path: str | Path) -> Iterator[Path]:
     """A draft to write to, which becomes `path` at the end, unless an exception ends it.
 
     Missing folders are made. A link is followed; a device or a pipe is written to as it is."""
+    if _is_stream(path):
+        yield Path(path)  # as given: /dev/stdout may lead to a pipe, which has no name
+        return
     target = Path(os.path.realpath(path))
-    with suppress(OSError):
-        kind = os.stat(target).st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            yield target
-            return
     target.parent.mkdir(parents=True, exist_ok=True)
     drafts.clear(target.parent, target.name)
     step()
@@ -61,6 +59,15 @@ def new_file(path: str | Path) -> Iterator[Path]:
         os.replace(draft.path, target)
         step()
         _sync(target.parent)
+
+
+def _is_stream(path: str | Path) -> bool:
+    """Whether a path leads to a device or a pipe."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
 
 
 @contextmanager

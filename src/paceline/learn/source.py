@@ -61,7 +61,7 @@ def recorded(
         Pool(worked, orders, seed=seed, taught_by=first),
         Pool(then, orders, seed=seed + _VALIDATION, taught_by=first),
         last,
-        {tape.name: tape.manifest.tape_id for tape in (*first, *then)},
+        {tape.name: tape.identity for tape in (*first, *then)},
     )
 
 
@@ -92,6 +92,6 @@ def told_of(pool: SimulatedPool) -> dict[str, str]:
     """Each market of a pool, by number, symbol and regime -> its hash."""
     markets = zip(pool.tapes, pool.moods, strict=True)
     return {
-        " ".join([f"market {k}:", tape.instrument.symbol, mood]).strip(): tape.manifest.tape_id
+        " ".join([f"market {k}:", tape.instrument.symbol, mood]).strip(): tape.identity
         for k, (tape, mood) in enumerate(markets)
     }

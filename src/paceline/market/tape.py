@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -235,6 +236,16 @@ class Tape:
     def name(self) -> str:
         """Symbol and day, as in file names: AMZN-2012-06-21."""
         return f"{self.instrument.symbol}-{self.session.day}"
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 over all that may change what comes of working on the tape: its events, and the
+        instrument, the session and the warm-up that they are read with. What is kept for later use
+        is kept under it; `tape_id` stays as it is when the same recording is given another tick."""
+        manifest, quality = self.manifest, self.manifest.quality
+        read_with = (manifest.instrument, manifest.session, quality.warmup_end_ts)
+        told = msgspec.json.encode((manifest.tape_id, *read_with, quality.short_session))
+        return hashlib.sha256(told).hexdigest()
 
     @property
     def has_orders(self) -> bool:
