@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from paceline.cli import main
-from paceline.errors import PacelineError
+from paceline.errors import IngestError, PacelineError
 from paceline.ingest import ingest, load
 from paceline.ingest.sources import RawFile, peek, read
 from paceline.market.tape import Tape
@@ -192,6 +192,17 @@ def test_symbols_that_look_alike_as_files_are_tapes_of_their_own(tmp_path: Path)
     assert [Tape.open(path).instrument.symbol for path in found] == [
         "BRK B", "BRK/B", "BRK_B", "BRK.B",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["\u0410APL", "aapl", "AAPl"])
+def test_a_symbol_that_may_be_taken_for_another_is_refused(tmp_path: Path, other: str) -> None:
+    (tmp_path / "X.csv").write_text(ROWS)
+    for symbol in ("AAPL", "AAP", "AAPL"):
+        ingest(tmp_path / "X.csv", tmp_path / "out", mapping=MAPPING, symbol=symbol)
+    with pytest.raises(IngestError, match=r"^symbol: .* may be taken for 'AAPL', of which .*out"):
+        ingest(tmp_path / "X.csv", tmp_path / "out", mapping=MAPPING, symbol=other)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    ingest(tmp_path / "X.csv", tmp_path / "other", mapping=MAPPING, symbol=other)
 
 
 def test_names_that_are_none_fail_and_the_others_are_ready(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def ingest(
     """
     from paceline.ingest.day import to_tape
     from paceline.ingest.quality import Limits
+    from paceline.ingest.refusals import refuse_look_alike
     from paceline.ingest.sources import fingerprint
     from paceline.orders.identity import file_form
 
@@ -92,6 +93,7 @@ def ingest(
         made_by = f"{recording.made_by} {digest}".rstrip()
         folder = Path(out) / f"{file_form(recording.symbol)}-{recording.day}.tape"
         _refuse_second(folder, result)
+        refuse_look_alike(recording.symbol, Path(out))
         paths = dict.fromkeys(file.path for file in recording.files)
         sources = [fingerprint(source) for source in paths]
         with alone(folder):  # refused now, and not when the work is done

@@ -5,12 +5,16 @@ Each refusal is one line with the file, how bad it is, the limit, the first row 
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import IngestError
+from paceline.documents import shown
+from paceline.errors import IngestError, OrderError
 from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
@@ -24,6 +28,7 @@ from paceline.ingest.quality import (
 )
 from paceline.market.session import day_of, midnight_ns
 from paceline.market.tape import Finding, Tape
+from paceline.orders.identity import from_file_form, key
 from paceline.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -38,6 +43,22 @@ _REMEDIES = {
 }
 
 _NS_PER_DAY = 86_400 * NS_PER_S
+_TAPE = re.compile(r"(.+)-\d{4}-\d\d-\d\d\.tape")
+
+
+def refuse_look_alike(symbol: str, out: Path) -> None:
+    """If `out` has tapes of another symbol that a person may take for this one."""
+    forms = {found[1] for path in out.glob("*.tape") if (found := _TAPE.fullmatch(path.name))}
+    for form in sorted(forms):
+        with suppress(OrderError):  # not a name that we gave
+            other = from_file_form(form)
+            if other != symbol and key(other) == key(symbol):
+                raise IngestError(
+                    f"symbol: {shown(symbol, plain=True)} may be taken for "
+                    f"{shown(other, plain=True)}, of which {out} has tapes; give --symbol, or "
+                    "another folder"
+                )
+
 
 _SHOWN = 200
 """Characters of a raw row that an error message shows."""
