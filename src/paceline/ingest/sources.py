@@ -139,6 +139,7 @@ def _pieces(file: RawFile) -> Iterator[bytes]:
         with zipfile.ZipFile(file.path) as archive:
             about = archive.getinfo(file.member)
             budget = _Budget(file)
+            budget.check(about.file_size, about.compress_size)  # as announced, and then as found
             with archive.open(about) as stream:
                 while piece := stream.read(_CHUNK):
                     yield budget.spend(piece, about.compress_size)
@@ -160,9 +161,13 @@ class _Budget:
     def spend(self, piece: bytes, packed: int) -> bytes:
         """Hand on a piece; all pieces so far came from `packed` bytes."""
         self.spent += len(piece)
-        if self.spent > max(_FREE, _MOST_RATIO * packed) or self.spent > memory():
-            raise _too_large(self.file)
+        self.check(self.spent, packed)
         return piece
+
+    def check(self, unpacked: int, packed: int) -> None:
+        """Refuse so many bytes that come from `packed` ones."""
+        if unpacked > max(_FREE, _MOST_RATIO * packed) or unpacked > memory():
+            raise _too_large(self.file)
 
 
 def _too_large(file: RawFile) -> IngestError:
