@@ -96,7 +96,7 @@ NOBODY = Signed("zoe", "zoe's secret")
         ),
         (
             {"confirmed_by": Signed("ann.", known.ANN.secret)},
-            "kill.confirmed_by: 'ann.' is not known",
+            "kill.confirmed_by: 'ann' released",
         ),
         (
             {"confirmed_by": Signed("cal", "cal's secret")},

@@ -35,7 +35,7 @@ from paceline.guard.switches import (
     entry_of,
     same,
 )  # fmt: skip
-from paceline.orders.identity import canonical, key
+from paceline.orders.identity import canonical, key, person_key
 
 PATIENCE_S = 10.0
 """How long a throw waits for another process that writes to the file."""
@@ -151,7 +151,7 @@ class KillSwitch:
         and when nothing of the kind is thrown, or the file cannot be read or written."""
         released_by = self.sure(who, Right.RELEASE, "kill.who")
         confirmed = self.sure(confirmed_by, Right.CONFIRM, "kill.confirmed_by")
-        if key(released_by) == key(confirmed):
+        if person_key(released_by) == person_key(confirmed):
             raise InputError(
                 f"kill.confirmed_by: {released_by!a} released it; have another confirm"
             )
@@ -263,9 +263,7 @@ class KillSwitch:
                     break
                 except BusyError:
                     if time.monotonic() > until:
-                        raise OSError(
-                            errno.EBUSY, "Another process does not let go of it"
-                        ) from None
+                        raise OSError(errno.EBUSY, "Another process holds its lock") from None
                     time.sleep(0.002)
                 except InputError:
                     raise OSError(errno.ENOENT, "It cannot be written to") from None
