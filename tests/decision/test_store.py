@@ -287,7 +287,7 @@ def with_column(name: str, value: float) -> Callable[[pa.Table], pa.Table]:
         ),
         (
             lambda t: t.set_column(3, "mask", pa.array([b"x"] * len(t), pa.binary(1))),
-            "is damaged .cannot reshape",
+            "is damaged .mask is fixed_size_binary.1..",
         ),
     ],
 )
@@ -299,6 +299,66 @@ def test_a_day_that_was_written_wrong_is_refused(
     resealed(tmp_path / "set", change)
     with pytest.raises(InputError, match=says):
         whole_day(tmp_path / "set")
+
+
+def replaced(name: str, value: object, kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+    """A column that has one value in all rows, which Parquet writes once."""
+
+    def change(table: pa.Table) -> pa.Table:
+        column = pa.array([value] * len(table), kind)
+        return table.set_column(table.column_names.index(name), name, column)
+
+    return change
+
+
+def unpacked(table: pa.Table) -> pa.Table:
+    """More bytes than its rows can need, of good types: every policy's name is another one."""
+    names = [f"{row} {'x' * 300_000}" for row in range(len(table))]
+    column = pa.array(names).dictionary_encode()
+    return table.set_column(table.column_names.index("policy"), "policy", column)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "says"),
+    [
+        (unpacked, r"unpacks to 6,3\d\d,\d{3} bytes, 1,3\d\d,\d{3} are the most for its rows"),
+        (replaced("mask", b"x" * 900_000, pa.binary(900_000)), "mask is fixed_size_binary.900000."),
+        (replaced("mask", b"x" * 900_000, pa.binary()), "mask is binary"),
+        (replaced("ts", "x" * 900_000, pa.string()), "ts is string"),
+        (replaced("policy", "x" * 900_000, pa.string()), "policy is string"),
+        (
+            replaced("policy", "x" * 900_000, pa.dictionary(pa.int32(), pa.string())),
+            "names a policy in 900,000 characters, 1,024 are the most",
+        ),
+    ],
+    ids=["large", "mask", "any mask", "number", "policy", "name"],
+)
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bomb: Callable[[pa.Table], pa.Table], says: str
+) -> None:
+    kept = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    kept.add("YHOO", "2024-01-08", decisions(21, 1), outcome(21))
+    resealed(tmp_path / "set", bomb)
+    kept = FeatureSet.open(tmp_path / "set")
+    (path,) = kept.folder.rglob("*.parquet")
+    assert path.stat().st_size < 1 << 20
+    if "names a policy" not in says:  # that column stays packed when it is read
+
+        def read(*args: object, **named: object) -> None:
+            raise AssertionError("it is unpacked")
+
+        monkeypatch.setattr(parquet.ParquetFile, "read", read)
+    with pytest.raises(InputError, match=rf"decisions\.parquet: .*{says}.*; make the set again"):
+        kept.outcome("YHOO", "2024-01-08")
+
+
+def test_a_policy_s_name_is_not_written_too_long_to_be_read(tmp_path: Path) -> None:
+    kept = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    long = outcome(21)._replace(policy=np.full(21, "x" * 1025))
+    with pytest.raises(InputError, match="policy: has a name of 1,025 characters; give at most"):
+        kept.add("YHOO", "2024-01-08", decisions(21, 1), long)
+    kept.add("YHOO", "2024-01-08", decisions(21, 1), long._replace(policy=np.full(21, "x" * 1024)))
+    assert kept.outcome("YHOO", "2024-01-08").policy[20] == "x" * 1024
 
 
 def whole_day(folder: Path) -> None:

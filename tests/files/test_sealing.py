@@ -117,6 +117,29 @@ def test_a_member_is_read_as_it_was_sealed(tmp_path: Path) -> None:
                     read("a.bin")
 
 
+def test_an_edit_that_hides_its_time_is_seen(tmp_path: Path) -> None:
+    """The digest of a file is computed once; size and time of writing can be put back after an
+    edit, but the kernel notes when that was done."""
+    path = tmp_path / "a.bin"
+    sealed_folder(tmp_path)
+    before = path.stat()
+    with opened(tmp_path, KIND) as here:
+        here.check("a.bin")
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # its clock may tick in milliseconds
+        with open(path, "r+b") as file:
+            file.write(b"abd")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    now = path.stat()
+    assert (now.st_ino, now.st_size, now.st_mtime_ns) == (
+        before.st_ino, before.st_size, before.st_mtime_ns,
+    )  # fmt: skip
+    with (
+        opened(tmp_path, KIND) as here,
+        pytest.raises(TapeError, match=r"a\.bin: is damaged or was edited"),
+    ):
+        here.check("a.bin")
+
+
 @pytest.mark.parametrize(
     "name", ["../a.bin", "/etc/passwd", "below/../../a", "", ".", "a//b", "a\\b", "a\n", "x" * 2000]
 )

@@ -134,6 +134,79 @@ def test_the_same_command_after_a_kill_gives_the_right_result(tmp_path: Path) ->
         a_result(out, "old", "orders", "other")()
 
 
+class Disk:
+    """What is put on the disk and what is moved, in the order in which it happens."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.did: list[tuple[str, object]] = []
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, self._synced(getattr(os, name)))
+        for where, name in ((os, "rename"), (os, "replace"), (writing, "_exchange")):
+            monkeypatch.setattr(where, name, self._moved(getattr(where, name)))
+
+    def _synced(self, sync: Callable[[int], None]) -> Callable[[int], None]:
+        def synced(handle: int) -> None:
+            sync(handle)
+            found = os.fstat(handle)
+            size = found.st_size if stat.S_ISREG(found.st_mode) else None
+            self.did.append(("sync", (found.st_ino, size)))
+
+        return synced
+
+    def _moved(self, move: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+        def moved(one: Path, other: Path) -> None:
+            move(one, other)
+            self.did.append(("move", str(other)))
+
+        return moved
+
+    def around(self, path: Path) -> tuple[set[object], set[object]]:
+        """Inodes and sizes that were synced before something took the place `path`, and after."""
+        at = self.did.index(("move", str(path)))
+        before, after = (
+            {what for did, what in part if did == "sync"}
+            for part in (self.did[:at], self.did[at + 1 :])
+        )
+        return before, after
+
+
+def on_disk(path: Path) -> tuple[int, int | None]:
+    """As `Disk` records it: inode, and size of a file."""
+    found = path.stat()
+    return found.st_ino, None if path.is_dir() else found.st_size
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_is_on_the_disk_before_it_takes_its_place_and_its_name_after(
+    tmp_path: Path, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    if there:
+        path.write_text("old")
+    disk = Disk(monkeypatch)
+    write_file(path, "new text")
+    before, after = disk.around(path)
+    assert on_disk(path) in before
+    assert on_disk(tmp_path) in after
+
+
+@pytest.mark.parametrize("how", ["new", "exchanged", "moved aside"])
+def test_a_folder_is_on_the_disk_before_it_takes_its_place_and_its_name_after(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tape"
+    if how != "new":
+        a_folder(path, "old")()
+    if how == "moved aside":
+        monkeypatch.setattr(writing, "_exchange", without_exchange)
+    disk = Disk(monkeypatch)
+    a_folder(path, "new text")()
+    assert tree(path) == {"one": "new text", "below/two": "new text"}
+    before, after = disk.around(path)
+    assert {on_disk(one) for one in (path, *path.rglob("*"))} <= before
+    assert on_disk(tmp_path) in after
+
+
 def test_an_exception_leaves_everything_as_it_was(tmp_path: Path) -> None:
     for work in (a_folder(tmp_path / "a", "old"), a_result(tmp_path / "b", "old", "orders")):
         work()

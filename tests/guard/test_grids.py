@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from guard.desk import add, buy, instrument, mandate, sell
 from guard.states import NOW
 from paceline.errors import OrderError
 from paceline.guard.counting import MOST_UNITS_IN_ONE
-from paceline.guard.gate import Gate
+from paceline.guard.gate import Gate, Request
 from paceline.guard.grids import Grid
 from paceline.guard.kill_switch import KillSwitch
 from paceline.guard.reasons import names
+from paceline.guard.rules import REPLACE
 
 
 @pytest.fixture
@@ -116,6 +118,73 @@ def test_what_is_counted_survives_a_finer_grid(gate: Gate) -> None:
     gate.over("a1")
     assert gate.check(buy("b", "b2", 3998, 3000), NOW).allowed
     assert names(gate.check(buy("b", "b3", 3998, 1), NOW).bits) == ("position",)
+
+
+@pytest.mark.parametrize("side", [1, -1], ids=["buy", "sell"])
+def test_a_replace_on_its_way_survives_a_finer_grid(gate: Gate, side: int) -> None:
+    """Once it is confirmed, the order has the price and the shares that were asked for."""
+    words = ("buy", "sell") if side > 0 else ("sell", "buy")
+    limits: dict[str, Any] = {"max_working": 1000}
+    add(gate, "a", "100", "0.01", words[0], **limits)
+    gate.holds("ACME", 10**6)
+    first, then = (1999, 1990) if side > 0 else (2003, 2010)
+    send = buy if side > 0 else sell
+    assert gate.check(send("a", "a1", first, 9), NOW).allowed
+    assert gate.check(Request("a", "a1", REPLACE, side, 0, then, 6), NOW).allowed
+    gate.filled("a1", 2, NOW)
+    add(gate, "b", "1", "0.005", words[0], **limits)
+    add(gate, "c", "1", "0.005", words[1], **limits)
+    # 700 may still trade of what rests now, and 400 once it is replaced.
+    assert names(gate.check(send("b", "b1", 2 * then, 301), NOW).bits) == ("working_lots",)
+    gate.replaced("a1")
+    assert names(gate.check(send("b", "b1", 2 * then, 601), NOW).bits) == ("working_lots",)
+    meets = (sell if side > 0 else buy)("c", "c1", 2 * then, 600)
+    assert names(gate.check(meets, NOW).bits) == ("self_match",)
+    assert gate.check(meets._replace(ticks=2 * then + side), NOW).allowed
+    gate.over("c1")
+    assert gate.check(send("b", "b1", 2 * then, 600), NOW).allowed
+
+
+def test_what_traded_before_a_finer_grid_takes_part_in_shares(gate: Gate) -> None:
+    limits: dict[str, Any] = {"symbol_participation": 0.1}
+    add(gate, "a", "100", "0.01", **limits)
+    gate.holds("ACME", 0)
+    assert gate.check(buy("a", "a1", 1999, 9), NOW).allowed
+    gate.filled("a1", 9, NOW)
+    add(gate, "b", "1", "0.01", **limits)
+    gate.see("b", others_lots=9000)  # 1,000 shares may be ours, and 900 traded
+    assert names(gate.check(buy("b", "b1", 1999, 101), NOW).bits) == ("symbol_participation",)
+    assert gate.check(buy("b", "b1", 1999, 100), NOW).allowed
+
+
+def test_counts_are_the_same_whenever_the_grid_was_made_finer(tmp_path: Path) -> None:
+    """A parent order with a finer grid is added before each step of another one's orders: all that
+    is counted in the end is as if it had been there from the start."""
+    steps = [
+        lambda gate: gate.holds("ACME", 1500),
+        lambda gate: gate.check(buy("a", "a1", 1999, 9), NOW),
+        lambda gate: gate.check(Request("a", "a1", REPLACE, 1, 0, 1990, 6), NOW),
+        lambda gate: gate.filled("a1", 2, NOW),
+        lambda gate: gate.check(buy("a", "a2", 1998, 5), NOW + 1),
+        lambda gate: gate.replaced("a1"),
+        lambda gate: gate.check(Request("a", "a2", REPLACE, 1, 0, 1997, 7), NOW + 2),
+        lambda gate: gate.filled("a2", 1, NOW + 3),
+    ]
+    ends = []
+    for finer_at in range(len(steps) + 1):
+        gate = Gate(KillSwitch.create(tmp_path / f"kill-{finer_at}.json"))
+        add(gate, "a", "100", "0.01")
+        for at, step in enumerate(steps):
+            if at == finer_at:
+                gate.add(mandate("b", "0.5", "0.004"))
+            told = step(gate)
+            assert told is None or told.allowed
+        if finer_at == len(steps):
+            gate.add(mandate("b", "0.5", "0.004"))
+        ends.append(gate._ledger.counters)
+    for later in ends[1:]:
+        for name, one, other in zip(later._fields, ends[0], later, strict=True):
+            np.testing.assert_array_equal(one, other, name)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.errors import InputError, OrderError
-from paceline.orders.identity import canonical, checked, file_form, from_file_form, key
+from paceline.orders.identity import (
+    canonical,
+    checked,
+    checked_person,
+    file_form,
+    from_file_form,
+    key,
+    person_key,
+)
 from paceline.orders.instrument import Instrument
 from paceline.orders.order import ParentOrder
 
@@ -51,6 +61,64 @@ def test_what_a_person_may_confuse_has_one_key(other: str) -> None:
 def test_what_differs_has_another_key() -> None:
     names = ["ann", "ann.", "an", "anna", "BRK/B", "BRK_B", "BRK.B", "BRK B", "\u5e01\u5b89"]
     assert len({key(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_key"),
+    [
+        ("Ann", "ann"), ("O'Neil", "oneil"), ("Jean-Luc", "jeanluc"), ("A. N. Other", "another"),
+        ("Andr\u00e9", "andre"), ("\u0141ukasz", "lukasz"), ("\u0130pek", "ipek"),
+        ("Wei\u00df", "weiss"), ("ops_2", "ops2"), ("b0b", "bob"),
+        ("\u0399\u03c9\u03ac\u03bd\u03bd\u03b7\u03c2", "i\u03c9annh\u03c3"),
+        ("\u0421\u0435\u0440\u0433\u0435\u0439", "cep\u0433e\u0438"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_person_s_name_is_compared_by_letters_and_digits(name: str, is_key: str) -> None:
+    assert checked_person(name, "name") == name
+    assert person_key(name) == is_key
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0251nn", "\u1d00nn", "\u13aann", "\u0430nn", "an\u03bd", "\u0430\u03c0", "ann\u02bc", "@nn",
+     "a\u2010nn", "ann\u0661", "\u237ann", "12", ".", "\u674e\u660e"],
+    ids=ascii,
+)  # fmt: skip
+def test_a_person_s_name_is_in_plain_letters_of_one_alphabet(name: str) -> None:
+    with pytest.raises(InputError, match=r"^who: .* write it in letters of one alphabet: Latin"):
+        checked_person(name, "who", InputError)
+
+
+LETTERS = st.characters(categories=["Ll", "Lu", "Lo", "Lm", "Mn"])
+
+
+@given(
+    st.one_of(
+        st.text(LETTERS, max_size=6),
+        st.text("abno\u00e9\u0142\u0430\u0431\u0439\u03b1\u03ac\u0251\u1d00\u13aa01 .", max_size=6),
+    ),
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(" .,-'_\u2019")), max_size=4),
+)
+def test_a_person_has_one_key_however_the_name_is_written(
+    text: str, between: list[tuple[int, str]]
+) -> None:
+    try:
+        name = checked_person(canonical(text, "name"), "name")
+    except OrderError:
+        return
+    of = person_key(name)
+    assert of.isalnum()
+    alphabets = {unicodedata.name(one).split()[0] for one in name if one.isalpha()}
+    assert alphabets in ({"LATIN"}, {"GREEK"}, {"CYRILLIC"})
+    spelled = list(name)
+    for at, what in between:
+        spelled.insert(at, what)
+    for other in ("".join(spelled), name.upper(), name.lower(), f" {name} "):
+        assert person_key(canonical(other, "name")) == of
+    # Whatever has the key of a plain Latin name looks like it: no letter of its own is left.
+    if alphabets == {"LATIN"}:
+        assert set(of) <= set("abcdefghijklmnopqrstuvwxyz23456789\u00fe")
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,11 @@ class FeatureSet:
         }
         check_rows(f"{symbol} {day}", decisions, outcome, self.manifest.n_actions)
         if outcome is not None:
+            longest = int(np.char.str_len(outcome.policy).max(initial=0))
+            if longest > _LONGEST:
+                raise InputError(
+                    f"policy: has a name of {longest:,} characters; give at most {_LONGEST:,}"
+                )
             columns |= {
                 "propensity": outcome.propensity,
                 "over": outcome.over,
@@ -247,6 +252,13 @@ class FeatureSet:
                     "it with `paceline log`"
                 )
             table = file.read(columns=["propensity", "over", "policy", *terms])
+            packed = [name for part in table["policy"].chunks for name in part.dictionary]
+            longest = max((len(str(name)) for name in packed), default=0)
+            if longest > _LONGEST:
+                raise here.wrong(
+                    _name(symbol, day),
+                    f"names a policy in {longest:,} characters, {_LONGEST:,} are the most",
+                )
             try:
                 found = Outcome(
                     propensity=numbers_of(table, "propensity", np.float32),
@@ -293,12 +305,30 @@ class FeatureSet:
                     groups = map(told.row_group, range(told.num_row_groups))
                     size = sum(group.total_byte_size for group in groups)
                     most = _ROOM + rows * told.num_columns * _MOST_BYTES
-                    if told.num_rows != rows or size > most:
+                    if told.num_rows != rows:
                         raise here.wrong(name, f"has {told.num_rows:,} rows, not {rows:,}")
+                    if size > most:
+                        raise here.wrong(
+                            name, f"unpacks to {size:,} bytes, {most:,} are the most for its rows"
+                        )
+                    for column in file.schema_arrow:
+                        if not self._is_small(column):
+                            raise here.wrong(name, f"is damaged ({column.name} is {column.type})")
                     yield here, file
             except (pa.ArrowException, OSError) as error:
                 reason = str(error).splitlines()[0]
                 raise here.wrong(name, f"cannot be read ({reason})") from None
+
+    def _is_small(self, column: Any) -> bool:
+        """Whether a value of an Arrow field takes a few bytes. Others may be packed as one value
+        and a number for each row, and are not as large as the file says until they are read."""
+        import pyarrow as pa
+
+        if column.name == "mask":
+            return bool(column.type == pa.binary(-(-self.manifest.n_actions // 8)))
+        if column.name == "policy":  # stays packed when it is read
+            return bool(column.type == pa.dictionary(pa.int32(), pa.string()))
+        return bool(pa.types.is_primitive(column.type))
 
     def _keep(self, days: list[Kept]) -> None:
         """Forget all days but these."""
@@ -328,6 +358,8 @@ class FeatureSet:
 
 _ROOM, _MOST_BYTES = 1 << 20, 64
 """Bytes that a file of a day may take in memory, and bytes more for each number."""
+_LONGEST = 1024
+"""Characters of a policy's name, which is unpacked for each row."""
 
 
 def _name(symbol: str, day: str) -> str:

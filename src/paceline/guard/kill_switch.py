@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from paceline.errors import BusyError, InputError
@@ -35,7 +35,7 @@ from paceline.guard.switches import (
     entry_of,
     same,
 )  # fmt: skip
-from paceline.orders.identity import canonical, key
+from paceline.orders.identity import canonical, key, person_key
 
 PATIENCE_S = 10.0
 """How long a throw waits for another process that writes to the file."""
@@ -54,7 +54,7 @@ class KillSwitch:
         self._path = Path(path)
         self._people = people
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._history = History()
         self._trouble, self._trouble_mode = "has not been read yet", Mode.HALT
         self._unwritten: tuple[Thrown, ...] = ()
@@ -151,7 +151,7 @@ class KillSwitch:
         and when nothing of the kind is thrown, or the file cannot be read or written."""
         released_by = self.sure(who, Right.RELEASE, "kill.who")
         confirmed = self.sure(confirmed_by, Right.CONFIRM, "kill.confirmed_by")
-        if key(released_by) == key(confirmed):
+        if person_key(released_by) == person_key(confirmed):
             raise InputError(
                 f"kill.confirmed_by: {released_by!a} released it; have another confirm"
             )
@@ -217,7 +217,8 @@ class KillSwitch:
         """Read the file if it changed. What was known before trouble stays thrown."""
         try:
             found = os.stat(self._path)
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            # An editor can put size and mtime back; ctime is set by the kernel alone.
+            stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             if stamp == self._stamp:
                 return
             history = History.from_bytes(read_plain(self._path), self._path.name)
@@ -255,21 +256,18 @@ class KillSwitch:
         """While it lasts, no other process writes. Raises `OSError` when it cannot be had: the rest
         of a throw must not wait for a process that hangs."""
         until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                lock = alone(self._path)
-                lock.__enter__()
-                break
-            except BusyError:
-                if time.monotonic() > until:
-                    raise OSError(errno.EBUSY, "Another process does not let go of it") from None
-                time.sleep(0.002)
-            except InputError:
-                raise OSError(errno.ENOENT, "It cannot be written to") from None
-        try:
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(alone(self._path))
+                    break
+                except BusyError:
+                    if time.monotonic() > until:
+                        raise OSError(errno.EBUSY, "Another process holds its lock") from None
+                    time.sleep(0.002)
+                except InputError:
+                    raise OSError(errno.ENOENT, "It cannot be written to") from None
             yield
-        finally:
-            lock.__exit__(None, None, None)
 
     def _write(self, history: History) -> None:
         """Replace the file, after what was found damaged was put aside."""

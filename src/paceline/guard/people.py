@@ -2,8 +2,9 @@
 secret.
 
 A file holds their names and a key made from each secret (scrypt, RFC 7914), never the secret
-itself. A name counts as known in any spelling that may be taken for it (`orders.identity.key`), so
-that one person cannot be two. Keep the file where only those who administer it can write.
+itself. A name is in plain letters of one alphabet, and counts as known in any spelling that may be
+taken for it (`orders.identity.person_key`), so that one person cannot be two. Keep the file where
+only those who administer it can write.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from paceline.errors import InputError
 from paceline.files.alone import alone
 from paceline.files.sealing import Kind, read_sealed, seal
 from paceline.files.writing import new_file
-from paceline.orders.identity import canonical, checked, key
+from paceline.orders.identity import canonical, checked_person, person_key
 
 SHORTEST = 8
 """Characters of a secret."""
@@ -103,9 +104,9 @@ class People:
         cost: int = COST,
     ) -> None:
         """Make a person known; `cost` of trying a secret, a power of 2. `InputError` when one is
-        known whose name may be taken for this one, when the secret is short, or when the file
-        cannot be read or written."""
-        checked(name, "people.name", InputError)
+        known whose name may be taken for this one, when the name is not in letters of one
+        alphabet, when the secret is short, or when the file cannot be read or written."""
+        checked_person(name, "people.name", InputError)
         if not isinstance(secret, str) or len(secret) < SHORTEST:
             raise InputError(f"people.secret: is too short; give at least {SHORTEST} characters")
         try:
@@ -119,10 +120,10 @@ class People:
 
     def remove(self, name: str) -> None:
         """Make a person unknown; `InputError` when it is already."""
-        gone = key(canonical(name, "people.name", InputError))
+        gone = person_key(canonical(name, "people.name", InputError))
 
         def without(people: tuple[Person, ...]) -> tuple[Person, ...]:
-            left = tuple(person for person in people if key(person.name) != gone)
+            left = tuple(person for person in people if person_key(person.name) != gone)
             if left == people:
                 raise InputError(f"people.name: {name!a} is not known; look at who is")
             return left
@@ -140,10 +141,11 @@ class People:
             raise InputError(
                 f"{field}: {signed!a} is not signed; give Signed(name, secret) of a known person"
             )
-        name = key(canonical(signed.name, field, InputError))
+        name = person_key(canonical(signed.name, field, InputError))
         for person in self._read():
-            if key(person.name) != name:
+            if person_key(person.name) != name:
                 continue
+            checked_person(person.name, field, InputError)  # an earlier paceline took any name
             given = _key_of(str(signed.secret), bytes.fromhex(person.salt), person.cost)
             if not hmac.compare_digest(given, bytes.fromhex(person.key)):
                 break
@@ -160,7 +162,7 @@ class People:
     @staticmethod
     def _with(people: tuple[Person, ...], person: Person) -> tuple[Person, ...]:
         for other in people:
-            if key(other.name) == key(person.name):
+            if person_key(other.name) == person_key(person.name):
                 raise InputError(
                     f"people.name: {person.name!a} may be taken for {other.name!a}, who is known; "
                     "give another name"

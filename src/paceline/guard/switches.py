@@ -21,7 +21,7 @@ from msgspec import Meta
 from paceline.errors import InputError
 from paceline.files.sealing import Kind, content_as, seal, unseal
 from paceline.guard import snapshot
-from paceline.orders.identity import canonical, key
+from paceline.orders.identity import canonical, key, person_key
 
 
 class Mode(IntEnum):
@@ -123,7 +123,7 @@ class History(NamedTuple):
             )
             if entry.thrown != ended:
                 raise InputError(f"entry {place + 1} releases what is not thrown")
-            if key(entry.who) == key(entry.confirmed_by):
+            if person_key(entry.who) == person_key(entry.confirmed_by):
                 raise InputError(f"entry {place + 1} is released by one person")
             if entry.ts < max(held[at].ts for at in ended):
                 raise InputError(f"entry {place + 1} is released before it was thrown")

@@ -10,6 +10,9 @@ else. Three forms, from strict to loose:
   stops all. It ignores case and letters of other alphabets that look like Latin ones. Some
   exchanges tell "BRKb" from "BRKB"; a person who stops one in a hurry must not miss because of a
   capital.
+
+Two people release what was thrown, so one person must not be two: `checked_person` lets through
+plain letters of one alphabet only, and `person_key` compares letters and digits only.
 """
 
 from __future__ import annotations
@@ -41,6 +44,24 @@ _LIKE_LATIN = str.maketrans(
     "\u03c1\u03c4\u03c5\u03c7\u0131",
     "abekmhopctyxijs" + "hdqwlabezhikmno" + "ptyxi",
 )
+# Of a person's name, small and without accents. A list of what is plain, because what looks like a
+# plain letter has no end: phonetic letters, small capitals, Cherokee.
+_ALPHABETS = (
+    frozenset(
+        "abcdefghijklmnopqrstuvwxyz"
+        "\u00e6\u00f0\u00f8\u00fe\u0111\u0127\u0131\u0142\u0153\u0167"  # æ ð ø þ đ ħ ı ł œ ŧ
+    ),
+    frozenset(map(chr, range(0x3B1, 0x3CA))),  # α to ω
+    frozenset(map(chr, range(0x430, 0x460))) | {"\u0491"},  # а to џ, ґ
+)
+_NO_LETTERS = frozenset("0123456789 .,-'\u2019_")
+# Strokes are part of a letter for Unicode, and no accents.
+_LIKE_LETTERS = _LIKE_LATIN | str.maketrans(
+    {
+        "\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u00f0": "d", "\u0111": "d",
+        "\u0127": "h", "\u0142": "l", "\u0167": "t", "0": "o", "1": "l",
+    }
+)  # fmt: skip
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
 
 
@@ -80,6 +101,27 @@ def key(name: str) -> str:
     """What is compared instead of a canonical name: equal for all that a person may confuse."""
     folded = unicodedata.normalize("NFKC", name.casefold()).casefold()
     return folded.translate(_LIKE_LATIN)
+
+
+def checked_person(value: object, field: str, error: type[InputError] = OrderError) -> str:
+    """`checked`, for a person's name: Latin, Greek or Cyrillic letters, with accents or without,
+    of one alphabet, and digits and ` . , - ' _` between them. Raises `error`, naming `field`."""
+    name = checked(value, field, error)
+    small = unicodedata.normalize("NFD", name.casefold())
+    letters = {one for one in small if not unicodedata.combining(one)} - _NO_LETTERS
+    if not letters or not any(letters <= alphabet for alphabet in _ALPHABETS):
+        raise error(
+            f"{field}: {_shown(name)} may be taken for another name; write it in letters of one "
+            "alphabet: Latin, Greek or Cyrillic"
+        )
+    return name
+
+
+def person_key(name: str) -> str:
+    """`key` of a person's canonical name, of its letters and digits alone: neither accents nor
+    what stands between letters make another person, nor do digits that look like letters."""
+    bare = filter(str.isalnum, unicodedata.normalize("NFD", key(name)))
+    return "".join(bare).translate(_LIKE_LETTERS)
 
 
 def file_form(name: str) -> str:
