@@ -296,7 +296,7 @@ class FeatureSet:
                     if told.num_rows != rows or size > most:
                         raise here.wrong(name, f"has {told.num_rows:,} rows, not {rows:,}")
                     yield here, file
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeError) as error:  # a name may be no text
                 reason = str(error).splitlines()[0]
                 raise here.wrong(name, f"cannot be read ({reason})") from None
 
