@@ -13,6 +13,7 @@ seal was made anew may be used if all that is in it is in range.
 from __future__ import annotations
 
 import argparse
+import io
 import multiprocessing
 import os
 import random
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -282,6 +283,29 @@ def _use_tape(path: Path) -> None:
     exchange.submit(side=1, lots=1, type="market")
     exchange.advance(last)
     float(np.nansum(tape.mid_ticks()))
+    inspected(path)
+    backtested(tape)
+
+
+def inspected(path: Path) -> None:
+    """What `paceline inspect` does. Raises `ValueError` for what no terminal may be given."""
+    from paceline.cli import inspect
+
+    out = io.StringIO()
+    with redirect_stdout(out):
+        inspect.run(argparse.Namespace(tape=[path], plot=None, json=False))
+        inspect.run(argparse.Namespace(tape=[path], plot=None, json=True))
+    if not out.getvalue().replace("\n", "").isprintable():
+        raise ValueError("inspect prints control characters")
+
+
+def backtested(tape: Any) -> None:
+    """What `paceline backtest` does, with two short orders; its page is in memory only."""
+    from paceline.evaluate.backtest import backtest
+    from paceline.evaluate.settings import BacktestSettings
+
+    few = BacktestSettings(orders=2, qty=200.0, horizon_s=30.0, slices=2)
+    backtest([tape], ["ac"], few, jobs=1).summary()
 
 
 def _use_set(path: Path) -> None:

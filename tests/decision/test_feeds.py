@@ -19,6 +19,7 @@ from paceline.decision.feeds import NOTHING_TOLD, Feed, tell_news
 from paceline.decision.schema import N_FEATURES, NAMES
 from paceline.decision.state import new_state
 from paceline.errors import ConfigError, InputError
+from tests.files.not_text import write_with_bytes
 
 S = 1_000_000_000
 T = 1_704_708_000 * S  # 2024-01-08 10:00 UTC
@@ -168,3 +169,12 @@ def test_a_state_is_told_and_without_a_feed_it_is_missing() -> None:
         got = dict(zip(NAMES, out.tolist(), strict=True))
         assert (got["news"], got["sentiment"], got["no news"]) == expected
         assert got["no sentiment"] == got["no news"]
+
+
+@pytest.mark.parametrize("word", ["ACME", "symbol"])
+def test_names_and_texts_that_are_no_text_are_refused(tmp_path: Path, word: str) -> None:
+    table = pa.table({"ts": [T], "symbol": ["ACME"], "score": [0.5], "sentiment": [0.0]})
+    path = write_with_bytes(table, tmp_path / "news.parquet", word)
+    with pytest.raises(InputError, match=r"cannot be read .*; write it anew") as caught:
+        Feed.read(path)
+    assert "\n" not in str(caught.value)

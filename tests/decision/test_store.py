@@ -24,6 +24,7 @@ from paceline.errors import InputError
 from paceline.files.members import members_of
 from paceline.files.sealing import MANIFEST, seal
 from tests.files.killing import killed_at_each_step
+from tests.files.not_text import write_with_bytes
 
 SETTINGS = {"policy": "random", "seed": 1, "episodes": {"horizon_s": (60.0, 120.0)}}
 N_ACTIONS = 97
@@ -264,7 +265,7 @@ def resealed(folder: Path, change: Callable[[pa.Table], pa.Table], rows: int | N
 def with_column(name: str, value: float) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         column = table[name].to_numpy().copy()
-        column[3] = value
+        column[3] = value  # of the column's own type
         return table.set_column(table.column_names.index(name), name, pa.array(column))
 
     return change
@@ -280,6 +281,19 @@ def with_column(name: str, value: float) -> Callable[[pa.Table], pa.Table]:
         (with_column("propensity", -1.0), r"propensity of row 3 is -1\.0; give above 0 to 1"),
         (with_column("propensity", 2.0), r"propensity of row 3 is 2\.0; give above 0 to 1"),
         (with_column("over", 9), "over of row 3 is 9; give 0, 1 or 2"),
+        (with_column("ts", -1), "ts of row 3 is -1; give at least 1"),
+        (with_column("ts", 2**62), "row 4, of episode 0 at .*, is not after the row before"),
+        (with_column("episode", -7), "episode of row 3 is -7; give at least 0"),
+        (with_column("episode", 9), "row 4, of episode 0 at"),
+        (lambda t: t.take(np.arange(len(t))[::-1]), "row 1, of episode 2 at"),
+        (lambda t: t.take(np.random.default_rng(0).permutation(len(t))), "is not after the row"),
+        (lambda t: t.take(np.arange(len(t)) // 2), "row 1, of episode 0 at .* each once"),
+        (with_column("spread", 1e38), r"spread of row 3 is 1e\+38; give 0 to 400"),
+        (with_column("spread", -0.5), r"spread of row 3 is -0\.5; give 0 to 400"),
+        (with_column("spread", np.nan), "spread of row 3 is nan; give 0 to 400"),
+        (with_column("no spread", 2.0), "no spread of row 3 is 2; give 0 to 1"),
+        (with_column("reward.is_step", 1e38), r"is_step of row 3 is 1e\+38; give at most 1e\+12"),
+        (with_column("reward.is_step", -np.inf), "is_step of row 3 is -inf; give at most"),
         (lambda table: table.drop_columns(["ts"]), "is damaged"),
         (
             lambda t: t.set_column(0, "ts", t["ts"].cast(pa.float64(), safe=False)),
@@ -359,6 +373,33 @@ def test_a_policy_s_name_is_not_written_too_long_to_be_read(tmp_path: Path) -> N
         kept.add("YHOO", "2024-01-08", decisions(21, 1), long)
     kept.add("YHOO", "2024-01-08", decisions(21, 1), long._replace(policy=np.full(21, "x" * 1024)))
     assert kept.outcome("YHOO", "2024-01-08").policy[20] == "x" * 1024
+
+
+def test_rows_out_of_order_are_not_written(tmp_path: Path) -> None:
+    kept = FeatureSet.create(tmp_path / "set", N_ACTIONS, SETTINGS)
+    rows = decisions(21, 1)
+    with pytest.raises(InputError, match="YHOO 2024-01-08: row 1, of episode 2 at"):
+        kept.add("YHOO", "2024-01-08", Decisions._make(column[::-1] for column in rows))
+    far = rows._replace(features=np.full_like(rows.features, 1e30))
+    with pytest.raises(InputError, match=r"of row 0 is 1e\+30; give"):
+        kept.add("YHOO", "2024-01-08", far)
+    assert not kept.manifest.days
+
+
+@pytest.mark.parametrize("word", ["reward.is_step", "spread", "XYZ"])
+def test_names_and_texts_that_are_no_text_are_refused(tmp_path: Path, word: str) -> None:
+    folder = tmp_path / "set"
+    kept = FeatureSet.create(folder, N_ACTIONS, SETTINGS)
+    kept.add(
+        "YHOO", "2024-01-08", decisions(21, 1), outcome(21)._replace(policy=np.full(21, "XYZ"))
+    )
+    (path,) = folder.rglob("*.parquet")
+    with parquet.ParquetFile(path) as file:
+        write_with_bytes(file.read(), path, word)
+    content = json.loads((folder / MANIFEST).read_text())["content"]
+    (folder / MANIFEST).write_bytes(seal(SET, content, members_of(folder)))
+    with pytest.raises(InputError, match=r"decisions\.parquet: .*; make the set again"):
+        whole_day(folder)
 
 
 def whole_day(folder: Path) -> None:

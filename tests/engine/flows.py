@@ -26,7 +26,7 @@ from paceline.market.compiler import compile_rows
 
 START = 1000  # ns; of the first event
 LOW, HIGH = 100, 111  # prices of the market, in ticks; ours go one further on each side
-ANYWHERE = 10**15
+ANYWHERE = 6 * 10**14
 
 MANY = float(os.environ.get("PACELINE_EXAMPLES", "1"))
 """How many times the usual number of examples to try."""

@@ -21,7 +21,7 @@ from . import flows
 
 CENTS = Instrument(symbol="X", book_tick=Decimal("0.01"), order_tick=Decimal("0.01"))
 MILLS = Instrument(symbol="X", book_tick=Decimal("0.001"), order_tick=Decimal("0.01"))
-ALL_DAY = Session(day="2024-01-02", zone="UTC", open_ns=0, close_ns=10**18)
+ALL_DAY = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=flows.ANYWHERE)
 
 
 @pytest.mark.parametrize(

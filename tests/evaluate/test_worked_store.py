@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from paceline.evaluate.compare import Store
+from paceline.evaluate.compare import WORKED, Store
 from paceline.evaluate.per_order import COUNTS, MEASURES, Columns
+from paceline.files.members import members_of
+from paceline.files.sealing import MANIFEST, seal
 from tests.files.killing import killed_at_each_step
+from tests.files.not_text import write_with_bytes
 
 WANTED: Columns = dict.fromkeys(COUNTS, np.arange(3)) | dict.fromkeys(
     MEASURES, np.array([1.5, np.nan, -2.0])
@@ -35,6 +39,19 @@ def flipped(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def test_columns_whose_names_are_no_text_are_worked_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "worked", "key", 3)
+    store.get("ac", work)
+    path = next(tmp_path.rglob("columns.parquet"))
+    write_with_bytes(pa.table(WANTED), path, "children")
+    manifest = path.parent / MANIFEST
+    content = json.loads(manifest.read_text())["content"]
+    manifest.write_bytes(seal(WORKED, content, members_of(path.parent)))
+    found, is_new = store.get("ac", work)
+    assert same(found)
+    assert is_new
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from paceline.ingest.mapping import ColumnMapping
 from paceline.ingest.quality import Limits
 from paceline.market.events import KIND_NAMES
 from paceline.market.tape import Tape
+from tests.files.not_text import write_with_bytes
 
 from .plain import random_day
 from .test_lobster import load_text
@@ -85,6 +86,20 @@ def test_levels_from_parquet_with_a_yaml_mapping(tmp_path: Path) -> None:
     assert tape.events.side.tolist() == [1, -1, -1, -1]
     assert tape.events.qty.tolist() == [1, 500, 250, 250]
     assert tape.events.ts.tolist() == [1_000_000, 2_000_000, 3_000_000, 4_000_000]
+
+
+@pytest.mark.parametrize("word", ["lev", "kind"])
+def test_names_and_texts_that_are_no_text_are_refused(tmp_path: Path, word: str) -> None:
+    table = pa.table({"t": [1, 2], "kind": ["lev", "lev"], "s": [1, -1], "p": [1, 2], "q": [1, 1]})
+    path = write_with_bytes(table, tmp_path / "X.parquet", word)
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text(
+        "time: t\nkind: kind\nkinds: {lev: level}\nside: s\nprice: p\nsize: q\n"
+        "sides: {1: bid, -1: ask}\n"
+    )
+    with pytest.raises(IngestError) as caught:
+        load(path, mapping=mapping)
+    assert "\n" not in str(caught.value)
 
 
 def test_symbols_and_days_of_one_file(tmp_path: Path) -> None:

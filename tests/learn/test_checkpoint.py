@@ -154,6 +154,11 @@ def resealed(folder: Path, **fields: Any) -> Path:
         ({"normalized": False}, "normalizer.json: is no file of a checkpoint"),
         ({"n_features": 7}, "its networks do not fit together .values has a layer"),
         ({"n_actions": 0}, "has no features, no actions"),
+        ({"n_actions": 6}, "manifest.json: n_actions is 6, and its grid has 5"),
+        ({"grid": {"sizes": [0.1], "prices": ["touch"], "waits_s": [0, 5]}}, "its grid has 3"),
+        ({"grid": {"sizes": [-1.0]}}, "manifest.json: its grid is none .sizes"),
+        ({"grid": {"more": 1}}, "manifest.json: its grid is none .more"),
+        ({"grid": None}, "says no grid, so that its actions mean nothing; copy it again"),
         ({"serving": {"network": "gone"}}, "networks.gone: is not in the checkpoint"),
         ({"serving": {"network": "online", "heads": [1.0] * 3}}, "quantiles, and 3 are weighed"),
     ],
@@ -192,6 +197,22 @@ def test_weights_that_are_no_numbers_are_refused(
     save_file(weights, copy / "weights.safetensors")
     with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity"):
         load_policy(resealed(copy))
+
+
+@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
+def test_weights_that_may_overflow_are_refused(
+    saved: tuple[Training, Path], tmp_path: Path, runtime: Any
+) -> None:
+    whole = load_file(saved[1] / "weights.safetensors")
+    for name, tensor in whole.items():
+        if not name.startswith("online."):
+            continue
+        copy = changed(saved[1], tmp_path / name)
+        save_file({**whole, name: np.full_like(tensor, 3e38)}, copy / "weights.safetensors")
+        says = r"its networks do not fit together .*too large.*; copy it again, or train again"
+        with pytest.raises(CheckpointError, match=says) as error:
+            load_policy(resealed(copy), runtime=runtime)
+        assert "\n" not in str(error.value)
 
 
 def test_a_device_is_no_member(saved: tuple[Training, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paceline.errors import TapeError
+from benchmarks.commands import DAYS, write_lobster
+from benchmarks.fuzz_files import backtested, inspected
+from paceline.errors import InputError, TapeError
 from paceline.files.members import members_of
 from paceline.files.sealing import MANIFEST, seal
 from paceline.files.writing import new_folder
+from paceline.ingest import ingest
 from paceline.market import tape as tapes
 from paceline.market.compiler import IMAGE_EVERY
-from paceline.market.tape import TAPE, Tape
+from paceline.market.tape import TAPE, Quality, Tape
 from tests.files.killing import killed_at_each_step
 
 from .test_tape import INSTRUMENT, SESSION, compile_it, random_rows
@@ -71,6 +75,8 @@ FIRST_IMAGE = int(SOUND.images.offset[1])  # image 0 is empty; this is the first
         ("events.arrow", "qty", 700, -3, "row 700 has a negative size"),
         ("events.arrow", "qty", 700, 10**6, "row 7.. takes more lots|row 701|volume|takes|image"),
         ("events.arrow", "ts", 700, 0, "row 700 is earlier than the row before"),
+        ("events.arrow", "ts", N - 1, 2**63 - 1, "its events are from .* to 9223372036854775807"),
+        ("events.arrow", "ts", 0, -(2**63), "its events are from -9223372036854775808"),
         ("events.arrow", "bid", 700, 99, "row 700 has a best price that is not in the price table"),
         ("events.arrow", "volume", 700, 0, "row 700 has another volume than was traded"),
         ("levels.arrow", "ticks", 0, 10**6, "its prices do not rise"),
@@ -109,14 +115,142 @@ def test_what_a_kernel_would_index_with_is_checked(
         ({"session": {**msgspec.to_builtins(SESSION), "zone": "x/y"}}, "session.zone"),
         ({"session": {**msgspec.to_builtins(SESSION), "close_ns": 0}}, "is damaged"),
         ({"session": {**msgspec.to_builtins(SESSION), "close_ns": 10**30}}, "is damaged|ns"),
+        ({"session": {**msgspec.to_builtins(SESSION), "day": "0001-01-01"}}, "session.day is"),
+        ({"session": {**msgspec.to_builtins(SESSION), "day": "20240301"}}, "session.day is"),
+        ({"session": {**msgspec.to_builtins(SESSION), "open_ns": -(2**62)}}, "session.open_ns is"),
+        ({"session": {**msgspec.to_builtins(SESSION), "close_ns": 2**62}}, "session.close_ns is"),
+        ({"session": {**msgspec.to_builtins(SESSION), "day": "2024-01-02"}}, "open_ns is 0|more"),
+        ({"tape_id": ""}, "tape_id is '', not 64 hexadecimal digits"),
+        ({"tape_id": "0" * 63 + "g"}, "tape_id is"),
+        ({"made_by": "a\x1b[2Jb"}, "made_by is 'a.x1b"),
+        ({"made_by": "a\nb"}, "made_by is 'a.nb', not 0 to"),
+        ({"sources": [{"name": "\x07", "bytes": 1, "sha256": "0" * 64}]}, "sources.name is"),
+        ({"sources": [{"name": "a", "bytes": -1, "sha256": "0" * 64}]}, "sources.bytes is -1"),
+        ({"sources": [{"name": "a", "bytes": 1, "sha256": ""}]}, "sources.sha256 is"),
+        ({"quality": {"rows_read": -5}}, "quality.rows_read is -5, not 0 to"),
+        ({"quality": {"rows_read": 10**30}}, "quality.rows_read is"),
+        ({"quality": {"rows_read": 3, "rows_quarantined": 4}}, "is 4, of 3 rows"),
+        ({"quality": {"warmup_end_ts": 2**70}}, "quality.warmup_end_ts is"),
+        ({"quality": {"warmup_end_ts": -(2**62)}}, "quality.warmup_end_ts is"),
+        ({"quality": {"findings": {"x": {"count": -1}}}}, "findings.x.count is -1"),
+        ({"quality": {"findings": {"": {"count": 1}}}}, "quality.findings is ''"),
+        ({"quality": {"findings": {"x": {"count": 1, "first_row": 0}}}}, "x.first_row is 0"),
+        ({"quality": {"findings": {"x": {"count": 1, "first_ts": 2**80}}}}, "x.first_ts is"),
+        ({"quality": {"findings": {"x": {"count": 1, "note": "\x1b"}}}}, "x.note is"),
+        ({"quality": {"inferred": {"tick": {"why": "given"}}}}, "inferred has 'tick', none of"),
+        ({"quality": {"inferred": {"lot": {"why": "\x1b[31m"}}}}, "inferred.lot is"),
+        ({"quality": {"\x1b[2J": 1}}, "is damaged .*x1b"),
         ({"more": 1}, "is damaged"),
     ],
 )
 def test_what_a_manifest_says_is_held_against_its_files(
     tmp_path: Path, told: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(TapeError, match=says):
+    with pytest.raises(TapeError, match=says) as caught:
         Tape.open(sealed_anew(tmp_path / "T.tape", COLUMNS, **told))
+    assert str(caught.value).isprintable()
+    assert str(caught.value).endswith("; ingest the day again")
+
+
+def test_a_name_of_a_file_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
+    folder = sealed_anew(tmp_path / "T.tape", COLUMNS)
+    members = members_of(folder)
+    members["\x1b[2J"] = members["levels.arrow"]
+    (folder / MANIFEST).write_bytes(seal(TAPE, SOUND.manifest, members))
+    with pytest.raises(TapeError, match=r"T\.tape: .x1b\[2J: leaves the folder") as caught:
+        Tape.open(folder)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"made_by": "\x1b"}, "tape: made_by is"),
+        ({"quality": Quality(rows_read=-1)}, "tape: quality.rows_read is -1"),
+        (
+            {"session": msgspec.structs.replace(SESSION, open_ns=-(2**60))},
+            "tape: session.open_ns is",
+        ),
+    ],
+)
+def test_a_tape_that_would_not_open_is_not_made(
+    tmp_path: Path, changes: dict[str, Any], says: str
+) -> None:
+    given = {"session": SESSION, **changes}
+    with pytest.raises(TapeError, match=says):
+        Tape.compile(random_rows(3, 40), INSTRUMENT, **given)
+    sound = compile_it(random_rows(3, 40))
+    told = msgspec.structs.replace(sound.manifest, **changes)
+    forged = Tape(told, sound.events, sound.level_ticks, sound.images)
+    with pytest.raises(TapeError, match=says):
+        forged.save(tmp_path / "T.tape")
+    assert not (tmp_path / "T.tape").exists()
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tape of a morning that can be worked on."""
+    folder = tmp_path_factory.mktemp("morning")
+    (tape,) = ingest(write_lobster(folder, DAYS[0], seed=1, messages=800), folder / "tapes").made
+    inspected(tape)
+    backtested(Tape.open(tape))  # compiled now: an example is to be quick
+    return tape
+
+
+def places_in(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all values in JSON's own types."""
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    found = []
+    for key, value in items:
+        found.append((*path, key))
+        if isinstance(value, dict | list):
+            found += places_in(value, (*path, key))
+    return found
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.integers(-(2**80), 2**80)
+    | st.sampled_from([2**31, 2**53, 2**62, 2**63 - 1, 2**63, 10**40])
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["", "\x1b[2J", "a\nb", "1e300", "1e-300", "1e25", "0001-01-01", "NaN"]),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(), inside, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_any_field_of_a_manifest_is_refused_or_harmless(morning: Path, data: st.DataObject) -> None:
+    """What opens can be shown and worked; what does not is refused on one line of plain text."""
+    whole = (morning / MANIFEST).read_bytes()
+    content = msgspec.json.decode(whole)["content"]
+    *above, key = data.draw(st.sampled_from(places_in(content)))
+    node = content
+    for one in above:
+        node = node[one]
+    if isinstance(node, dict) and data.draw(st.integers(0, 9)) == 0:
+        key = data.draw(st.text())
+    node[key] = data.draw(JSON)
+    try:
+        (morning / MANIFEST).write_bytes(seal(TAPE, content, members_of(morning)))
+        tape, refused = None, ""
+        try:
+            tape = Tape.open(morning)
+        except TapeError as error:
+            refused = str(error)
+        assert refused.isprintable()
+        if tape is not None:
+            inspected(morning)
+            with suppress(InputError):  # such as an order that is smaller than a lot
+                backtested(tape)
+    finally:
+        (morning / MANIFEST).write_bytes(whole)
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from paceline.errors import OrderError
 from paceline.orders.instrument import Instrument
 from paceline.orders.order import ParentOrder
 from paceline.orders.reading import Given, read_parents
+from tests.files.not_text import write_with_bytes
 
 ORDER: dict[str, Any] = {
     "order_id": "007", "symbol": "YHOO", "side": "sell", "qty": 12_300, "arrival_px": 20.8505,
@@ -244,3 +245,9 @@ def test_a_long_word_named_many_times_takes_its_room_once(tmp_path: Path) -> Non
     word = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 1_000_000])
     pq.write_table(pa.table({"order_id": word}), tmp_path / "a.parquet")
     assert "holds texts of more than 128 characters" in refused(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("word", ["YHOO", "symbol"])
+def test_names_and_texts_that_are_no_text_are_refused(tmp_path: Path, word: str) -> None:
+    path = write_with_bytes(pa.Table.from_pylist([FLAT]), tmp_path / "a.parquet", word)
+    assert "cannot be read as Parquet" in refused(path)

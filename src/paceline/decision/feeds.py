@@ -158,10 +158,12 @@ def _read(path: Path) -> Any:
             table = csv.read_csv(data, convert_options=text)
         else:
             table = parquet.read_table(data)
-    except (OSError, pa.ArrowException) as error:
+        names = table.column_names
+        table.validate(full=True)  # names and texts may be no text
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         said = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read ({said}); write it anew") from None
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise InputError(f"{path}: lacks {', '.join(missing)}; give {', '.join(COLUMNS)}")
     empty = [name for name in COLUMNS if table[name].null_count]

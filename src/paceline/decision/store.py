@@ -315,7 +315,7 @@ class FeatureSet:
                         if not self._is_small(column):
                             raise here.wrong(name, f"is damaged ({column.name} is {column.type})")
                     yield here, file
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeError) as error:  # a name may be no text
                 reason = str(error).splitlines()[0]
                 raise here.wrong(name, f"cannot be read ({reason})") from None
 

@@ -251,9 +251,9 @@ class Store:
                 if file.metadata.num_rows != self._rows:
                     raise here.wrong(_COLUMNS, f"has {file.metadata.num_rows} rows")
                 table = file.read()
-        except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+            columns = {name: table[name].to_numpy() for name in table.column_names}
+        except (pa.ArrowException, OSError, KeyError, TypeError, UnicodeError) as error:
             raise here.wrong(_COLUMNS, f"cannot be read ({error})") from None
-        columns = {name: table[name].to_numpy() for name in table.column_names}
         wrong = _wrong_with(columns)
         if wrong:
             raise here.wrong(_COLUMNS, wrong)

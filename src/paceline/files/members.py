@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from paceline.documents import shown
 from paceline.errors import InputError
 from paceline.files.drafts import is_ours
 from paceline.files.sealing import (
@@ -54,7 +55,10 @@ class SealedFolder:
         total = 0
         for name, member in self.members.items():
             if not _stays_inside(name):
-                raise self.wrong(name, "leaves the folder by its name")
+                raise kind.error(
+                    f"{path}: {shown(name, quote=False)}: leaves the folder by its name; "
+                    f"{kind.remedy}"
+                )
             if member.bytes < 0:
                 raise self.wrong(name, f"has {member.bytes} bytes by the manifest")
             total += member.bytes

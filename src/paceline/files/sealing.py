@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from paceline.documents import shown
 from paceline.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -104,9 +105,9 @@ def unseal(text: bytes, kind: Kind, where: str | Path) -> Sealed:
     try:
         body = msgspec.json.decode(text, type=_Body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise kind.error(f"{where}: is damaged ({error}); {kind.remedy}") from None
+        raise kind.error(f"{where}: is damaged ({_said(error)}); {kind.remedy}") from None
     if body.format != f"paceline {kind.name}":
-        raise kind.error(f"{where}: is a {body.format!r}, no {kind.name}; give a {kind.name}")
+        raise kind.error(f"{where}: is a {shown(body.format)}, no {kind.name}; give a {kind.name}")
     if body.version != kind.version:
         raise kind.error(
             f"{where}: is of version {body.version}, this paceline reads {kind.version}; "
@@ -120,7 +121,14 @@ def content_as(sealed: Sealed, kind: Kind, type: type[T], where: str | Path) -> 
     try:
         return msgspec.convert(sealed.content, type)
     except (msgspec.ValidationError, InputError, ArithmeticError) as error:
-        raise kind.error(f"{where}: is damaged ({error}); {kind.remedy}") from None
+        raise kind.error(f"{where}: is damaged ({_said(error)}); {kind.remedy}") from None
+
+
+def _said(error: Exception) -> str:
+    """What an error says, on one line and printable: it may quote names out of the file, which a
+    terminal must not be given as they are."""
+    text = " ".join(str(error).split())
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _unsealed(text: bytes, kind: Kind, where: str | Path) -> str:

@@ -75,6 +75,7 @@ def _parquet(file: RawFile, data: bytes, layout: Layout) -> Sheet:
         wanted = _wanted(file, names, layout)
         _check_size(file, about.metadata.num_rows, len(wanted), len(data))
         table = about.read(columns=wanted)
+        table.validate(full=True)  # text may be none
     except (pa.ArrowException, ValueError, OSError, KeyError, MemoryError, OverflowError) as error:
         raise _unreadable(file, error) from None
 

@@ -23,10 +23,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.config import from_dict
 from paceline.decision.actions import ActionGrid
 from paceline.decision.normalizer import Normalizer
 from paceline.decision.schema import schema_hash
-from paceline.errors import CheckpointError
+from paceline.errors import CheckpointError, InputError
 from paceline.files.members import SealedFolder, members_of, read_folder
 from paceline.files.sealing import MANIFEST, Kind, seal
 from paceline.files.writing import new_folder
@@ -178,6 +179,8 @@ def _read(here: SealedFolder, grid: ActionGrid | None, schema: str) -> Checkpoin
         )
     if grid is not None:
         _check_same(folder, "grid", manifest.grid or {}, msgspec.to_builtins(grid))
+    if manifest.grid is not None:
+        _check_grid(here, manifest)
     for name in here.members:
         here.check(name)
     normalizer = None
@@ -188,6 +191,16 @@ def _read(here: SealedFolder, grid: ActionGrid | None, schema: str) -> Checkpoin
         if np.issubdtype(tensor.dtype, np.floating) and not np.isfinite(tensor).all():
             raise here.wrong(_WEIGHTS, f"{name} holds NaN or infinity")
     return Checkpoint(folder, manifest, weights, normalizer)
+
+
+def _check_grid(here: SealedFolder, manifest: Manifest) -> None:
+    """Raises `CheckpointError` where the actions are no grid, or not as many as networks give."""
+    try:
+        n = len(from_dict(manifest.grid, ActionGrid))
+    except InputError as error:
+        raise here.wrong(MANIFEST, f"its grid is none ({error})") from None
+    if n != manifest.n_actions:
+        raise here.wrong(MANIFEST, f"n_actions is {manifest.n_actions}, and its grid has {n}")
 
 
 def read_manifest(folder: str | Path) -> Manifest:

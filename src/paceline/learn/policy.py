@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from paceline.config import from_dict
 from paceline.decision.actions import ActionGrid
-from paceline.decision.normalizer import Locked, normalize
+from paceline.decision.normalizer import CLIP, Locked, normalize
+from paceline.decision.schema import N_FEATURES, N_VALUES, ranges
 from paceline.errors import CheckpointError, InputError
 from paceline.learn.checkpoint import (
     CHECKPOINT,
@@ -34,6 +35,12 @@ from paceline.learn.checkpoint import (
 from paceline.learn.folding import Folded, fold
 from paceline.learn.limits import PolicyLimits
 from paceline.learn.settings import Risk
+
+_MOST = 1e30
+"""Largest weight, and largest number that a layer may give: no training comes near it, and float32
+holds the sums of such numbers. Actions are told apart by numbers, and infinity is none."""
+_FAR = 1e6
+"""Largest number that networks are given in a world whose ranges are not known."""
 
 
 class Policy:
@@ -125,6 +132,10 @@ def load_policy(
     serving = found.manifest.serving
     if serving.numbers == "means":
         raise CheckpointError(f"{folder}: its actions are numbers; use load_continuous")
+    if schema is None and found.manifest.grid is None:
+        raise CheckpointError(
+            f"{folder}: says no grid, so that its actions mean nothing; {CHECKPOINT.remedy}"
+        )
     if risk is not None:
         if runtime == "onnx" or len(serving.heads) == 1:
             raise CheckpointError(
@@ -133,8 +144,14 @@ def load_policy(
         heads = tuple(risk.head_weights(len(serving.heads)).tolist())
         serving = msgspec.structs.replace(serving, heads=heads)
     try:
-        networks = served(serving, found.weights)
+        # Folding takes means away, and might hide what is too large.
+        for name, tensor in found.weights.items():
+            if np.abs(tensor).max(initial=0) > _MOST:
+                raise ValueError(f"{name} holds weights that are too large")
+        with np.errstate(over="ignore", invalid="ignore"):  # heads may be anything, see below
+            networks = served(serving, found.weights)
         _check_shapes(networks, found.manifest.n_features, found.manifest.n_actions)
+        _check_finite(networks, _largest(found, schema))
     except (KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -166,6 +183,32 @@ def _check_shapes(networks: Mapping[str, Folded], n_features: int, n_actions: in
             width = len(weight)
         if width != n_actions:
             raise ValueError(f"{name} gives {width} numbers for {n_actions} actions")
+
+
+def _largest(found: Checkpoint, schema: str | None) -> NDArray[np.float64]:
+    """`[n_features]` the largest that each number may be which the networks are given."""
+    n = found.manifest.n_features
+    if schema is not None:  # of a world of somebody else's, whose ranges are not known
+        return np.full(n, _FAR)
+    if n != N_FEATURES:
+        raise ValueError(f"they take {n} numbers, and there are {N_FEATURES} features")
+    largest = np.ones(n)  # flags are 0 or 1
+    largest[:N_VALUES] = np.abs(ranges()).max(axis=1) if found.normalizer is None else CLIP
+    return largest
+
+
+def _check_finite(networks: Mapping[str, Folded], largest: NDArray[np.float64]) -> None:
+    """Raises `ValueError` where a layer might give numbers beyond `_MOST`, whatever the features
+    are."""
+    for name, one in networks.items():
+        bound = largest
+        for k, (weight, bias) in enumerate(zip(one.weights, one.biases, strict=True)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                bound = np.abs(weight).astype(np.float64) @ bound + np.abs(bias)
+            if not (bound <= _MOST).all():
+                raise ValueError(f"{name} may overflow in layer {k}: its weights are too large")
+            if one.activation == "tanh":
+                bound = np.ones(len(bound))
 
 
 def _session(folder: str | Path, networks: Mapping[str, Folded]) -> Any:

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.errors import InputError, TapeError
+from paceline.errors import TapeError
 from paceline.files.drafts import is_ours
 from paceline.files.members import SealedFolder, members_of, read_folder
 from paceline.files.sealing import MANIFEST, Kind, seal
@@ -32,7 +32,8 @@ from paceline.market.book import Book, new_book
 from paceline.market.checks import check_content
 from paceline.market.compiler import IMAGE_EVERY, Images, compile_rows
 from paceline.market.events import ADD, SEED, Events, Rows
-from paceline.market.session import Session, midnight_ns
+from paceline.market.manifest_checks import check_manifest
+from paceline.market.session import Session
 from paceline.market.spread import absurd
 from paceline.orders.instrument import Instrument
 
@@ -51,6 +52,8 @@ _COLUMNS: dict[str, dict[str, type]] = {
 }  # fmt: skip
 _ARROW = tuple(_COLUMNS)
 _QUARANTINE = "quarantine.parquet"
+_MOST_NS = 1 << 62
+"""Before it lie the times of all events: differences of two such fit 64 bits."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +151,8 @@ class Tape:
         made_by: str = "",
         quarantine: Any = None,
     ) -> Tape:
-        """Compile rows into a tape in memory. Raises `TapeError` if they are no book's history."""
+        """Compile rows into a tape in memory. Raises `TapeError` if they are no book's history, or
+        the manifest would say what none may (`manifest_checks`)."""
         events, level_ticks, images = compile_rows(rows)
         orders = np.isin(events.kind, (ADD, SEED)) & (events.slot >= 0)
         manifest = Manifest(
@@ -164,6 +168,7 @@ class Tape:
             quality=quality or Quality(rows_read=len(events.ts)),
             made_by=made_by,
         )
+        _refuse_unsound(manifest)
         return cls(manifest, events, level_ticks, images, quarantine=quarantine)
 
     @classmethod
@@ -193,9 +198,10 @@ class Tape:
     def save(self, path: str | Path) -> Path:
         """Write the tape to folder `path`, replacing a tape that is there, never half of one.
 
-        Raises `TapeError` where the folder holds something else."""
+        Raises `TapeError` where the folder holds something else, and for what would not open."""
         import pyarrow.parquet as pq
 
+        _refuse_unsound(self.manifest)
         folder = Path(path)
         with new_folder(folder) as draft:  # what was left of another writer is put right by now
             _refuse_others(folder)
@@ -296,6 +302,14 @@ def _content_id(events: Events, level_ticks: NDArray[np.int64]) -> str:
     return digest.hexdigest()
 
 
+def _refuse_unsound(manifest: Manifest) -> None:
+    """Raises `TapeError` for a manifest that would be refused when it is read."""
+    try:
+        check_manifest(manifest)
+    except ValueError as error:
+        raise TapeError(f"tape: {error}; compile it with what a tape may say") from None
+
+
 def _refuse_others(folder: Path) -> None:
     """Raises `TapeError` if `folder` holds anything but a tape, whole or damaged."""
     if not folder.exists():
@@ -311,6 +325,9 @@ def _check(
     manifest: Manifest, events: Events, level_ticks: NDArray[np.int64], images: Images
 ) -> None:
     """Raises `ValueError` for what no kernel may be given, or where the manifest says otherwise."""
+    check_manifest(manifest)
+    if len(events.ts) and max(-int(events.ts[0]), int(events.ts[-1])) >= _MOST_NS:
+        raise ValueError(f"its events are from {events.ts[0]} to {events.ts[-1]} ns")
     check_content(events, level_ticks, images, manifest.n_slots)
     orders = ((events.kind == ADD) | (events.kind == SEED)) & (events.slot >= 0)
     for name, found in {
@@ -321,13 +338,6 @@ def _check(
     }.items():
         if getattr(manifest, name) != found:
             raise ValueError(f"{name} is {getattr(manifest, name)!r}, its files have {found!r}")
-    try:
-        midnight_ns(manifest.session.day, manifest.session.zone)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    for ns in (manifest.session.open_ns, manifest.session.close_ns):
-        if abs(ns) >= 1 << 63:
-            raise ValueError(f"its session has {ns} ns")
 
 
 def _write(path: Path, columns: dict[str, NDArray[Any]]) -> None:

@@ -234,6 +234,7 @@ def _parquet(path: Path) -> list[tuple[Any, Where]]:
         names = file.schema_arrow.names
         _check_columns(path, names)
         table = file.read()
+        table.validate(full=True)  # text may be none
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
