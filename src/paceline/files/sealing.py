@@ -129,8 +129,8 @@ def content_as(sealed: Sealed, kind: Kind, type: type[T], where: str | Path) -> 
 
 
 def said(what: object) -> str:
-    """What an error or a name says, on one line, printable and short: it may quote what the file says, which
-    a terminal must not be given as it is."""
+    """What an error or a name says, on one line, printable and short: it may quote what is in the
+    file, which a terminal must not be given as it is."""
     text = " ".join(str(what).split())
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 3] + "..."
