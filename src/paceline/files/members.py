@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from paceline.documents import shown
 from paceline.errors import InputError
 from paceline.files.drafts import is_ours
 from paceline.files.sealing import (
@@ -30,6 +29,7 @@ from paceline.files.sealing import (
     Sealed,
     content_as,
     read_plain,
+    said,
     unseal,
 )
 from paceline.files.writing import recover
@@ -56,8 +56,7 @@ class SealedFolder:
         for name, member in self.members.items():
             if not _stays_inside(name):
                 raise kind.error(
-                    f"{path}: {shown(name, quote=False)}: leaves the folder by its name; "
-                    f"{kind.remedy}"
+                    f"{path}: {said(name)}: leaves the folder by its name; {kind.remedy}"
                 )
             if member.bytes < 0:
                 raise self.wrong(name, f"has {member.bytes} bytes by the manifest")

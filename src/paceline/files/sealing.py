@@ -26,12 +26,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from paceline.documents import shown
 from paceline.errors import InputError
 
 MANIFEST = "manifest.json"
 MOST_BYTES = 1 << 26
 """Largest sealed text that is read: 64 MiB."""
+
+_MOST_SAID = 300
+"""Characters of a message that are taken over."""
 
 T = TypeVar("T")
 
@@ -105,9 +107,11 @@ def unseal(text: bytes, kind: Kind, where: str | Path) -> Sealed:
     try:
         body = msgspec.json.decode(text, type=_Body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise kind.error(f"{where}: is damaged ({_said(error)}); {kind.remedy}") from None
+        raise kind.error(f"{where}: is damaged ({said(error)}); {kind.remedy}") from None
     if body.format != f"paceline {kind.name}":
-        raise kind.error(f"{where}: is a {shown(body.format)}, no {kind.name}; give a {kind.name}")
+        raise kind.error(
+            f"{where}: is a {said(repr(body.format))}, no {kind.name}; give a {kind.name}"
+        )
     if body.version != kind.version:
         raise kind.error(
             f"{where}: is of version {body.version}, this paceline reads {kind.version}; "
@@ -121,14 +125,15 @@ def content_as(sealed: Sealed, kind: Kind, type: type[T], where: str | Path) -> 
     try:
         return msgspec.convert(sealed.content, type)
     except (msgspec.ValidationError, InputError, ArithmeticError) as error:
-        raise kind.error(f"{where}: is damaged ({_said(error)}); {kind.remedy}") from None
+        raise kind.error(f"{where}: is damaged ({said(error)}); {kind.remedy}") from None
 
 
-def _said(error: Exception) -> str:
-    """What an error says, on one line and printable: it may quote names out of the file, which a
-    terminal must not be given as they are."""
-    text = " ".join(str(error).split())
-    return text if text.isprintable() else ascii(text)[1:-1]
+def said(what: object) -> str:
+    """What an error or a name says, on one line, printable and short: it may quote what is in the
+    file, which a terminal must not be given as it is."""
+    text = " ".join(str(what).split())
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 3] + "..."
 
 
 def _unsealed(text: bytes, kind: Kind, where: str | Path) -> str:
