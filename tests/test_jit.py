@@ -34,6 +34,30 @@ def test_what_only_kernels_may_call_refuses_python_and_serves_kernels(decorate):
             twice(5)
 
 
+def test_kernels_are_kept_in_one_place_whoever_imported_numba_first(tmp_path):
+    for first in ("numba", "paceline.jit"):
+        (tmp_path / first).mkdir()
+        (tmp_path / first / "one.py").write_text(
+            f"import {first}\nfrom paceline.jit import kernel\n@kernel\ndef two(x):\n"
+            "    return 2 * x\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", "import one; assert one.two(2) == 4"],
+            cwd=tmp_path / first,
+            env={
+                **{k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"},
+                "XDG_CACHE_HOME": str(tmp_path / f"{first}-cache"),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "NUMBA_DISABLE_JIT": "0",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in (tmp_path / first).iterdir()] == ["one.py"]
+        assert list((tmp_path / f"{first}-cache").rglob("*.nbi"))
+
+
 def test_a_kernel_is_kept_under_the_content_of_all_that_it_may_call(tmp_path):
     """In copies of the package: only an edit that can reach `market.book` gives it a new name."""
     found = {

@@ -108,7 +108,8 @@ def _is_ours(folder: str) -> bool:
     return is_mine and os.access(folder, os.W_OK)
 
 
-# An explicit choice of the user's wins; Numba reads the variable when it is first imported.
+# An explicit choice of the user's wins. Numba reads the variable when it is first imported, and
+# somebody may have done that before.
 os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
 
 import numba.extending  # noqa: E402  (must follow the variable above)
@@ -220,9 +221,7 @@ class _ByContent(caching._CacheLocator):
     def __init__(self, function: Callable[..., Any], source: str) -> None:
         self._line = function.__code__.co_firstlineno
         self._digest = content_digest(Path(source).resolve())
-        self._folder = (
-            Path(cast(Any, numba.config).CACHE_DIR) / f"{function.__module__}-{self._digest}"
-        )
+        self._folder = Path(os.environ["NUMBA_CACHE_DIR"]) / f"{function.__module__}-{self._digest}"
 
     def get_cache_path(self) -> str:
         return str(self._folder)
