@@ -19,6 +19,7 @@ from paceline.env.parents import draw_parents, set_limits
 from paceline.env.policies import Urgency, make_plan, parse_policy
 from paceline.errors import CapacityError, ConfigError, InputError
 from paceline.evaluate import backtest as module
+from paceline.evaluate import notes
 from paceline.evaluate.backtest import backtest, work_all
 from paceline.evaluate.conditions import model_notes
 from paceline.evaluate.settings import DRAWN_ONLY, BacktestSettings
@@ -504,3 +505,23 @@ def test_fitted_impact_shifts_fills_against_us(days):
 def test_the_settings_can_be_repeated_from_the_result(usual):
     again = BacktestSettings(**json.loads(json.dumps(usual.as_dict()["settings"])))
     assert again == settings()
+
+
+def test_what_is_filled_at_stub_quotes_is_said(days, monkeypatch):
+    """On small days any spread above two ticks stands for an absurd one."""
+    result = backtest(days[:2], ["twap/cross/4"], settings(), jobs=1)
+    assert not any("stub quotes" in note for note in result.notes)
+    monkeypatch.setattr(notes, "absurd", lambda bid, ask: ask - bid > 2)
+    lots = wide = 0
+    for place in result.places:
+        ts, bid, ask = place.tape.events.ts, place.tape.bid_ticks(), place.tape.ask_ticks()
+        for fill in place.runs[0].log.fills:
+            seen = np.flatnonzero(ts <= fill["ts"])[-1]
+            lots += fill["lots"]
+            wide += fill["lots"] * (ask[seen] - bid[seen] > 2)
+    assert 0 < wide < lots
+    said = [note for note in notes.notes_on(result) if "stub quotes" in note]
+    assert [note.partition(",")[0] for note in said] == [
+        f"twap/cross/4: {100 * wide / lots:.2g} % of what it filled (calibrated fills) was filled "
+        "while the spread was above 5 % of the price"
+    ]

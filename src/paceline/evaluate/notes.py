@@ -10,6 +10,7 @@ import numpy as np
 
 from paceline.engine.venue import Venue
 from paceline.env.history import cancel_exponent
+from paceline.market.spread import ABSURD_SHARE, absurd
 from paceline.page.cells import listed
 from paceline.units import NS_PER_S
 
@@ -38,7 +39,13 @@ def notes_on(result: BacktestResult) -> list[str]:
         *_queue_notes(result),
         *_decay_notes(result),
     ]
-    return [*result.given, *merged(about_days), *_sweep_notes(result), *late_notes(result)]
+    return [
+        *result.given,
+        *merged(about_days),
+        *_sweep_notes(result),
+        *late_notes(result),
+        *stub_notes(result),
+    ]
 
 
 def taught_notes(result: BacktestResult) -> list[str]:
@@ -108,6 +115,29 @@ def late_notes(result: BacktestResult) -> list[str]:
         f"the end of the horizon, up to {most_s:.3g} s late: what is sent at the end arrives one "
         "delay later. Shorten submit_ms, or lengthen the horizon."
         for (policy, model), (lots, total, most_s) in late.items()
+        if lots > 0
+    ]
+
+
+def stub_notes(result: BacktestResult) -> list[str]:
+    """What was filled while the spread was absurd: at prices that were nobody's market."""
+    stub: dict[tuple[str, str], list[float]] = {}
+    for place in result.places:
+        tape = place.tape
+        wide = np.append(absurd(tape.bid_ticks(), tape.ask_ticks()), False)  # at -1: no book yet
+        for run in place.runs:
+            if run.relive is not None:
+                continue  # simulated markets have no stub quotes
+            fills = run.log.fills
+            by = wide[np.searchsorted(tape.events.ts, fills["ts"], side="right") - 1]
+            found = stub.setdefault((run.policy.name, run.fills), [0.0, 0.0])
+            found[0] += float(fills["lots"][by].sum() * tape.instrument.lot)
+            found[1] += float(fills["lots"].sum() * tape.instrument.lot)
+    return [
+        f"{policy}: {100 * lots / total:.2g} % of what it filled ({model} fills) was filled while "
+        f"the spread was above {100 * ABSURD_SHARE:g} % of the price, at stub quotes; give the "
+        "order a price_band_bps, or start it later."
+        for (policy, model), (lots, total) in stub.items()
         if lots > 0
     ]
 

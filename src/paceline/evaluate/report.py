@@ -18,7 +18,7 @@ from paceline.evaluate.conditions import data_table, model_notes, quality_tables
 from paceline.evaluate.execution import markout_figure, price_table, quality_table, split_figure
 from paceline.evaluate.frontier_page import frontier_page
 from paceline.evaluate.headings import FILLS, POLICY
-from paceline.evaluate.notes import late_notes, taught_notes
+from paceline.evaluate.notes import late_notes, stub_notes, taught_notes
 from paceline.evaluate.orders_page import order_figures, order_words
 from paceline.evaluate.outcomes import Outcomes
 from paceline.evaluate.results import BacktestResult
@@ -69,7 +69,13 @@ def summary_text(result: BacktestResult) -> Group:
     verdict = judge(result)
     table = rich_table(summary_table(verdict), _IN_TERMINAL, wraps="policy", grouped=True)
     answer = Text(verdict.headline, style="bold")
-    noted = (*result.given, *result.left_out, *taught_notes(result), *late_notes(result))
+    noted = (
+        *result.given,
+        *result.left_out,
+        *taught_notes(result),
+        *late_notes(result),
+        *stub_notes(result),
+    )
     left_out = [Text(note) for note in noted]
     stress: list[Any] = []
     if result.stressed:
