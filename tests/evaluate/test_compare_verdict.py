@@ -85,7 +85,7 @@ def test_less_done_is_not_cheaper() -> None:
     found = comparison({"ac tuned": 10.0, "lazy": 7.5, "new": 9.0}, fill_rates=rates)
     verdict = verdict_of(found)
     assert leader_of(found) == "new"
-    assert any("filled less of their orders: lazy" in detail for detail in verdict.details)
+    assert any("it filled less of its orders: lazy" in detail for detail in verdict.details)
     # Half a percent of the order, at the 9 bps that the baseline pays for taking all of its own.
     (left,) = [detail for detail in verdict.details if "unfilled" in detail]
     assert "left 0.5 % more" in left

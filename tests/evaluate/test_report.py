@@ -201,6 +201,10 @@ def test_one_order_has_a_page_about_that_order(tapes: list[Tape], tmp_path: Path
     assert sections == ["answer", "orders", "costs", "execution", "frontier", "assumptions"]
     names = [column.name for column in summary_table(judge(single)).columns]
     assert names[2] == "cost"
+    both = plots.band(single, judge(single))
+    assert both is not None
+    assert "shortfall, bps" in both.svg
+    assert "interval" not in both.svg + both.caption
     assert not {"mean", "± s.e.", "p50", "p95", "p99", "CVaR95"} & set(names)
     drawn = re.findall(r'aria-label="([^"]+)"', page)
     assert not [label for label in drawn if "istribution" in label or "ifference" in label]

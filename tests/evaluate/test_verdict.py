@@ -14,7 +14,7 @@ def test_those_that_filled_alike_are_ranked_and_the_others_are_named() -> None:
     costs = {"ac": 6.0, "twap": 5.0, "lazy": 2.0}
     verdict = judge(comparison(costs, fill_rates={"lazy": 0.9, "twap": 0.995}))
     assert verdict.headline == (
-        "twap cost least: 5.00 bps of arrival notional on average. Not ranked, because they filled "
+        "twap cost least: 5.00 bps of arrival notional on average. Not ranked, because it filled "
         "less: lazy 90 %."
     )
     assert verdict.ranking["calibrated"] == ["twap", "ac"]

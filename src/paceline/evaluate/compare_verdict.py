@@ -250,8 +250,9 @@ def _uncompared(found: Comparison) -> list[str]:
             f"{p} {plain(100 * found.fill_rate(p, model), 1)} %"
             for p in dict.fromkeys([*found.measures, *apart])
         ]
+        they, their = ("they", "their") if len(apart) > 1 else ("it", "its")
         notes.append(
-            f"Not compared, because they filled less of their orders: {listed(apart)} "
+            f"Not compared, because {they} filled less of {their} orders: {listed(apart)} "
             f"({listed(rates)})."
         )
     if found.ahead:

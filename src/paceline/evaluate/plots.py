@@ -187,7 +187,10 @@ def band(result: Outcomes, verdict: Verdict) -> Figure | None:
                 )  # fmt: skip
         _policy_rows(axes, policies)
         axes.margins(x=0.06)
-        axes.set_xlabel("mean shortfall, bps (pale: 95 % interval of the mean)")
+        axes.set_xlabel(
+            "shortfall, bps" if verdict.is_single
+            else "mean shortfall, bps (pale: 95 % interval of the mean)"
+        )  # fmt: skip
         axes.legend(
             handles=marks([(MODEL_MARKS[model], model) for model in models]), ncols=3,
             loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderpad=0.0, handletextpad=0.2,
@@ -207,7 +210,7 @@ def band(result: Outcomes, verdict: Verdict) -> Figure | None:
         + (
             "The intervals of the mean share the market's moves, so compare policies by their "
             "paired differences and not by these."
-            if len(policies) > 1
+            if len(policies) > 1 and not verdict.is_single
             else ""
         ),
     )

@@ -94,7 +94,7 @@ _IN_TERMINAL = (
 def summary_table(verdict: Verdict) -> Table:
     """Cost of each policy under each fill model: `BacktestResult.summary` with its units. One order
     has a cost, and neither a mean nor a distribution."""
-    single = is_single(verdict)
+    single = verdict.is_single
     columns = [
         POLICY,
         FILLS,
@@ -121,11 +121,6 @@ _DISTRIBUTION = (
     Column("p99", "bps"),
     Column("CVaR95", "bps", "mean of the worst 5 % of orders"),
 )
-
-
-def is_single(verdict: Verdict) -> bool:
-    """Whether one parent order was worked: its page is about that order."""
-    return all(row["orders"] == 1 for row in verdict.summary)
 
 
 def _summary_row(verdict: Verdict, row: dict[str, Any], single: bool) -> list[Cell]:
@@ -191,7 +186,7 @@ def difference_table(result: Outcomes, verdict: Verdict) -> Table:
 def _contents(
     result: BacktestResult, verdict: Verdict, examples: int, title: str | None
 ) -> dict[str, Any]:
-    single = is_single(verdict)
+    single = verdict.is_single
     several = len(result.policies) > 1 and not single
     costs = [plots.distribution(result, verdict), plots.parts(result, verdict)]
     if not single or len(result.fill_models) > 1:

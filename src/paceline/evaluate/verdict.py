@@ -37,6 +37,11 @@ class Verdict(NamedTuple):
     headline: str
     details: list[str]
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one parent order was worked: its page is about that order."""
+        return all(row["orders"] == 1 for row in self.summary)
+
     def compares(self, model: str) -> bool:
         """Whether all policies filled their orders alike, so that their costs compare."""
         rates = self.fill_rates(model)
@@ -122,7 +127,8 @@ def _say(result: Outcomes, verdict: Verdict) -> tuple[str, list[str]]:
         *_other_models(result, verdict),
     ]
     if apart:
-        headline += f" Not ranked, because they filled less: {_named(apart)}."
+        they = "they" if len(apart) > 1 else "it"
+        headline += f" Not ranked, because {they} filled less: {_named(apart)}."
         details = [*details, *_all_costs(result, verdict)]
     return headline, details
 

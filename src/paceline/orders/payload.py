@@ -1,7 +1,9 @@
 """The edge every order crosses: JSON or keywords in, one line of error out.
 
-A constructor call and a JSON document go through the same checks, because both end in
-`__post_init__`. Types on the fields give the JSON schema and hold when another codec decodes them.
+A constructor call and a JSON document go through the same checks of values, because both end in
+`__post_init__`. Other names of a field (`start_ns`) and hints at misspelt ones are for documents
+(`from_json`, `from_dict`); in a call a field that is missing or unknown is Python's `TypeError`.
+Types on the fields give the JSON schema and hold when another codec decodes them.
 """
 
 from __future__ import annotations
