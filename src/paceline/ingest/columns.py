@@ -68,7 +68,7 @@ from paceline.market.session import Session
 from paceline.orders.identity import checked
 from paceline.orders.instrument import Instrument
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same files would give another tape."""
 
 _TITLE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz|\.zst)?$")
