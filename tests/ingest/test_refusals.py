@@ -164,6 +164,48 @@ def test_times_in_another_unit(refuse: Refuse, unit: str, first: str, line: str)
     assert said == f"mapping.time_unit: {line}"
 
 
+def orders(price: str = "{}", size: int = 300, taken: int = 100) -> str:
+    """Ten orders, and two executions of each; `price` is how a price is written."""
+    rows = ["time,action,side,price,size,order"]
+    for k in range(10):
+        told = price.format(f"{10 + k / 100:.2f}")
+        rows.append(f"2024-03-04T14:30:{k:02}.000Z,A,B,{told},{size},{k}")
+    for k in range(20):
+        told = price.format(f"{10 + k // 2 / 100:.2f}")
+        rows.append(f"2024-03-04T14:31:{k:02}.000Z,E,B,{told},{taken},{k // 2}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("price", ["${}", '"1,{}"', "{} USD"])
+def test_the_cause_is_named_and_not_what_follows_from_it(refuse: Refuse, price: str) -> None:
+    """Orders that cannot be read are missing to twice as many executions."""
+    row = f"2024-03-04T14:30:00.000Z,A,B,{price.format('10.00')},300,0"
+    assert refuse("--symbol", "ABC", table=orders(price)) == (
+        "file: ABC 2024-03-04 is refused, 30 of 30 rows are bad (limits.max_bad_share 0.05); the "
+        "first cause is that a row cannot be read as a row of this format (10 rows), first line 2: "
+        f"{row!r}; because of it, another row names an order that was never added; are its "
+        "time and its numbers readable? Write numbers as plain decimals such as 1234.5"
+    )
+
+
+def test_few_rows_that_cannot_be_read_are_not_the_cause(refuse: Refuse) -> None:
+    table = orders().replace(",A,B,10.00,", ",A,B,$10.00,").splitlines()
+    assert "most often a row executes an order that was never added" in refuse(
+        table="\n".join([*table[:3], *table[11:]]) + "\n"
+    )
+
+
+def test_rounded_sizes_that_do_not_add_up_are_named(refuse: Refuse) -> None:
+    """300 and 100 are both one lot of 700, so the second execution finds no order."""
+    told = refuse("--lot", "700", "--round-sizes", table=orders())
+    assert "10 of 30 rows are bad" in told
+    assert "most often a row executes an order that was never added, first line 13" in told
+    assert (
+        "; 30 sizes were rounded to lots of 700, so orders and their executions may not add up, "
+        "give a finer lot; if the book began before the recording"
+    ) in told
+
+
 def test_words_of_a_mapping_are_text(tmp_path: Path) -> None:
     """What YAML would read as a number, a switch or a time is what it looks like."""
     path = tmp_path / "m.yaml"

@@ -261,6 +261,7 @@ def _read_day(
         number=found.sheet.number[rows] - 1,
         place=found.sheet.place,
         inferred=prices.inferred | sizes.inferred,
+        rounded=sizes.rounded,
         masks_hidden=mapping.order is not None,
     )
 

@@ -95,6 +95,8 @@ class RawDay(NamedTuple):
     """What a row is in its file: a line, a row or a record."""
     inferred: Mapping[str, Inferred] = MappingProxyType({})
     """What was found from the numbers and why: see `market.tape.Quality`."""
+    rounded: int = 0
+    """Sizes that were rounded to whole lots, as was asked for."""
     masks_hidden: bool = False
     """Whether hidden executions may name a side that is not theirs."""
 

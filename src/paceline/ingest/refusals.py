@@ -19,11 +19,13 @@ from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
     CHECKS,
+    OF_THE_ROW,
     OFF_TICK,
     SIZE_TOO_LARGE,
     UNKNOWN_EXECUTED,
     UNKNOWN_KIND,
     UNKNOWN_ORDER,
+    UNPARSABLE,
     Limits,
 )
 from paceline.market.session import day_of, midnight_ns
@@ -36,11 +38,16 @@ if TYPE_CHECKING:
 
 _OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
 _REMEDIES = {
+    UNPARSABLE: "; are its time and its numbers readable? Write numbers as plain decimals such as "
+    "1234.5",
     UNKNOWN_ORDER: _OUTSIDE,
     UNKNOWN_EXECUTED: _OUTSIDE,
     OFF_TICK: "; give a finer book_tick, or leave it out",
     SIZE_TOO_LARGE: "; give a coarser lot and round to it, such as --lot 0.001 --round-sizes",
 }
+
+_A_CAUSE = 0.1
+"""Share of the bad rows above which an earlier fault of rows themselves is named as the cause."""
 
 _NS_PER_DAY = 86_400 * NS_PER_S
 _TAPE = re.compile(r"(.+)-\d{4}-\d\d-\d\d\.tape")
@@ -103,16 +110,43 @@ def refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str
     bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
     if len(bad) <= limits.max_bad_share * n:
         return
-    codes, counts = np.unique(day.fault[bad], return_counts=True)
-    worst = int(codes[np.argmax(counts)])
-    first = int(np.argmax(day.fault == worst))
+    worst, follows = _cause_of_most(day, bad)
+    at = np.flatnonzero(day.fault == worst)
+    first = int(at[0])
+    told = f"most often a row {CHECKS[worst].reason}"
+    if follows is not None:
+        told = f"the first cause is that a row {CHECKS[worst].reason} ({len(at):,} rows)"
+    so = "" if follows is None else f"; because of it, another row {CHECKS[follows].reason}"
     remedy = _REMEDIES.get(worst, "")
+    if worst not in OF_THE_ROW and day.rounded >= len(at):
+        remedy = (
+            f"; {day.rounded:,} sizes were rounded to lots of {day.instrument.lot:f}, so orders "
+            f"and their executions may not add up, give a finer lot{remedy}"
+        )
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
-        f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first {day.place} {day.row(first):,}: "
-        f"{day.text(first)[:_SHOWN]!r}{remedy}"
+        f"(limits.max_bad_share {limits.max_bad_share:g}); {told}, first {day.place} "
+        f"{day.row(first):,}: {day.text(first)[:_SHOWN]!r}{so}{remedy}"
     )
+
+
+def _cause_of_most(day: RawDay, bad: NDArray[np.int64]) -> tuple[int, int | None]:
+    """The code to name for the bad rows, and the more frequent one that follows from it, if any.
+
+    An order whose row cannot be used is missing to all later rows of it, so a frequent fault of
+    rows themselves that comes before the most frequent one is its cause.
+    """
+    codes, counts = np.unique(day.fault[bad], return_counts=True)
+    worst = int(codes[np.argmax(counts)])
+    if worst in OF_THE_ROW:
+        return worst, None
+    first = int(np.argmax(day.fault == worst))
+    for at in np.argsort(-counts, kind="stable").tolist():
+        code = int(codes[at])
+        frequent = code in OF_THE_ROW and counts[at] > _A_CAUSE * len(bad)
+        if frequent and int(np.argmax(day.fault == code)) < first:
+            return code, worst
+    return worst, None
 
 
 def refuse_if_crossed(
