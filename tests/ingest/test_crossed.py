@@ -86,6 +86,24 @@ def test_orders_that_left_the_view_are_guessed(tmp_path: Path) -> None:
     assert "levels may have left the recorded view without a row that says so" in told
 
 
+def whole_until(crossing: str) -> str:
+    """Levels of 200 s that do not cross until the row `crossing` at 34300.5 s."""
+    rows = [f"{34200 + k},{'S' if k % 2 else 'B'},{100.01 if k % 2 else 100.0},{k + 1}"
+            for k in range(200)]  # fmt: skip
+    return "t,s,p,q\n" + "\n".join([*rows[:101], crossing, *rows[101:]]) + "\n"
+
+
+def test_a_book_that_crosses_later_is_refused_at_the_row_where_it_began(tmp_path: Path) -> None:
+    """A level far above the offers comes and never leaves."""
+    told = refusal(tmp_path, whole_until("34300.5,B,1000,7"), LEVELS)
+    assert told == (
+        "file: TEST 2024-06-07 is refused, its bids stand above its offers after 50 % of its "
+        "events after the warm-up (limits.max_crossed_share 0.05), first at line 103: "
+        "'34300.5,B,1000,7'; is that row wrong in its side or its price? If not, levels may have "
+        "left the recorded view without a row that says so: give the feed's snapshots or its orderbook file too, or a recording that shows all levels"
+    )
+
+
 def test_a_book_that_crosses_for_a_while_is_accepted(tmp_path: Path) -> None:
     """The warm-up may cross, and so may two rows in a hundred after it."""
     rows = [f"{34200 + k},{'S' if k % 2 else 'B'},{100.01 if k % 2 else 100.0},{k + 1}"

@@ -28,7 +28,6 @@ from paceline.ingest.refusals import (
     refuse_if_bad,
     refuse_if_contradicted,
     refuse_if_crossed,
-    refuse_if_crossed_later,
     refuse_if_of_another_day,
 )
 from paceline.ingest.sources import RawFile
@@ -216,7 +215,6 @@ def _quality(
     calling = _calls(day, tape.events.kind)
     book, warmup_end = _book_findings(day, tape, calling, limits)
     refuse_if_crossed(day, tape, calling, warmup_end, limits, name)
-    refuse_if_crossed_later(tape, book["crossed_book"], warmup_end, limits, name)
     kept = (day.fault[bad] >= KEPT_FROM) | (day.fault[bad] == SEQUENCE_GAP)
     short_by = (day.session.close_ns - int(day.rows.ts[-1])) / NS_PER_S
     return Quality(

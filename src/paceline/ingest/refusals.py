@@ -29,7 +29,7 @@ from paceline.ingest.quality import (
     Limits,
 )
 from paceline.market.session import day_of, midnight_ns
-from paceline.market.tape import Finding, Tape
+from paceline.market.tape import Tape
 from paceline.orders.identity import from_file_form, key
 from paceline.units import NS_PER_S
 
@@ -157,28 +157,24 @@ def refuse_if_crossed(
     limits: Limits,
     name: str,
 ) -> None:
-    """A book that is crossed for good is refused, with the row where it began and the cause."""
+    """A book that is crossed for good, or too often after the warm-up, is refused, with the row
+    where it began and the cause."""
+    ts = tape.events.ts
     found = crossed_in(tape.events, len(tape.level_ticks), calling)
-    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
+    after = int(np.count_nonzero(ts > warmup_end))
+    late = found.at[ts[found.at] > warmup_end]
+    if never_uncrosses(found, ts, warmup_end, limits):
+        at, often = found.at, f"{100 * found.share:.0f} % of its instants"
+    elif len(late) > limits.max_crossed_share * max(after, 1):
+        at, often = late, f"{100 * len(late) / after:.0f} % of its events after the warm-up"
+    else:
         return
-    raw = int(day.origin[found.at[0]])
+    raw = int(day.origin[at[0]])
     unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
     where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
-    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
+    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where), late=at is late)
     raise IngestError(
-        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
-        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at "
+        f"file: {name} is refused, its bids stand above its offers after {often} "
+        f"(limits.max_crossed_share {limits.max_crossed_share:g}), first at "
         f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
     )
-
-
-def refuse_if_crossed_later(
-    tape: Tape, found: Finding, warmup_end: int, limits: Limits, name: str
-) -> None:
-    """The same for a book that crosses too often after the warm-up."""
-    after = max(1, int(np.count_nonzero(tape.events.ts > warmup_end)))
-    if found.count > limits.max_crossed_share * after:
-        raise IngestError(
-            f"file: {name} is refused, its book is crossed after {found.count:,} of {after:,} "
-            f"events (limits.max_crossed_share {limits.max_crossed_share:g})"
-        )
