@@ -195,6 +195,12 @@ def test_few_rows_that_cannot_be_read_are_not_the_cause(refuse: Refuse) -> None:
     )
 
 
+def test_a_lot_that_sizes_are_no_multiples_of(refuse: Refuse) -> None:
+    remedy = "; give a lot that all sizes are multiples of, leave it out, or add --round-sizes"
+    assert refuse("--lot", "700", table=orders()).endswith(remedy)
+    assert "--round-sizes" not in refuse(table=orders(size=0))
+
+
 def test_rounded_sizes_that_do_not_add_up_are_named(refuse: Refuse) -> None:
     """300 and 100 are both one lot of 700, so the second execution finds no order."""
     told = refuse("--lot", "700", "--round-sizes", table=orders())

@@ -270,6 +270,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         findings=_findings(capture, stream, part, lines) | _over_midnight(part, stream.days[k]),
         number=lines,
         inferred=inferred,
+        lot_given=options.lot is not None and not options.round_sizes,
     )
 
 

@@ -261,6 +261,8 @@ def _read_day(
         number=found.sheet.number[rows] - 1,
         place=found.sheet.place,
         inferred=prices.inferred | sizes.inferred,
+        mapped=True,
+        lot_given=given.lot is not None and not given.round_sizes,
         rounded=sizes.rounded,
         masks_hidden=mapping.order is not None,
     )

@@ -57,20 +57,24 @@ def cause_of(
     unknown: tuple[int, str],
     *,
     late: bool,
+    mapped: bool,
 ) -> str:
     """What is likely wrong, and what to do. `unknown` are how many rows are of kinds that are not
-    known, and where the first is; `late` is a book that was whole before."""
+    known, and where the first is; `late` is a book that was whole before; only where
+    columns are `mapped` is there a mapping to mend."""
     other = Tape.compile(rows._replace(side=-rows.side), tape.instrument, tape.session)
     swapped = crossed_in(other.events, len(other.level_ticks), calling)
     if 2 * swapped.share < found.share and swapped.two_sided:
+        remedy = "give them the other way round (mapping.sides)" if mapped else "mend the file"
         return (
             f"with bids and offers swapped, {100 * swapped.share:.1f} % of it are: the sides are "
-            "swapped, so give them the other way round (mapping.sides)"
+            f"swapped, so {remedy}"
         )
     if unknown[0]:
+        remedy = "say what they are (mapping.kinds)" if mapped else "mend the file"
         return (
             f"{unknown[0]:,} rows are of kinds that are not known, the first at {unknown[1]}: they "
-            "may take orders away, so say what they are (mapping.kinds)"
+            f"may take orders away, so {remedy}"
         )
     if not np.isin(rows.kind, (DELETE, REDUCE, EXECUTE)).any() and tape.has_orders:
         return "no row takes an order away: are cancels and executions in another file?"

@@ -94,6 +94,10 @@ class RawDay(NamedTuple):
     """What a row is in its file: a line, a row or a record."""
     inferred: Mapping[str, Inferred] = MappingProxyType({})
     """What was found from the numbers and why: see `market.tape.Quality`."""
+    mapped: bool = False
+    """Whether a mapping says what its columns are, so that it can be mended."""
+    lot_given: bool = False
+    """Whether sizes have to be whole lots because a lot was given, and not rounding."""
     rounded: int = 0
     """Sizes that were rounded to whole lots, as was asked for."""
     masks_hidden: bool = False

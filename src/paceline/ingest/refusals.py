@@ -18,6 +18,7 @@ from paceline.errors import IngestError, OrderError
 from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
+    BAD_SIZE,
     CHECKS,
     OF_THE_ROW,
     OFF_TICK,
@@ -118,6 +119,8 @@ def refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str
         told = f"the first cause is that a row {CHECKS[worst].reason} ({len(at):,} rows)"
     so = "" if follows is None else f"; because of it, another row {CHECKS[follows].reason}"
     remedy = _REMEDIES.get(worst, "")
+    if worst == BAD_SIZE and day.lot_given:
+        remedy = "; give a lot that all sizes are multiples of, leave it out, or add --round-sizes"
     if worst not in OF_THE_ROW and day.rounded >= len(at):
         remedy = (
             f"; {day.rounded:,} sizes were rounded to lots of {day.instrument.lot:f}, so orders "
@@ -172,7 +175,9 @@ def refuse_if_crossed(
     raw = int(day.origin[at[0]])
     unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
     where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
-    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where), late=at is late)
+    cause = cause_of(
+        tape, day.rows, found, calling, (len(unknown), where), late=at is late, mapped=day.mapped
+    )
     raise IngestError(
         f"file: {name} is refused, its bids stand above its offers after {often} "
         f"(limits.max_crossed_share {limits.max_crossed_share:g}), first at "
