@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paceline.cli import main
+from paceline.errors import IngestError
+from paceline.ingest import load
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.mapping import mapping_from
 
 ORDERS = """time,action,side,price,size,order
@@ -199,6 +205,36 @@ def test_a_lot_that_sizes_are_no_multiples_of(refuse: Refuse) -> None:
     remedy = "; give a lot that all sizes are multiples of, leave it out, or add --round-sizes"
     assert refuse("--lot", "700", table=orders()).endswith(remedy)
     assert "--round-sizes" not in refuse(table=orders(size=0))
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("x" * 200, "x" * 200), ("x" * 201, "x" * 200 + "…"), ("ä" * 200, "ä" * 200),
+    ("😀" * 300, "😀" * 200 + "…"), ("", ""),
+])  # fmt: skip
+def test_what_is_cut_is_marked(text: str, told: str) -> None:
+    assert excerpt(text) == excerpt(text.encode()) == excerpt(told) == told
+
+
+def test_a_long_row_is_quoted_with_a_mark_where_it_is_cut(tmp_path: Path) -> None:
+    """The same in every format, and once only."""
+    long = "7" * 300
+    table = tmp_path / "ABC.csv"
+    table.write_text(f"t,p,q,s\n1709562600,x,{long},B\n")
+    mapping = {"time": "t", "time_unit": "s", "default_kind": "trade", "price": "p", "size": "q"}
+    lobster = tmp_path / "ABC_2024-03-04_34200000_57600000_message_1.csv"
+    lobster.write_text(f"34200,1,7,100,x{long},1\n")
+    capture = tmp_path / "capture.gz"
+    told = {"e": "depthUpdate", "E": 1709562600000, "s": "BTCUSDT", "U": 1, "u": 1, "pu": 0}
+    good = json.dumps(told | {"b": [["1", "1"]], "a": []})
+    lines = [f"1709562600000000000 {good}"] + [f'1709562600000000000 {{"e": "{long}'] * 2
+    capture.write_bytes(gzip.compress("\n".join(lines).encode()))
+    given: list[tuple[Path, dict[str, Any]]] = [
+        (table, {"mapping": mapping}), (lobster, {}), (capture, {}),
+    ]  # fmt: skip
+    for path, options in given:
+        with pytest.raises(IngestError, match=r"7…'(; |$)") as caught:
+            load(path, **options)
+        assert str(caught.value).count("…") == 1
 
 
 def test_rounded_sizes_that_do_not_add_up_are_named(refuse: Refuse) -> None:

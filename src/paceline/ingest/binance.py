@@ -47,6 +47,7 @@ from paceline.errors import IngestError
 from paceline.ingest.capture import DECIMALS, Capture, parse
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
 from paceline.ingest.days import Day, day_named, days_of
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.grid import decimal_grid
 from paceline.ingest.level_feed import (
     COMPARED,
@@ -269,7 +270,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         ts=stream.ts[lines],
         fault=stream.fault[lines],
         checked=_CHECKED,
-        text=lambda row: capture.lines[lines[row]][:200].decode("utf-8", "replace"),
+        text=lambda row: excerpt(capture.lines[lines[row]]),
         instrument=Instrument(
             symbol=symbol,
             book_tick=stream.tick,

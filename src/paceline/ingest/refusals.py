@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from paceline.documents import shown
 from paceline.errors import IngestError, OrderError
 from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
     BAD_SIZE,
@@ -66,10 +67,6 @@ def refuse_look_alike(symbol: str, out: Path) -> None:
                     f"{shown(other, plain=True)}, of which {out} has tapes; give --symbol, or "
                     "another folder"
                 )
-
-
-_SHOWN = 200
-"""Characters of a raw row that an error message shows."""
 
 
 def refuse_if_of_another_day(day: RawDay) -> None:
@@ -129,7 +126,7 @@ def refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
         f"(limits.max_bad_share {limits.max_bad_share:g}); {told}, first {day.place} "
-        f"{day.row(first):,}: {day.text(first)[:_SHOWN]!r}{so}{remedy}"
+        f"{day.row(first):,}: {excerpt(day.text(first))!r}{so}{remedy}"
     )
 
 
@@ -181,5 +178,5 @@ def refuse_if_crossed(
     raise IngestError(
         f"file: {name} is refused, its bids stand above its offers after {often} "
         f"(limits.max_crossed_share {limits.max_crossed_share:g}), first at "
-        f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
+        f"{day.place} {day.row(raw):,}: {excerpt(day.text(raw))!r}; {cause}"
     )
