@@ -543,6 +543,20 @@ def test_coins_are_rounded_to_lots_when_asked_to(write: Write) -> None:
         load(path, round_sizes=True)
 
 
+@pytest.mark.parametrize(("options", "lot", "why"), [
+    ({}, "0.25", "found, all 3 sizes lie on it"),
+    ({"lot": "0.05"}, "0.05", "as given"),
+    ({"lot": "1", "round_sizes": True}, "1", "as given; 2 of 3 sizes rounded to it"),
+])  # fmt: skip
+def test_why_the_lot_is_what_it_is(
+    write: Write, options: dict[str, Any], lot: str, why: str
+) -> None:
+    path = write([(5, depth(0, 1, 4, 0, "100.1:1.500 100.0:2", "100.3:0.250"))])
+    tape = load(path, **options)
+    assert str(tape.instrument.lot) == lot
+    assert tape.manifest.quality.inferred["lot"].why == why
+
+
 def test_one_odd_price_does_not_make_the_order_tick_finer(write: Write) -> None:
     levels = " ".join(f"{100 - k / 10:.1f}:1" for k in range(1, 999))
     path = write([(5, depth(0, 1, 4, 0, f"99.95:1 {levels}", "100.3:1"))])

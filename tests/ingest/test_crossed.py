@@ -12,7 +12,7 @@ from paceline.errors import IngestError
 from paceline.ingest import load
 from paceline.ingest.quality import Limits
 
-from .plain import random_day
+from .plain import NAME, random_day
 
 LOBSTER: dict[str, Any] = {
     "time": "t", "time_unit": "s", "time_since": "midnight", "zone": "America/New_York",
@@ -84,6 +84,44 @@ def test_orders_that_left_the_view_are_guessed(tmp_path: Path) -> None:
     ).replace("34200,S,100.00", "34200,S,100.01")
     told = refusal(tmp_path, text, LEVELS)
     assert "levels may have left the recorded view without a row that says so" in told
+
+
+@pytest.mark.parametrize(("wrong", "cause"), [
+    ("sides", "the sides are swapped, so mend the file"),
+    ("kinds", "they may take orders away, so mend the file"),
+])  # fmt: skip
+def test_a_format_without_a_mapping_is_not_told_to_mend_it(
+    tmp_path: Path, wrong: str, cause: str
+) -> None:
+    rows = random_day(3, 300).rows
+    if wrong == "sides":
+        rows = [(*row[:5], -row[5]) for row in rows]
+    else:
+        rows = [(row[0], row[1] if row[1] in (1, 2, 5) else 9, *row[2:]) for row in rows]
+    path = tmp_path / NAME.format(part="message", levels=1)
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    with pytest.raises(IngestError) as caught:
+        load(path, limits=LENIENT)
+    assert str(caught.value).endswith(cause)
+
+
+def whole_until(crossing: str) -> str:
+    """Levels of 200 s that do not cross until the row `crossing` at 34300.5 s."""
+    rows = [f"{34200 + k},{'S' if k % 2 else 'B'},{100.01 if k % 2 else 100.0},{k + 1}"
+            for k in range(200)]  # fmt: skip
+    return "t,s,p,q\n" + "\n".join([*rows[:101], crossing, *rows[101:]]) + "\n"
+
+
+def test_a_book_that_crosses_later_is_refused_at_the_row_where_it_began(tmp_path: Path) -> None:
+    """A level far above the offers comes and never leaves."""
+    told = refusal(tmp_path, whole_until("34300.5,B,1000,7"), LEVELS)
+    assert told == (
+        "file: TEST 2024-06-07 is refused, its bids stand above its offers after 50 % of its "
+        "events after the warm-up (limits.max_crossed_share 0.05), first at line 103: "
+        "'34300.5,B,1000,7'; is that row wrong in its side or its price? If not, levels may have "
+        "left the recorded view without a row that says so: "
+        "give the feed's snapshots or its orderbook file too, or a recording that shows all levels"
+    )
 
 
 def test_a_book_that_crosses_for_a_while_is_accepted(tmp_path: Path) -> None:

@@ -134,6 +134,50 @@ def test_numbers_of_text(words: list[str], meant: list[str], note: str) -> None:
     assert (note == "") == (found.note == "")
 
 
+@pytest.mark.parametrize(("words", "meant"), [
+    (["2.0010e+01", "1.9990E+01", "20.02"], ["20.01", "19.99", "20.02"]),
+    (["7.98374e-06", "-7.98386e-06", "0e0"], ["0.00000798374", "-0.00000798386", "0"]),
+    (["5.0e+02", " +3e2 ", "1.e1"], ["500", "300", "10"]), (["1e-18"], ["0.000000000000000001"]),
+    (["1.23456789012e+10", "1.5e-1"], ["12345678901.2", "0.15"]),
+    (["0.00000012e+07", "123456e-3"], ["1.2", "123.456"]),
+    (["1.00005e+02", "3.0000000000000004e-01", "2.5e-01"], ["100.005", "0.3", "0.25"]),
+])  # fmt: skip
+def test_numbers_with_exponents_are_their_plain_decimals(
+    words: list[str], meant: list[str]
+) -> None:
+    found = numbers_of(pa.chunked_array([pa.array(words)]))
+    assert not found.bad.any()
+    assert [value * found.unit for value in found.value.tolist()] == [Decimal(w) for w in meant]
+
+
+@given(st.lists(st.decimals(-(10**3), 10**3, places=11), min_size=1, max_size=20))
+def test_exponents_make_no_difference(numbers: list[Decimal]) -> None:
+    plain = numbers_of(pa.chunked_array([pa.array([f"{number:f}" for number in numbers])]))
+    told = numbers_of(pa.chunked_array([pa.array([f"{number:.16e}" for number in numbers])]))
+    assert (plain.value.tolist(), plain.unit) == (told.value.tolist(), told.unit)
+
+
+@pytest.mark.parametrize("word", [
+    "1e400", "1e-40", "1e30", "1e999999999", "1e-999999999", "1e", "e5", "1e+", "1e5.5", "1e5e5",
+    ".5e1", "1e٣", "0x1e2",
+])  # fmt: skip
+def test_nonsense_with_an_exponent_is_no_number(word: str) -> None:
+    found = numbers_of(pa.chunked_array([pa.array(["12.5", word, "1.35e+01"])]))
+    assert found.bad.tolist() == [False, True, False]
+    assert [value * found.unit for value in found.value.tolist()] == [
+        Decimal("12.5"), 0, Decimal("13.5"),
+    ]  # fmt: skip
+
+
+def test_a_table_with_exponents_gives_the_tape_of_its_decimals(tmp_path: Path) -> None:
+    plain = tape_of(tmp_path, ["19.99", "20.01", "0.00000798374"], ["500", "300", "0.25"])
+    told = tape_of(
+        tmp_path, ["1.999e+01", "2.0010e+01", "7.98374e-06"], ["5.0e+02", "3E2", "2.5e-01"]
+    )
+    assert told.manifest.tape_id == plain.manifest.tape_id
+    assert told.manifest.quality.rows_quarantined == 0
+
+
 def test_what_has_too_many_digits_is_marked() -> None:
     words = ["1523.123456789012345678", "12.5", "13.5", "x", "9" * 5000]
     found = numbers_of(pa.chunked_array([pa.array(words)]))

@@ -171,13 +171,13 @@ def test_a_ragged_row_goes_with_the_symbol_of_the_row_before(tmp_path: Path) -> 
 
 
 def test_a_row_is_quoted_as_it_stands(tmp_path: Path) -> None:
-    """All its columns in their order, and no more than 200 characters of them."""
+    """All its columns in their order, and a mark behind 200 characters of them."""
     rows = ROWS.replace("t,p,q", "note,t,p,q").replace("\n1", "\nw,1").splitlines()
     rows.insert(5, f"{'x' * 300},1709562604,-1,5")
     (tmp_path / "X.csv").write_text("\n".join(rows))
     tape = load(tmp_path / "X.csv", mapping=MAPPING)
     assert tape.quarantine["row"].to_pylist() == [6]
-    assert tape.quarantine["text"].to_pylist() == ["x" * 200]
+    assert tape.quarantine["text"].to_pylist() == ["x" * 200 + "…"]
 
 
 def test_symbols_that_look_alike_as_files_are_tapes_of_their_own(tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paceline.cli import main
+from paceline.errors import IngestError
+from paceline.ingest import load
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.mapping import mapping_from
 
 ORDERS = """time,action,side,price,size,order
@@ -162,6 +168,84 @@ def test_times_in_another_unit(refuse: Refuse, unit: str, first: str, line: str)
     mapping = f"time: t\ntime_unit: {unit}\ndefault_kind: trade\nprice: p\nsize: q\n"
     said = refuse(mapping=mapping, table=f"t,p,q\n{first},10,1\n")
     assert said == f"mapping.time_unit: {line}"
+
+
+def orders(price: str = "{}", size: int = 300, taken: int = 100) -> str:
+    """Ten orders, and two executions of each; `price` is how a price is written."""
+    rows = ["time,action,side,price,size,order"]
+    for k in range(10):
+        told = price.format(f"{10 + k / 100:.2f}")
+        rows.append(f"2024-03-04T14:30:{k:02}.000Z,A,B,{told},{size},{k}")
+    for k in range(20):
+        told = price.format(f"{10 + k // 2 / 100:.2f}")
+        rows.append(f"2024-03-04T14:31:{k:02}.000Z,E,B,{told},{taken},{k // 2}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("price", ["${}", '"1,{}"', "{} USD"])
+def test_the_cause_is_named_and_not_what_follows_from_it(refuse: Refuse, price: str) -> None:
+    """Orders that cannot be read are missing to twice as many executions."""
+    row = f"2024-03-04T14:30:00.000Z,A,B,{price.format('10.00')},300,0"
+    assert refuse("--symbol", "ABC", table=orders(price)) == (
+        "file: ABC 2024-03-04 is refused, 30 of 30 rows are bad (limits.max_bad_share 0.05); the "
+        "first cause is that a row cannot be read as a row of this format (10 rows), first line 2: "
+        f"{row!r}; because of it, another row names an order that was never added; are its "
+        "time and its numbers readable? Write numbers as plain decimals such as 1234.5"
+    )
+
+
+def test_few_rows_that_cannot_be_read_are_not_the_cause(refuse: Refuse) -> None:
+    table = orders().replace(",A,B,10.00,", ",A,B,$10.00,").splitlines()
+    assert "most often a row executes an order that was never added" in refuse(
+        table="\n".join([*table[:3], *table[11:]]) + "\n"
+    )
+
+
+def test_a_lot_that_sizes_are_no_multiples_of(refuse: Refuse) -> None:
+    remedy = "; give a lot that all sizes are multiples of, leave it out, or add --round-sizes"
+    assert refuse("--lot", "700", table=orders()).endswith(remedy)
+    assert "--round-sizes" not in refuse(table=orders(size=0))
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("x" * 200, "x" * 200), ("x" * 201, "x" * 200 + "…"), ("ä" * 200, "ä" * 200),
+    ("😀" * 300, "😀" * 200 + "…"), ("", ""),
+])  # fmt: skip
+def test_what_is_cut_is_marked(text: str, told: str) -> None:
+    assert excerpt(text) == excerpt(text.encode()) == excerpt(told) == told
+
+
+def test_a_long_row_is_quoted_with_a_mark_where_it_is_cut(tmp_path: Path) -> None:
+    """The same in every format, and once only."""
+    long = "7" * 300
+    table = tmp_path / "ABC.csv"
+    table.write_text(f"t,p,q,s\n1709562600,x,{long},B\n")
+    mapping = {"time": "t", "time_unit": "s", "default_kind": "trade", "price": "p", "size": "q"}
+    lobster = tmp_path / "ABC_2024-03-04_34200000_57600000_message_1.csv"
+    lobster.write_text(f"34200,1,7,100,x{long},1\n")
+    capture = tmp_path / "capture.gz"
+    told = {"e": "depthUpdate", "E": 1709562600000, "s": "BTCUSDT", "U": 1, "u": 1, "pu": 0}
+    good = json.dumps(told | {"b": [["1", "1"]], "a": []})
+    lines = [f"1709562600000000000 {good}"] + [f'1709562600000000000 {{"e": "{long}'] * 2
+    capture.write_bytes(gzip.compress("\n".join(lines).encode()))
+    given: list[tuple[Path, dict[str, Any]]] = [
+        (table, {"mapping": mapping}), (lobster, {}), (capture, {}),
+    ]  # fmt: skip
+    for path, options in given:
+        with pytest.raises(IngestError, match=r"7…'(; |$)") as caught:
+            load(path, **options)
+        assert str(caught.value).count("…") == 1
+
+
+def test_rounded_sizes_that_do_not_add_up_are_named(refuse: Refuse) -> None:
+    """300 and 100 are both one lot of 700, so the second execution finds no order."""
+    told = refuse("--lot", "700", "--round-sizes", table=orders())
+    assert "10 of 30 rows are bad" in told
+    assert "most often a row executes an order that was never added, first line 13" in told
+    assert (
+        "; 30 sizes were rounded to lots of 700, so orders and their executions may not add up, "
+        "give a finer lot; if the book began before the recording"
+    ) in told
 
 
 def test_words_of_a_mapping_are_text(tmp_path: Path) -> None:

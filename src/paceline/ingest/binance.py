@@ -47,6 +47,7 @@ from paceline.errors import IngestError
 from paceline.ingest.capture import DECIMALS, Capture, parse
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, each_alone, unreadable
 from paceline.ingest.days import Day, day_named, days_of
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.grid import decimal_grid
 from paceline.ingest.level_feed import (
     COMPARED,
@@ -80,7 +81,7 @@ from paceline.ingest.sources import RawFile, peek
 from paceline.ingest.steps import order_tick_of
 from paceline.market.events import Rows
 from paceline.market.session import Session
-from paceline.market.tape import Finding
+from paceline.market.tape import Finding, Inferred
 from paceline.orders.instrument import Instrument
 from paceline.units import NS_PER_S
 
@@ -157,6 +158,7 @@ class Stream(NamedTuple):
     what: NDArray[np.uint8]  # [k]
     tick: Decimal
     lot: Decimal
+    lot_why: Inferred
     days: list[Day]
 
 
@@ -182,6 +184,7 @@ def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
     owner = np.repeat(np.arange(len(mine)), np.diff(capture.first))
     tick = _grid(options.book_tick, capture.price[used[owner]], "book_tick")
     lot = _grid(options.lot, capture.size[used[owner]], "lot")
+    lot_why = _lot_why(capture.size[used[owner]], parse(file).size[used[owner]], options)
     _judge(capture, owner, fault, round(tick / _UNIT), round(lot / _UNIT))
     used &= fault == OK
     order, ts = _in_order(capture, used, fault)
@@ -195,7 +198,17 @@ def _stream(file: RawFile, symbol: str, options: Options) -> Stream:
     else:
         days = _days_of(ts[order], zone, begins_s)
     part = _part_of(np.where(ts == UNKNOWN_TS, capture.received, ts), days)
-    return Stream(mine, fault, ts, part, order, what[order], tick, lot, days)
+    return Stream(mine, fault, ts, part, order, what[order], tick, lot, lot_why, days)
+
+
+def _lot_why(sizes: NDArray[np.int64], recorded: NDArray[np.int64], options: Options) -> Inferred:
+    """Why the lot is what it is, from the sizes of all messages that are used."""
+    if options.lot is None:
+        return Inferred(why=f"found, all {len(sizes):,} sizes lie on it")
+    if not options.round_sizes:
+        return Inferred(why="as given")
+    rounded = int(np.count_nonzero(sizes != recorded))
+    return Inferred(why=f"as given; {rounded:,} of {len(sizes):,} sizes rounded to it")
 
 
 def _days_of(ts: NDArray[np.int64], zone: str, begins_s: float) -> list[Day]:
@@ -257,7 +270,7 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         ts=stream.ts[lines],
         fault=stream.fault[lines],
         checked=_CHECKED,
-        text=lambda row: capture.lines[lines[row]][:200].decode("utf-8", "replace"),
+        text=lambda row: excerpt(capture.lines[lines[row]]),
         instrument=Instrument(
             symbol=symbol,
             book_tick=stream.tick,
@@ -269,7 +282,8 @@ def _read_day(file: RawFile, symbol: str, k: int, options: Options) -> RawDay:
         session=_session(part.rows, k, stream.days, options),
         findings=_findings(capture, stream, part, lines) | _over_midnight(part, stream.days[k]),
         number=lines,
-        inferred=inferred,
+        inferred=inferred | {"lot": stream.lot_why},
+        lot_given=options.lot is not None and not options.round_sizes,
     )
 
 

@@ -1,12 +1,14 @@
 """Columns of a table as numbers, exactly, and marked where there is none.
 
-Numbers written as text are read as they stand, up to 18 decimals. Floats hold no decimals: 101.37
+Numbers written as text are read as they stand, up to 18 decimals, prices and sizes also with an
+exponent (7.98374e-06). Floats hold no decimals: 101.37
 in single precision is 101.37000274658203. They are read as the decimals that were meant, and what
 was done is told (`Numbers.note`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -30,6 +32,10 @@ _CLEARLY = 1000
 
 _NOISE = 8
 """How many units of a double's last place its rounding noise reaches."""
+
+_EXPONENT = re.compile(r"[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+")
+_LARGEST_EXPONENT = 30
+"""Exponents beyond it, of either sign, are of no number that 64 bits hold."""
 
 _SINGLE = "single-precision floats, read as the shortest decimals that give them"
 _DOUBLE = "floats with rounding noise, read to 15 digits"
@@ -113,10 +119,9 @@ def whole_numbers(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 def numbers_of(column: Any) -> Numbers:
     """Numbers of any column type with all decimals; floats as the decimals that were meant."""
     words, at = _distinct(column)
-    note = ""
-    if floats := _floats(words, column):
-        words, note = floats
-    lines = _plain(words)
+    lines, note = _without_exponents(_plain(words)), ""
+    if floats := _floats(lines, column):
+        lines, note = floats
     sizes = [_size(line) for line in lines]
     decimals = _decimals(np.array(sizes, np.int64).reshape(-1, 2), np.bincount(at))
     table = read_table("\n".join(lines).encode(), (decimals,))
@@ -140,6 +145,25 @@ def _distinct(column: Any) -> tuple[list[str], NDArray[np.int64]]:
 def _plain(words: Iterable[str]) -> list[str]:
     """Texts of one line each; a comma or newline inside one makes it no number."""
     return [w if w and "," not in w and "\n" not in w else "x" for w in (s.strip() for s in words)]
+
+
+def _without_exponents(lines: list[str]) -> list[str]:
+    """The same numbers as plain decimals, exactly; what is no number stays as it is.
+
+    Only prices and sizes may have exponents: a time or an order id that is written with one has
+    often lost its last digits.
+    """
+    text = "\n".join(lines)
+    if "e" not in text and "E" not in text:
+        return lines
+    return [_spelled_out(line) if _EXPONENT.fullmatch(line) else line for line in lines]
+
+
+def _spelled_out(word: str) -> str:
+    _, _, exponent = word.lower().partition("e")
+    digits = exponent.lstrip("+-0")
+    small = len(digits) < 3 and int(digits or "0") <= _LARGEST_EXPONENT
+    return _unscientific(word) if small else word
 
 
 def _positional(value: float | None) -> str:

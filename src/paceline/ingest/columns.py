@@ -68,7 +68,7 @@ from paceline.market.session import Session
 from paceline.orders.identity import checked
 from paceline.orders.instrument import Instrument
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same files would give another tape."""
 
 _TITLE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz|\.zst)?$")
@@ -261,6 +261,9 @@ def _read_day(
         number=found.sheet.number[rows] - 1,
         place=found.sheet.place,
         inferred=prices.inferred | sizes.inferred,
+        mapped=True,
+        lot_given=given.lot is not None and not given.round_sizes,
+        rounded=sizes.rounded,
         masks_hidden=mapping.order is not None,
     )
 

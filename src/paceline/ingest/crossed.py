@@ -50,26 +50,37 @@ def never_uncrosses(found: Crossed, ts: NDArray[np.int64], warmup_end: int, limi
 
 
 def cause_of(
-    tape: Tape, rows: Rows, found: Crossed, calling: NDArray[np.bool_], unknown: tuple[int, str]
+    tape: Tape,
+    rows: Rows,
+    found: Crossed,
+    calling: NDArray[np.bool_],
+    unknown: tuple[int, str],
+    *,
+    late: bool,
+    mapped: bool,
 ) -> str:
     """What is likely wrong, and what to do. `unknown` are how many rows are of kinds that are not
-    known, and where the first is."""
+    known, and where the first is; `late` is a book that was whole before; only where
+    columns are `mapped` is there a mapping to mend."""
     other = Tape.compile(rows._replace(side=-rows.side), tape.instrument, tape.session)
     swapped = crossed_in(other.events, len(other.level_ticks), calling)
     if 2 * swapped.share < found.share and swapped.two_sided:
+        remedy = "give them the other way round (mapping.sides)" if mapped else "mend the file"
         return (
             f"with bids and offers swapped, {100 * swapped.share:.1f} % of it are: the sides are "
-            "swapped, so give them the other way round (mapping.sides)"
+            f"swapped, so {remedy}"
         )
     if unknown[0]:
+        remedy = "say what they are (mapping.kinds)" if mapped else "mend the file"
         return (
             f"{unknown[0]:,} rows are of kinds that are not known, the first at {unknown[1]}: they "
-            "may take orders away, so say what they are (mapping.kinds)"
+            f"may take orders away, so {remedy}"
         )
     if not np.isin(rows.kind, (DELETE, REDUCE, EXECUTE)).any() and tape.has_orders:
         return "no row takes an order away: are cancels and executions in another file?"
     what = "orders" if tape.has_orders else "levels"
+    row = "is that row wrong in its side or its price? If not, " if late else ""
     return (
-        f"{what} may have left the recorded view without a row that says so: give the feed's "
+        f"{row}{what} may have left the recorded view without a row that says so: give the feed's "
         "snapshots or its orderbook file too, or a recording that shows all levels"
     )

@@ -28,7 +28,6 @@ from paceline.ingest.refusals import (
     refuse_if_bad,
     refuse_if_contradicted,
     refuse_if_crossed,
-    refuse_if_crossed_later,
     refuse_if_of_another_day,
 )
 from paceline.ingest.sources import RawFile
@@ -95,6 +94,12 @@ class RawDay(NamedTuple):
     """What a row is in its file: a line, a row or a record."""
     inferred: Mapping[str, Inferred] = MappingProxyType({})
     """What was found from the numbers and why: see `market.tape.Quality`."""
+    mapped: bool = False
+    """Whether a mapping says what its columns are, so that it can be mended."""
+    lot_given: bool = False
+    """Whether sizes have to be whole lots because a lot was given, and not rounding."""
+    rounded: int = 0
+    """Sizes that were rounded to whole lots, as was asked for."""
     masks_hidden: bool = False
     """Whether hidden executions may name a side that is not theirs."""
 
@@ -214,7 +219,6 @@ def _quality(
     calling = _calls(day, tape.events.kind)
     book, warmup_end = _book_findings(day, tape, calling, limits)
     refuse_if_crossed(day, tape, calling, warmup_end, limits, name)
-    refuse_if_crossed_later(tape, book["crossed_book"], warmup_end, limits, name)
     kept = (day.fault[bad] >= KEPT_FROM) | (day.fault[bad] == SEQUENCE_GAP)
     short_by = (day.session.close_ns - int(day.rows.ts[-1])) / NS_PER_S
     return Quality(

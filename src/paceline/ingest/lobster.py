@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from paceline.errors import IngestError
 from paceline.ingest.day import UNKNOWN_TS, RawDay, Recording, unreadable
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.numbers import Table, line_at, read_table
 from paceline.ingest.options import Options
 from paceline.ingest.ordering import longest_rising
@@ -232,7 +233,8 @@ def _read_shown(file: RawFile, n: int) -> Table:
         row = int(np.argmin(table.ok))
         raise IngestError(
             f"file: {file.name} row {row} is not readable: "
-            f"{line_at(data, table, row)[:60]!r}; fetch it again, or give the message file alone"
+            f"{excerpt(line_at(data, table, row), 60)!r}; fetch it again, or give the message "
+            "file alone"
         )
     return table
 

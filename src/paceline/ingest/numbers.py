@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paceline.ingest.excerpts import excerpt
 from paceline.jit import inner, kernel
 
 _NEWLINE = 10
@@ -52,9 +53,8 @@ def read_table(data: bytes, decimals: tuple[int, ...], spare: int = 0) -> Table:
 
 
 def line_at(data: bytes, table: Table, row: int) -> str:
-    """The text of one line, at most 200 characters of it."""
-    line = data[table.start[row] : table.start[row + 1]].rstrip(b"\r\n")
-    return line[:200].decode("utf-8", "replace")
+    """The text of one line, cut if it is long."""
+    return excerpt(data[table.start[row] : table.start[row + 1]].rstrip(b"\r\n"))
 
 
 @inner

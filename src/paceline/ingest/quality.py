@@ -68,6 +68,12 @@ FAR_PRINT = 39
 AS_ANNOUNCED = (OK, NO_MARKET_TRADE, AUCTION_EXECUTION)
 """Codes of rows that are as they should be: they speak against no file."""
 
+OF_THE_ROW = (
+    UNPARSABLE, UNKNOWN_KIND, TIME_BACKWARDS, TIME_OUTSIDE_DAY, BAD_SIZE, SIZE_TOO_LARGE, BAD_PRICE,
+    BAD_SIDE, OFF_TICK, TOO_FINE,
+)  # fmt: skip
+"""Codes of faults that a row has on its own; the others come from what other rows say."""
+
 
 class Check(NamedTuple):
     """One way in which a row can fail."""

@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 from paceline.documents import shown
 from paceline.errors import IngestError, OrderError
 from paceline.ingest.crossed import cause_of, crossed_in, never_uncrosses
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.quality import (
     AS_ANNOUNCED,
+    BAD_SIZE,
     CHECKS,
+    OF_THE_ROW,
     OFF_TICK,
     SIZE_TOO_LARGE,
     UNKNOWN_EXECUTED,
     UNKNOWN_KIND,
     UNKNOWN_ORDER,
+    UNPARSABLE,
     Limits,
 )
 from paceline.market.session import day_of, midnight_ns
-from paceline.market.tape import Finding, Tape
+from paceline.market.tape import Tape
 from paceline.orders.identity import from_file_form, key
 from paceline.units import NS_PER_S
 
@@ -36,11 +40,16 @@ if TYPE_CHECKING:
 
 _OUTSIDE = "; if the book began before the recording, give its orderbook file or a snapshot too"
 _REMEDIES = {
+    UNPARSABLE: "; are its time and its numbers readable? Write numbers as plain decimals such as "
+    "1234.5",
     UNKNOWN_ORDER: _OUTSIDE,
     UNKNOWN_EXECUTED: _OUTSIDE,
     OFF_TICK: "; give a finer book_tick, or leave it out",
     SIZE_TOO_LARGE: "; give a coarser lot and round to it, such as --lot 0.001 --round-sizes",
 }
+
+_A_CAUSE = 0.1
+"""Share of the bad rows above which an earlier fault of rows themselves is named as the cause."""
 
 _NS_PER_DAY = 86_400 * NS_PER_S
 _TAPE = re.compile(r"(.+)-\d{4}-\d\d-\d\d\.tape")
@@ -58,10 +67,6 @@ def refuse_look_alike(symbol: str, out: Path) -> None:
                     f"{shown(other, plain=True)}, of which {out} has tapes; give --symbol, or "
                     "another folder"
                 )
-
-
-_SHOWN = 200
-"""Characters of a raw row that an error message shows."""
 
 
 def refuse_if_of_another_day(day: RawDay) -> None:
@@ -103,16 +108,45 @@ def refuse_if_bad(day: RawDay, bad: NDArray[np.int64], limits: Limits, name: str
     bad = bad[~np.isin(day.fault[bad], AS_ANNOUNCED)]
     if len(bad) <= limits.max_bad_share * n:
         return
-    codes, counts = np.unique(day.fault[bad], return_counts=True)
-    worst = int(codes[np.argmax(counts)])
-    first = int(np.argmax(day.fault == worst))
+    worst, follows = _cause_of_most(day, bad)
+    at = np.flatnonzero(day.fault == worst)
+    first = int(at[0])
+    told = f"most often a row {CHECKS[worst].reason}"
+    if follows is not None:
+        told = f"the first cause is that a row {CHECKS[worst].reason} ({len(at):,} rows)"
+    so = "" if follows is None else f"; because of it, another row {CHECKS[follows].reason}"
     remedy = _REMEDIES.get(worst, "")
+    if worst == BAD_SIZE and day.lot_given:
+        remedy = "; give a lot that all sizes are multiples of, leave it out, or add --round-sizes"
+    if worst not in OF_THE_ROW and day.rounded >= len(at):
+        remedy = (
+            f"; {day.rounded:,} sizes were rounded to lots of {day.instrument.lot:f}, so orders "
+            f"and their executions may not add up, give a finer lot{remedy}"
+        )
     raise IngestError(
         f"file: {name} is refused, {len(bad):,} of {n:,} rows are bad "
-        f"(limits.max_bad_share {limits.max_bad_share:g}); most often a row "
-        f"{CHECKS[worst].reason}, first {day.place} {day.row(first):,}: "
-        f"{day.text(first)[:_SHOWN]!r}{remedy}"
+        f"(limits.max_bad_share {limits.max_bad_share:g}); {told}, first {day.place} "
+        f"{day.row(first):,}: {excerpt(day.text(first))!r}{so}{remedy}"
     )
+
+
+def _cause_of_most(day: RawDay, bad: NDArray[np.int64]) -> tuple[int, int | None]:
+    """The code to name for the bad rows, and the more frequent one that follows from it, if any.
+
+    An order whose row cannot be used is missing to all later rows of it, so a frequent fault of
+    rows themselves that comes before the most frequent one is its cause.
+    """
+    codes, counts = np.unique(day.fault[bad], return_counts=True)
+    worst = int(codes[np.argmax(counts)])
+    if worst in OF_THE_ROW:
+        return worst, None
+    first = int(np.argmax(day.fault == worst))
+    for at in np.argsort(-counts, kind="stable").tolist():
+        code = int(codes[at])
+        frequent = code in OF_THE_ROW and counts[at] > _A_CAUSE * len(bad)
+        if frequent and int(np.argmax(day.fault == code)) < first:
+            return code, worst
+    return worst, None
 
 
 def refuse_if_crossed(
@@ -123,28 +157,26 @@ def refuse_if_crossed(
     limits: Limits,
     name: str,
 ) -> None:
-    """A book that is crossed for good is refused, with the row where it began and the cause."""
+    """A book that is crossed for good, or too often after the warm-up, is refused, with the row
+    where it began and the cause."""
+    ts = tape.events.ts
     found = crossed_in(tape.events, len(tape.level_ticks), calling)
-    if not never_uncrosses(found, tape.events.ts, warmup_end, limits):
+    after = int(np.count_nonzero(ts > warmup_end))
+    late = found.at[ts[found.at] > warmup_end]
+    if never_uncrosses(found, ts, warmup_end, limits):
+        at, often = found.at, f"{100 * found.share:.0f} % of its instants"
+    elif len(late) > limits.max_crossed_share * max(after, 1):
+        at, often = late, f"{100 * len(late) / after:.0f} % of its events after the warm-up"
+    else:
         return
-    raw = int(day.origin[found.at[0]])
+    raw = int(day.origin[at[0]])
     unknown = np.flatnonzero(day.fault == UNKNOWN_KIND)
     where = f"{day.place} {day.row(int(unknown[0])):,}" if len(unknown) else ""
-    cause = cause_of(tape, day.rows, found, calling, (len(unknown), where))
-    raise IngestError(
-        f"file: {name} is refused, its bids stand above its offers after {100 * found.share:.0f} % "
-        f"of its instants (limits.max_crossed_share {limits.max_crossed_share:g}), first at "
-        f"{day.place} {day.row(raw):,}: {day.text(raw)[:_SHOWN]!r}; {cause}"
+    cause = cause_of(
+        tape, day.rows, found, calling, (len(unknown), where), late=at is late, mapped=day.mapped
     )
-
-
-def refuse_if_crossed_later(
-    tape: Tape, found: Finding, warmup_end: int, limits: Limits, name: str
-) -> None:
-    """The same for a book that crosses too often after the warm-up."""
-    after = max(1, int(np.count_nonzero(tape.events.ts > warmup_end)))
-    if found.count > limits.max_crossed_share * after:
-        raise IngestError(
-            f"file: {name} is refused, its book is crossed after {found.count:,} of {after:,} "
-            f"events (limits.max_crossed_share {limits.max_crossed_share:g})"
-        )
+    raise IngestError(
+        f"file: {name} is refused, its bids stand above its offers after {often} "
+        f"(limits.max_crossed_share {limits.max_crossed_share:g}), first at "
+        f"{day.place} {day.row(raw):,}: {excerpt(day.text(raw))!r}; {cause}"
+    )

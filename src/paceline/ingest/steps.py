@@ -73,6 +73,8 @@ class Sizes(NamedTuple):
     lot: Decimal
     lots: NDArray[np.int64]  # [r]
     inferred: dict[str, Inferred]
+    rounded: int = 0
+    """How many were rounded to it."""
 
 
 def prices_of(
@@ -149,18 +151,22 @@ def sizes_of(
             why += "; all are multiples of 100: give --lot 100 if the venue takes no others"
     lots, off = _in_steps(column, lot, "lot")
     large = np.abs(value.astype(np.float64)) * float(column.unit / lot) >= _MOST_LOTS + 0.5
+    n_rounded = 0
     if given.round_sizes:
         rounded = good & off & ~large
+        n_rounded = int(rounded.sum())
         lots = np.where(rounded & (value > 0), np.maximum(lots, 1), lots)
         off = off & ~rounded
-        why = f"as given; {int(rounded.sum()):,} of {int(good.sum()):,} sizes rounded to it"
+        why = f"as given; {n_rounded:,} of {int(good.sum()):,} sizes rounded to it"
     for bad, code in (
         (good & large, SIZE_TOO_LARGE),
         (good & ((value < 0) | off), BAD_SIZE),
         (good & (value == 0) & ~may_be_zero, BAD_SIZE),
     ):
         fault[bad & (fault == OK)] = code
-    return Sizes(lot, np.where(large, 0, lots), {"lot": Inferred(why=why, doubtful=doubtful)})
+    return Sizes(
+        lot, np.where(large, 0, lots), {"lot": Inferred(why=why, doubtful=doubtful)}, n_rounded
+    )
 
 
 def order_tick_of(

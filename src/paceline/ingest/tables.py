@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from paceline.errors import IngestError
 from paceline.ingest.answers import remedy
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.sources import RawFile, memory, read
 
 _SHOWN = 12
 """Columns that an error message shows."""
-
-_TEXT = 200
-"""Characters of a row that are kept."""
 
 _LONGEST_LINE = 1 << 20
 _MOST_RAGGED = 0.05
@@ -47,7 +45,7 @@ class Sheet(NamedTuple):
     """What `number` counts: "line" of a CSV, heading and empty lines included, as an editor shows
     it; "row" of a Parquet file."""
     number: NDArray[np.int64]  # [n] from 1
-    text: Callable[[int], str]  # a row as it stands in the file, at most 200 characters
+    text: Callable[[int], str]  # a row as it stands in the file, cut if it is long
     ragged: NDArray[np.bool_]  # [n] rows with more or fewer fields than the heading, kept as empty
     name: str
 
@@ -80,7 +78,7 @@ def _parquet(file: RawFile, data: bytes, layout: Layout) -> Sheet:
         raise _unreadable(file, error) from None
 
     def text(row: int) -> str:
-        return ",".join(str(column[row].as_py()) for column in table.columns)[:_TEXT]
+        return excerpt(",".join(str(column[row].as_py()) for column in table.columns))
 
     n = len(table)
     return Sheet(table, "row", np.arange(1, n + 1), text, np.zeros(n, bool), file.name)
@@ -111,9 +109,7 @@ def _csv(file: RawFile, data: bytes, layout: Layout) -> Sheet:
     table, ragged = _parsed(file, data, lines, names, wanted, layout.delimiter)
 
     def text(row: int) -> str:
-        at = int(lines.start[row + 1])
-        stop = min(int(lines.end[row + 1]), at + 4 * _TEXT)
-        return data[at:stop].decode("utf-8", "replace")[:_TEXT]
+        return excerpt(data[lines.start[row + 1] : lines.end[row + 1]])
 
     return Sheet(table, "line", lines.number[1:], text, ragged, file.name)
 
@@ -202,7 +198,7 @@ def _parsed(
         return table, is_ragged
     first = ragged[0] + 1
     if len(ragged) > max(1, _MOST_RAGGED * n) or len(table) == 0:
-        shown = data[lines.start[first] : lines.end[first]][:_TEXT].decode("utf-8", "replace")
+        shown = excerpt(data[lines.start[first] : lines.end[first]])
         raise IngestError(
             f"file: {len(ragged):,} of {n:,} rows of {file.name} have not the {len(names)} "
             f"fields of its heading, first line {lines.number[first]}: {shown!r}; mend them"
@@ -265,7 +261,7 @@ def _wanted(file: RawFile, names: list[str], layout: Layout) -> list[str]:
 def _there_is(column: str, names: list[str]) -> str:
     """The columns of a table, for a message."""
     more = ", …" if len(names) > _SHOWN else ""
-    told = f"it has {', '.join(name[:_TEXT] for name in names[:_SHOWN])}{more}"
+    told = f"it has {', '.join(excerpt(name) for name in names[:_SHOWN])}{more}"
     if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
         told += f"; is mapping.delimiter {marks[0]!r}?"
         return told
@@ -273,5 +269,5 @@ def _there_is(column: str, names: list[str]) -> str:
 
 
 def _unreadable(file: RawFile, error: Exception) -> IngestError:
-    line = " ".join(str(error).split())[:200]
+    line = excerpt(" ".join(str(error).split()))
     return IngestError(f"file: {file.name} is no readable CSV or Parquet ({line})")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from paceline.errors import IngestError
 from paceline.ingest.cells import scaled, texts
 from paceline.ingest.day import UNKNOWN_TS
+from paceline.ingest.excerpts import excerpt
 from paceline.ingest.tables import Sheet
 from paceline.market.session import at_wall_clocks, day_of
 from paceline.units import NS_PER_S
@@ -82,7 +83,7 @@ def times_of(sheet: Sheet, name: str, day: str | None, clock: Clock) -> NDArray[
     if (ts == UNKNOWN_TS).all():
         raise IngestError(
             f"mapping.time_unit: no row of {sheet.name} has a time in {unit} (the first is "
-            f"{texts(column[:1])[0][:80]!r}); {_remedy(column, unit, clock.time_since)}"
+            f"{excerpt(texts(column[:1])[0], 80)!r}); {_remedy(column, unit, clock.time_since)}"
         )
     return ts
 
