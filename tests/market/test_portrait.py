@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from paceline.market.drawing import draw_portrait, portrait_text
-from paceline.market.events import ADD, CROSS, DELETE, EXECUTE, HIDDEN
+from paceline.market.events import ADD, CROSS, DELETE, EXECUTE, HALT, HIDDEN, RESUME
 from paceline.market.portrait import portrait_of, round_edges, through_day, touch_lots
 from paceline.market.session import Session
 from paceline.market.tape import Finding, Quality, Tape
@@ -49,6 +49,55 @@ def test_means_are_weighted_by_time(tape: Tape) -> None:
     assert day.volume.tolist() == [0, 0, 4, 0]
     assert day.trades.tolist() == [0, 0, 2, 0]
     assert day.events.tolist() == [2, 1, 5, 1]
+
+
+def test_an_absurd_spread_is_in_no_mean() -> None:
+    """A stub quote at 1,000.00 for 4 of 8 seconds: spread and bps are of the other 4."""
+    tape = Tape.compile(
+        rows_of([
+            (0, ADD, 1, 100, 5, 0),
+            (0, ADD, -1, 2_000, 1, 1),
+            (4 * S, ADD, -1, 104, 8, 2),
+            (8 * S, DELETE, -1, 104, 8, 2),
+        ]),
+        INSTRUMENT,
+        SESSION,
+    )  # fmt: skip
+    day = through_day(tape, np.array([0, 4, 6, 8]) * S)
+    np.testing.assert_allclose(day.spread, [np.nan, 2.0, 2.0])
+    np.testing.assert_allclose(day.mid, [np.nan, 51.0, 51.0])
+    seen = portrait_of(tape)
+    assert (seen.spread, seen.spread_bps) == (2.0, pytest.approx(1e4 * 2 / 51))
+    assert seen.day.spread[0] == 2.0
+
+
+@pytest.mark.parametrize("halted", [False, True])
+def test_a_stop_is_in_no_mean(halted: bool) -> None:
+    """Trading is stopped from 4 s to 12 s, with a wide quote inside."""
+    stops = [(4 * S, HALT, 0, 0, 0, -1)], [(12 * S, RESUME, 0, 0, 0, -1)]
+    if not halted:
+        stops = [], []
+    rows = [
+        (0, ADD, 1, 100, 5, 0),
+        (0, ADD, -1, 104, 8, 1),  # 2.00
+        *stops[0],
+        (5 * S, DELETE, -1, 104, 8, 1),
+        (6 * S, ADD, -1, 108, 2, 2),  # 4.00
+        *stops[1],
+        (14 * S, ADD, -1, 102, 3, 3),  # 1.00
+        (16 * S, DELETE, -1, 102, 3, 3),
+    ]
+    breaks = () if halted else ((4 * S, 12 * S),)
+    session = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=20 * S, breaks=breaks)
+    tape = Tape.compile(rows_of(rows), INSTRUMENT, session)
+    day = through_day(tape, np.array([0, 4, 8, 12, 16]) * S)
+    np.testing.assert_allclose(day.spread, [2.0, np.nan, np.nan, (2 * 4 + 2 * 1) / 4])
+    np.testing.assert_allclose(day.mid, [51.0, np.nan, np.nan, (2 * 52 + 2 * 50.5) / 4])
+    np.testing.assert_allclose(day.bid_lots, [5.0, np.nan, np.nan, 5.0])
+    np.testing.assert_allclose(day.ask_lots, [8.0, np.nan, np.nan, (2 * 2 + 2 * 3) / 4])
+    seen = portrait_of(tape)
+    assert math.isclose(seen.spread, (4 * 2 + 2 * 4 + 2 * 1) / 8)
+    assert math.isclose(seen.touch_lots, (5 + (4 * 8 + 2 * 2 + 2 * 3) / 8) / 2)
 
 
 def test_lots_at_the_touch(tape: Tape) -> None:
