@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -109,7 +110,7 @@ def test_lots_at_the_touch(tape: Tape) -> None:
 def test_portrait(tape: Tape) -> None:
     seen = portrait_of(tape)
     assert seen.kinds == {"add": 4, "delete": 2, "execute": 1, "hidden": 1, "cross": 1}
-    assert (seen.volume_lots, seen.auction_lots, seen.trades) == (4, 40, 2)
+    assert (seen.volume_lots, seen.aside_lots, seen.trades) == (4, 40, 2)
     assert seen.hidden_share == 0.25
     assert math.isclose(seen.spread, (4 * 2 + 2 * 1 + 2 * 2 + 4 * 2) / 12)
     assert sum(seen.day.volume) == 4
@@ -125,6 +126,15 @@ def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 100
     for name, magic in (("x.png", b"\x89PNG"), ("deep/x.svg", b"<?xml")):
         assert draw_portrait(seen, tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_far_prints_are_not_called_auctions(tape: Tape) -> None:
+    assert "\nauctions 40 lots\n" in portrait_text(portrait_of(tape))
+    quality = Quality(rows_read=9, findings={"far_print": Finding(count=1)})
+    tape.manifest = msgspec.structs.replace(tape.manifest, quality=quality)
+    text = portrait_text(portrait_of(tape))
+    assert "\nset aside as auctions or far prints 40 lots\n" in text
+    assert "\nauctions" not in text
 
 
 def test_a_venue_that_is_not_known_leaves_no_gap(tape: Tape) -> None:

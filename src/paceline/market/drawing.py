@@ -76,8 +76,11 @@ def _headline(seen: Portrait) -> str:
             f"outside the session {seen.outside_events:,} events, "
             f"{_size(seen.outside_lots, instrument)} traded"
         )
-    if seen.auction_lots:
-        lines.append(f"auctions {_size(seen.auction_lots, instrument)}")
+    if seen.aside_lots:
+        # Ingest keeps both as CROSS rows, so that their lots cannot be told apart.
+        far = any(line.name == "far_print" and line.found for line in seen.quality)
+        of = "set aside as auctions or far prints" if far else "auctions"
+        lines.append(f"{of} {_size(seen.aside_lots, instrument)}")
     warm = f"warm-up {seen.warmup_s:,.1f} s"
     if seen.short_session:
         warm += " · [bold]ends well before the announced close[/bold]"

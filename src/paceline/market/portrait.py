@@ -60,7 +60,9 @@ class Portrait(NamedTuple):
     kinds: dict[str, int]
     """Rows of each kind; kinds without one are left out."""
     volume_lots: int
-    auction_lots: int
+    aside_lots: int
+    """Lots set aside from the volume: of auctions, and of prints far from the market if the quality
+    report has any."""
     trades: int
     hidden_share: float
     """Share of the session's volume that executed hidden orders; NaN without volume."""
@@ -108,7 +110,7 @@ def portrait_of(tape: Tape) -> Portrait:
         last_ts=int(events.ts[-1]),
         kinds={name: int(counts[kind]) for kind, name in KIND_NAMES.items() if counts[kind]},
         volume_lots=volume,
-        auction_lots=int(events.qty[events.kind == CROSS].sum()),
+        aside_lots=int(events.qty[events.kind == CROSS].sum()),
         trades=int(are_trades(kind).sum()),
         hidden_share=hidden / volume if volume else np.nan,
         spread=float(whole.spread[0]),
