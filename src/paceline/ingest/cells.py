@@ -18,6 +18,7 @@ from paceline.errors import OrderError
 from paceline.ingest.grid import common_step
 from paceline.ingest.numbers import read_table
 from paceline.orders.identity import canonical
+from paceline.units import DOUBLE_NOISE
 
 _DIGITS = 18
 """Digits of an int64 that may be anything."""
@@ -27,9 +28,6 @@ _SURE_DIGITS = 15
 
 _CLEARLY = 1000
 """How many times coarser than a float's last digit a grid has to be, not to be chance."""
-
-_NOISE = 8
-"""How many units of a double's last place its rounding noise reaches."""
 
 _SINGLE = "single-precision floats, read as the shortest decimals that give them"
 _DOUBLE = "floats with rounding noise, read to 15 digits"
@@ -196,7 +194,7 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     grid, chosen, note = _grid(rounded), rounded, _DOUBLE
     sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
     believed = grid >= _CLEARLY * sure and all(
-        abs(v - float(word)) <= _NOISE * np.spacing(abs(v))
+        abs(v - float(word)) <= DOUBLE_NOISE * np.spacing(abs(v))
         for v, word in zip(value, rounded, strict=True)
     )
     if typed or np.array_equal(single.astype(np.float64), value):
