@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from decimal import Decimal, InvalidOperation
 
-import numpy as np
-
 from paceline.errors import InputError
 
 BPS = 10_000.0
@@ -58,6 +56,8 @@ def meant(value: float, single: bool = False) -> float:
     if not math.isfinite(value) or value == int(value):
         return value
     if single:
+        import numpy as np  # not for every command: the rest of this module needs none
+
         return float(str(np.float32(value)))
     rounded = float(f"{value:.{_MEANT_DIGITS}g}")
     return rounded if abs(value - rounded) <= DOUBLE_NOISE * math.ulp(value) else value

@@ -137,6 +137,29 @@ def test_far_prints_are_not_called_auctions(tape: Tape) -> None:
     assert "\nauctions" not in text
 
 
+@pytest.mark.parametrize("columns", [80, 60, 120])
+def test_a_portrait_fits_the_window_and_cuts_no_number(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coin with prices of 12 decimals: its columns come in several tables in a narrow window."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    coin = Instrument(
+        symbol="SHIBBTC", book_tick=Decimal("1e-11"), order_tick=Decimal("1e-11"), lot=Decimal(1)
+    )
+    rows = rows_of([
+        (0, ADD, 1, 798_380, 123_456_789, 0),
+        (0, ADD, -1, 798_383, 223_456_789, 1),
+        (9 * S, EXECUTE, -1, 798_383, 3_456_789, 1),
+        (16 * S, ADD, 1, 798_381, 1, 2),
+    ])  # fmt: skip
+    text = portrait_text(portrait_of(Tape.compile(rows, coin, SESSION)))
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    for number in ("0.000000000030", "0.000007983815", "123,456,789", "220,000,000", "3,456,789"):
+        assert number in text.split("Through the session")[1].split()
+    assert text.count("from  ") == (1 if columns == 120 else 2 if columns == 80 else 3)
+
+
 def test_a_venue_that_is_not_known_leaves_no_gap(tape: Tape) -> None:
     text = portrait_text(portrait_of(tape))
     assert text.startswith("T-1970-01-01  L3  recorded 00:00:00–00:00:16 UTC\n")
