@@ -18,11 +18,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paceline.documents import Written, parse_json, read_bytes, read_text, remedy_for, shown
+from paceline.documents import (
+    SYNONYMS,
+    Written,
+    parse_json,
+    read_bytes,
+    read_text,
+    remedy_for,
+    shown,
+)
 from paceline.errors import InputError, OrderError
 from paceline.orders.instrument import Instrument
 from paceline.orders.order import Constraints, ParentOrder
-from paceline.orders.payload import SYNONYMS
 from paceline.units import meant
 
 if TYPE_CHECKING:
