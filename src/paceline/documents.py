@@ -309,7 +309,7 @@ SYNONYMS = {
     "limits": "constraints", "participation_cap": "participation", "pov": "participation",
     "max_child": "child_max", "price_band": "price_band_bps", "time": "ts", "timestamp": "ts",
 }  # fmt: skip
-"""What others call the fields of orders, and the settings of the same name: suggested, never taken."""
+"""What others call the fields of orders, and settings of the same name: suggested, never taken."""
 
 
 def shown(value: object, *, quote: bool = True, plain: bool = False) -> str:
