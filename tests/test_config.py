@@ -92,6 +92,15 @@ def test_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
     assert message.split("venue.yaml: ", 1)[1].startswith(says), message
 
 
+@pytest.mark.parametrize("key", ["quantity", "Quantity", "size", "shares"])
+def test_another_word_for_a_setting_gets_a_hint(key: str) -> None:
+    from paceline.evaluate.settings import BacktestSettings
+
+    with pytest.raises(ConfigError) as error:
+        from_dict({key: 500}, BacktestSettings)
+    assert str(error.value) == f"{key}: unknown key; did you mean qty?"
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_yaml(tmp_path / "none.yaml", Venue)

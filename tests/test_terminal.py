@@ -45,6 +45,19 @@ def test_output_survives_any_encoding(tape: str, encoding: str) -> None:
         assert "?" not in done.stdout, "everything that is printed has a form in ASCII"
 
 
+def test_what_is_in_a_tape_and_the_settings_of_a_recipe_fit_the_window(tape: str) -> None:
+    for words in (("inspect", tape), ("train", "--settings")):
+        done = process(*words, PYTHONIOENCODING="utf-8")
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.encode("latin-1").decode().splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)
+    told = " ".join(" ".join(lines).split())
+    assert '["touch", "inside", "mid", "take"]' in told
+    assert "ActionSet(" not in told, "a group is told setting by setting"
+    assert "online: Learn by working: on tapes, or in markets where there are none. [{" in told
+
+
 def test_a_line_of_error_survives_it_too() -> None:
     done = process("backtest", "--tape", "/caf\u00e9\u2013", PYTHONIOENCODING="ascii")
     assert done.returncode == 2

@@ -33,7 +33,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from paceline import documents
-from paceline.documents import remedy_for, shown
+from paceline.documents import SYNONYMS, remedy_for, shown
 from paceline.errors import ConfigError, InputError
 
 T = TypeVar("T", bound="Settings")
@@ -131,7 +131,7 @@ def from_dict(raw: object, kind: type[T], at: str = "") -> T:
         where = _join(at, shown(str(key), quote=False))
         if name not in kinds:
             known = f"known are {', '.join(kinds)}"
-            raise ConfigError(f"{where}: unknown key; {remedy_for(key, kinds, known)}")
+            raise ConfigError(f"{where}: unknown key; {remedy_for(key, kinds, known, SYNONYMS)}")
         if name in values:
             raise ConfigError(f"{where}: is {name}, which is given too; give one of them")
         if name != key and name == f"{key}_s":

@@ -301,6 +301,16 @@ def _word_loader() -> type[Any]:
 
 # --- words --------------------------------------------------------------------------------------
 
+SYNONYMS = {
+    "quantity": "qty", "size": "qty", "amount": "qty", "shares": "qty", "volume": "qty",
+    "id": "order_id", "ticker": "symbol", "instrument": "symbol", "direction": "side",
+    "price": "px", "limit_px": "px", "limit_price": "px", "arrival_price": "arrival_px",
+    "start": "start_ts", "start_time": "start_ts", "end": "end_ts", "end_time": "end_ts",
+    "limits": "constraints", "participation_cap": "participation", "pov": "participation",
+    "max_child": "child_max", "price_band": "price_band_bps", "time": "ts", "timestamp": "ts",
+}  # fmt: skip
+"""What others call the fields of orders, and settings of the same name: suggested, never taken."""
+
 
 def shown(value: object, *, quote: bool = True, plain: bool = False) -> str:
     """`value` as an error shows it: on one line, and short; `plain`: in ASCII, so that letters that

@@ -7,6 +7,7 @@ binary and a price that is off the grid must be refused, not rounded.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 
 from paceline.errors import InputError
@@ -19,6 +20,12 @@ NS_PER_S = 1_000_000_000
 
 INT64_MAX = 2**63 - 1
 """The largest count a column can hold."""
+
+DOUBLE_NOISE = 8
+"""How many units of a double's last place its rounding noise reaches."""
+
+_MEANT_DIGITS = 12
+"""Significant digits of a price or size, at most."""
 
 
 def as_decimal(value: Decimal | int | float | str, field: str) -> Decimal:
@@ -36,6 +43,24 @@ def as_decimal(value: Decimal | int | float | str, field: str) -> Decimal:
     if not number.is_finite():
         raise InputError(f"{field}: {value!r} is not finite; give a finite number")
     return number
+
+
+def meant(value: float, single: bool = False) -> float:
+    """The double nearest to the decimals that a float of a binary column was meant to be.
+
+    `single`: it was held in single precision, and the shortest decimals that give it there are
+    meant (101.37000274658203 is 101.37). A double means decimals of up to 12 digits when it differs
+    from them by rounding noise only (19.830000000000002 is 19.83). Whole numbers and what is not
+    finite stay as they are.
+    """
+    if not math.isfinite(value) or value == int(value):
+        return value
+    if single:
+        import numpy as np  # not for every command: the rest of this module needs none
+
+        return float(str(np.float32(value)))
+    rounded = float(f"{value:.{_MEANT_DIGITS}g}")
+    return rounded if abs(value - rounded) <= DOUBLE_NOISE * math.ulp(value) else value
 
 
 def to_steps(value: Decimal | int | float | str, step: Decimal, field: str) -> int:

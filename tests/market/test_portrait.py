@@ -6,11 +6,12 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from paceline.market.drawing import draw_portrait, portrait_text
-from paceline.market.events import ADD, CROSS, DELETE, EXECUTE, HIDDEN
+from paceline.market.events import ADD, CROSS, DELETE, EXECUTE, HALT, HIDDEN, RESUME
 from paceline.market.portrait import portrait_of, round_edges, through_day, touch_lots
 from paceline.market.session import Session
 from paceline.market.tape import Finding, Quality, Tape
@@ -51,6 +52,55 @@ def test_means_are_weighted_by_time(tape: Tape) -> None:
     assert day.events.tolist() == [2, 1, 5, 1]
 
 
+def test_an_absurd_spread_is_in_no_mean() -> None:
+    """A stub quote at 1,000.00 for 4 of 8 seconds: spread and bps are of the other 4."""
+    tape = Tape.compile(
+        rows_of([
+            (0, ADD, 1, 100, 5, 0),
+            (0, ADD, -1, 2_000, 1, 1),
+            (4 * S, ADD, -1, 104, 8, 2),
+            (8 * S, DELETE, -1, 104, 8, 2),
+        ]),
+        INSTRUMENT,
+        SESSION,
+    )  # fmt: skip
+    day = through_day(tape, np.array([0, 4, 6, 8]) * S)
+    np.testing.assert_allclose(day.spread, [np.nan, 2.0, 2.0])
+    np.testing.assert_allclose(day.mid, [np.nan, 51.0, 51.0])
+    seen = portrait_of(tape)
+    assert (seen.spread, seen.spread_bps) == (2.0, pytest.approx(1e4 * 2 / 51))
+    assert seen.day.spread[0] == 2.0
+
+
+@pytest.mark.parametrize("halted", [False, True])
+def test_a_stop_is_in_no_mean(halted: bool) -> None:
+    """Trading is stopped from 4 s to 12 s, with a wide quote inside."""
+    stops = [(4 * S, HALT, 0, 0, 0, -1)], [(12 * S, RESUME, 0, 0, 0, -1)]
+    if not halted:
+        stops = [], []
+    rows = [
+        (0, ADD, 1, 100, 5, 0),
+        (0, ADD, -1, 104, 8, 1),  # 2.00
+        *stops[0],
+        (5 * S, DELETE, -1, 104, 8, 1),
+        (6 * S, ADD, -1, 108, 2, 2),  # 4.00
+        *stops[1],
+        (14 * S, ADD, -1, 102, 3, 3),  # 1.00
+        (16 * S, DELETE, -1, 102, 3, 3),
+    ]
+    breaks = () if halted else ((4 * S, 12 * S),)
+    session = Session(day="1970-01-01", zone="UTC", open_ns=0, close_ns=20 * S, breaks=breaks)
+    tape = Tape.compile(rows_of(rows), INSTRUMENT, session)
+    day = through_day(tape, np.array([0, 4, 8, 12, 16]) * S)
+    np.testing.assert_allclose(day.spread, [2.0, np.nan, np.nan, (2 * 4 + 2 * 1) / 4])
+    np.testing.assert_allclose(day.mid, [51.0, np.nan, np.nan, (2 * 52 + 2 * 50.5) / 4])
+    np.testing.assert_allclose(day.bid_lots, [5.0, np.nan, np.nan, 5.0])
+    np.testing.assert_allclose(day.ask_lots, [8.0, np.nan, np.nan, (2 * 2 + 2 * 3) / 4])
+    seen = portrait_of(tape)
+    assert math.isclose(seen.spread, (4 * 2 + 2 * 4 + 2 * 1) / 8)
+    assert math.isclose(seen.touch_lots, (5 + (4 * 8 + 2 * 2 + 2 * 3) / 8) / 2)
+
+
 def test_lots_at_the_touch(tape: Tape) -> None:
     bid, ask = touch_lots(tape)
     assert bid.tolist() == [5, 5, 5, 5, 5, 5, 0, 7, 0]
@@ -60,7 +110,7 @@ def test_lots_at_the_touch(tape: Tape) -> None:
 def test_portrait(tape: Tape) -> None:
     seen = portrait_of(tape)
     assert seen.kinds == {"add": 4, "delete": 2, "execute": 1, "hidden": 1, "cross": 1}
-    assert (seen.volume_lots, seen.auction_lots, seen.trades) == (4, 40, 2)
+    assert (seen.volume_lots, seen.aside_lots, seen.trades) == (4, 40, 2)
     assert seen.hidden_share == 0.25
     assert math.isclose(seen.spread, (4 * 2 + 2 * 1 + 2 * 2 + 4 * 2) / 12)
     assert sum(seen.day.volume) == 4
@@ -76,6 +126,38 @@ def test_text_and_figure(tape: Tape, tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 100
     for name, magic in (("x.png", b"\x89PNG"), ("deep/x.svg", b"<?xml")):
         assert draw_portrait(seen, tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_far_prints_are_not_called_auctions(tape: Tape) -> None:
+    assert "\nauctions 40 lots\n" in portrait_text(portrait_of(tape))
+    quality = Quality(rows_read=9, findings={"far_print": Finding(count=1)})
+    tape.manifest = msgspec.structs.replace(tape.manifest, quality=quality)
+    text = portrait_text(portrait_of(tape))
+    assert "\nset aside as auctions or far prints 40 lots\n" in text
+    assert "\nauctions" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 60, 120])
+def test_a_portrait_fits_the_window_and_cuts_no_number(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coin with prices of 12 decimals: its columns come in several tables in a narrow window."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    coin = Instrument(
+        symbol="SHIBBTC", book_tick=Decimal("1e-11"), order_tick=Decimal("1e-11"), lot=Decimal(1)
+    )
+    rows = rows_of([
+        (0, ADD, 1, 798_380, 123_456_789, 0),
+        (0, ADD, -1, 798_383, 223_456_789, 1),
+        (9 * S, EXECUTE, -1, 798_383, 3_456_789, 1),
+        (16 * S, ADD, 1, 798_381, 1, 2),
+    ])  # fmt: skip
+    text = portrait_text(portrait_of(Tape.compile(rows, coin, SESSION)))
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    for number in ("0.000000000030", "0.000007983815", "123,456,789", "220,000,000", "3,456,789"):
+        assert number in text.split("Through the session")[1].split()
+    assert text.count("from  ") == (1 if columns == 120 else 2 if columns == 80 else 3)
 
 
 def test_a_venue_that_is_not_known_leaves_no_gap(tape: Tape) -> None:

@@ -81,6 +81,56 @@ def test_a_timestamp_column_is_an_instant(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "px", "read"),
+    [
+        (pa.float32(), 20.81, 20.81),
+        (pa.float32(), 20.8505, 20.8505),
+        (pa.float32(), 21.0, 21),
+        (pa.float64(), 20.81, 20.81),
+        (pa.float64(), 19.830000000000002, 19.83),
+        (pa.float64(), 0.1 + 0.2, 0.3),
+        (pa.float64(), 20.8505, 20.8505),
+    ],
+)
+def test_a_column_of_floats_is_read_as_the_decimals_that_were_meant(
+    tmp_path: Path, kind: pa.DataType, px: float, read: float
+) -> None:
+    table = pa.Table.from_pylist([{**FLAT, "start_ts": "2003-01-19T18:13:20.25Z"}])
+    at = table.column_names.index("arrival_px")
+    pq.write_table(table.set_column(at, "arrival_px", pa.array([px], kind)), tmp_path / "a.parquet")
+    [order] = read_parents(tmp_path / "a.parquet", {"YHOO": YHOO}).orders
+    assert order.arrival_px == read
+
+
+@pytest.mark.parametrize(
+    ("kind", "px", "says"),
+    [
+        (pa.float32(), 20.8507, "20.8507 is not a multiple"),
+        (pa.float64(), 20.8507, "20.8507 is not a multiple"),
+        (pa.float64(), 20.850000000001, "20.850000000001 is not a multiple"),
+    ],
+)
+def test_a_float_that_means_no_price_is_refused(
+    tmp_path: Path, kind: pa.DataType, px: float, says: str
+) -> None:
+    table = pa.Table.from_pylist([{**FLAT, "start_ts": "2003-01-19T18:13:20.25Z"}])
+    at = table.column_names.index("arrival_px")
+    path = tmp_path / "a.parquet"
+    pq.write_table(table.set_column(at, "arrival_px", pa.array([px], kind)), path)
+    assert says in refused(path, instruments={"YHOO": YHOO})
+
+
+def test_times_in_seconds_keep_their_last_digits(tmp_path: Path) -> None:
+    row = {**FLAT, "start_ts": 1043000000.100001, "end_ts": 1043003000.5}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist([row]), path)
+    assert (
+        read_parents(path).orders[0].start_ts
+        == ParentOrder.from_dict({**ORDER, "start_ts": 1043000000.100001}).start_ts
+    )
+
+
 def test_a_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
     """With a mark of the byte order, quotes, other line ends, empty lines, and digits for an id."""
     text = csv_of(FLAT).replace("YHOO", '"YHOO"').replace("\n", "\r\n") + "\r\n,,,,,,,,,\r\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +53,18 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run it."""
-    import msgspec
-
     from paceline.config import describe
     from paceline.learn.recipe import Recipe
     from paceline.learn.shipped import read_recipe, recipe_text, shipped_recipes
 
     if args.settings:
-        for row in describe(Recipe):
+        width = shutil.get_terminal_size().columns
+        rows = list(describe(Recipe))
+        for k, row in enumerate(rows):
             unit = f" ({row.unit})" if row.unit else ""
-            default = "" if row.default is msgspec.NODEFAULT else f" [{row.default}]"
-            print(f"{row.path}{unit}: {row.sentence}{default}")
+            is_listed = any(r.path.startswith(f"{row.path}.") for r in rows[k + 1 : k + 2])
+            line = f"{row.path}{unit}: {row.sentence}{_default(row.default, is_listed)}"
+            print(textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False))
         return
     if args.recipe is None:
         raise ConfigError(
@@ -106,6 +110,18 @@ def run(args: argparse.Namespace) -> None:
     for note in merged(note for one in found for note in one.notes):
         print(note, file=sys.stderr)
     print(f"report: {page}")
+
+
+def _default(value: object, is_listed: bool) -> str:
+    """The default of a setting as a recipe says it; a group `is_listed` if its own settings
+    follow, which say theirs."""
+    import msgspec
+
+    if value is msgspec.NODEFAULT or is_listed:
+        return ""
+    plain = msgspec.to_builtins(value)
+    text = plain if isinstance(plain, str) else json.dumps(plain)
+    return f" {text}" if text.startswith("[") else f" [{text}]"
 
 
 def _told(validated: dict[str, float]) -> str:

@@ -128,9 +128,9 @@ def _check_times(tape: Tape, order: ParentOrder) -> None:
     for pause, resume in tape.session.breaks:
         if pause <= order.start_ts < resume:
             raise ConfigError(
-                f"parent.start_ts: {order.start_ts} of order {order.order_id!r} lies in the break "
-                f"of {tape.name} from {clock(pause, zone)} to {clock(resume, zone)}; start it at "
-                "another time"
+                f"parent.start_ts: {said(order.start_ts)} of order {order.order_id!r} lies in the "
+                f"break of {tape.name} from {clock(pause, zone)} to {clock(resume, zone)}; start "
+                "it at another time"
             )
     if tape.manifest.quality.short_session:
         close = min(close, int(tape.events.ts[-1]))

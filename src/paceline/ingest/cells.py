@@ -1,9 +1,8 @@
 """Columns of a table as numbers, exactly, and marked where there is none.
 
 Numbers written as text are read as they stand, up to 18 decimals, prices and sizes also with an
-exponent (7.98374e-06). Floats hold no decimals: 101.37
-in single precision is 101.37000274658203. They are read as the decimals that were meant, and what
-was done is told (`Numbers.note`).
+exponent (7.98374e-06). Floats hold no decimals: 101.37 in single precision is 101.37000274658203.
+They are read as the decimals that were meant, and what was done is told (`Numbers.note`).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from paceline.errors import OrderError
 from paceline.ingest.grid import common_step
 from paceline.ingest.numbers import read_table
 from paceline.orders.identity import canonical
+from paceline.units import DOUBLE_NOISE
 
 _DIGITS = 18
 """Digits of an int64 that may be anything."""
@@ -29,9 +29,6 @@ _SURE_DIGITS = 15
 
 _CLEARLY = 1000
 """How many times coarser than a float's last digit a grid has to be, not to be chance."""
-
-_NOISE = 8
-"""How many units of a double's last place its rounding noise reaches."""
 
 _EXPONENT = re.compile(r"[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+")
 _LARGEST_EXPONENT = 30
@@ -220,7 +217,7 @@ def _floats(words: list[str], column: Any) -> tuple[list[str], str] | None:
     grid, chosen, note = _grid(rounded), rounded, _DOUBLE
     sure = Decimal(10) ** (int(np.ceil(np.log10(max(np.abs(value).max(), 1e-18)))) - _SURE_DIGITS)
     believed = grid >= _CLEARLY * sure and all(
-        abs(v - float(word)) <= _NOISE * np.spacing(abs(v))
+        abs(v - float(word)) <= DOUBLE_NOISE * np.spacing(abs(v))
         for v, word in zip(value, rounded, strict=True)
     )
     if typed or np.array_equal(single.astype(np.float64), value):

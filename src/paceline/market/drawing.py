@@ -34,12 +34,12 @@ _FINE_BINS = 390  # minutes of a US equity session
 def show_portrait(seen: Portrait, console: Console) -> None:
     """Print a portrait on a rich console."""
     console.print(_headline(seen))
-    for table in (_kinds(seen), _quality(seen), _day(seen)):
+    for table in (_kinds(seen), _quality(seen), *_day(seen, console)):
         console.print(table)
 
 
-def portrait_text(seen: Portrait, width: int = 100) -> str:
-    """A portrait as plain text."""
+def portrait_text(seen: Portrait, width: int | None = None) -> str:
+    """A portrait as plain text, as wide as the terminal if no `width` is given."""
     from rich.console import Console
 
     out = io.StringIO()
@@ -76,8 +76,11 @@ def _headline(seen: Portrait) -> str:
             f"outside the session {seen.outside_events:,} events, "
             f"{_size(seen.outside_lots, instrument)} traded"
         )
-    if seen.auction_lots:
-        lines.append(f"auctions {_size(seen.auction_lots, instrument)}")
+    if seen.aside_lots:
+        # Ingest keeps both as CROSS rows, so that their lots cannot be told apart.
+        far = any(line.name == "far_print" and line.found for line in seen.quality)
+        of = "set aside as auctions or far prints" if far else "auctions"
+        lines.append(f"{of} {_size(seen.aside_lots, instrument)}")
     warm = f"warm-up {seen.warmup_s:,.1f} s"
     if seen.short_session:
         warm += " · [bold]ends well before the announced close[/bold]"
@@ -115,9 +118,17 @@ def _table(title: str, *columns: tuple[str, str]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left")
+        # Only notes, whose column has no name, may break over lines: a number never does.
+        table.add_column(
+            name,
+            justify="right" if justify == "right" else "left",
+            no_wrap=name != "",
+            overflow="fold",
+        )
     return table
 
 
@@ -153,29 +164,46 @@ def _quality(seen: Portrait) -> Table:
     return table
 
 
-def _day(seen: Portrait) -> Table:
+def _day(seen: Portrait, console: Console) -> list[Table]:
+    """The bins of the session. Where they are wider than the console, their columns come in several
+    tables, each with the times."""
     day, zone, instrument = seen.day, seen.tape.session.zone, seen.tape.instrument
     sizes = "lots" if instrument.lot == 1 else "size"
-    table = _table(
-        "Through the session", ("from", "left"), ("events", "right"), ("trades", "right"),
-        ("volume", "right"), ("spread", "right"), ("bps", "right"), (f"bid {sizes}", "right"),
-        (f"ask {sizes}", "right"), ("mid", "right"),
-    )  # fmt: skip
-    for k in range(len(day.volume)):
-        table.add_row(
-            clock(int(day.edges_ns[k]), zone),
-            f"{day.events[k]:,}",
-            f"{day.trades[k]:,}",
-            _quantity(day.volume[k], instrument),
-            _price(day.spread[k], instrument),
-            _number(day.spread_bps[k], 2),
-            _quantity(day.bid_lots[k], instrument),
-            _quantity(day.ask_lots[k], instrument),
-            _price(day.mid[k], instrument, least=3),
-        )
-    table.caption = _early_end(seen) or None
-    table.caption_justify = "left"
-    return table
+    times = [clock(int(ts), zone) for ts in day.edges_ns[:-1]]
+    columns = {
+        "events": [f"{n:,}" for n in day.events],
+        "trades": [f"{n:,}" for n in day.trades],
+        "volume": [_quantity(lots, instrument) for lots in day.volume],
+        "spread": [_price(value, instrument) for value in day.spread],
+        "bps": [_number(value, 2) for value in day.spread_bps],
+        f"bid {sizes}": [_quantity(lots, instrument) for lots in day.bid_lots],
+        f"ask {sizes}": [_quantity(lots, instrument) for lots in day.ask_lots],
+        "mid": [_price(value, instrument, least=3) for value in day.mid],
+    }
+
+    def table_of(names: list[str]) -> Table:
+        title = "" if tables else "Through the session"
+        made = _table(title, ("from", "left"), *((name, "right") for name in names))
+        for row in zip(times, *(columns[name] for name in names), strict=True):
+            made.add_row(*row)
+        return made
+
+    tables: list[Table] = []
+    left = list(columns)
+    while left:
+        shown = left
+        while len(shown) > 1 and not _fits(table_of(shown), console):
+            shown = shown[:-1]
+        tables.append(table_of(shown))
+        left = left[len(shown) :]
+    tables[-1].caption = _early_end(seen) or None
+    tables[-1].caption_justify = "left"
+    return tables
+
+
+def _fits(table: Table, console: Console) -> bool:
+    wide = console.options.update(width=10_000)
+    return console.measure(table, options=wide).minimum <= console.width
 
 
 def _early_end(seen: Portrait) -> str:

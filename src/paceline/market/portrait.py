@@ -11,6 +11,7 @@ from paceline.jit import kernel
 from paceline.market.book import Book, apply
 from paceline.market.events import CROSS, EXECUTE, HIDDEN, KIND_NAMES, TRADE, Events
 from paceline.market.executions import are_trades
+from paceline.market.halts import halts_of
 from paceline.market.tape import Tape
 from paceline.units import BPS, NS_PER_S
 
@@ -19,7 +20,9 @@ _MOST_BINS = 16
 
 
 class ThroughDay(NamedTuple):
-    """A tape cut at `edges`. Means are weighted by time; NaN where a side was empty all along."""
+    """A tape cut at `edges`. Means are weighted by time, without the time in which trading was
+    stopped; NaN where a side was empty all along. Spread and mid leave out the time of an absurd
+    spread too (`market.spread`)."""
 
     edges_ns: NDArray[np.int64]  # [n_bins + 1]
     spread: NDArray[np.float64]  # [n_bins] in currency
@@ -57,12 +60,14 @@ class Portrait(NamedTuple):
     kinds: dict[str, int]
     """Rows of each kind; kinds without one are left out."""
     volume_lots: int
-    auction_lots: int
+    aside_lots: int
+    """Lots set aside from the volume: of auctions, and of prints far from the market if the quality
+    report has any."""
     trades: int
     hidden_share: float
     """Share of the session's volume that executed hidden orders; NaN without volume."""
     spread: float
-    """Time-weighted, in currency; NaN if the book never had two sides."""
+    """Time-weighted, in currency; NaN if the book never had two sides while trading was open."""
     spread_bps: float
     touch_lots: float
     """Time-weighted lots at one best level, mean of both sides."""
@@ -105,7 +110,7 @@ def portrait_of(tape: Tape) -> Portrait:
         last_ts=int(events.ts[-1]),
         kinds={name: int(counts[kind]) for kind, name in KIND_NAMES.items() if counts[kind]},
         volume_lots=volume,
-        auction_lots=int(events.qty[events.kind == CROSS].sum()),
+        aside_lots=int(events.qty[events.kind == CROSS].sum()),
         trades=int(are_trades(kind).sum()),
         hidden_share=hidden / volume if volume else np.nan,
         spread=float(whole.spread[0]),
@@ -169,42 +174,56 @@ def through_day(
     events = tape.events
     bid_lots, ask_lots = touch if touch is not None else touch_lots(tape)
     tick = float(tape.instrument.book_tick)
-    bid, ask = tape.bid_ticks() * tick, tape.ask_ticks() * tick
-    mid, spread = tape.mid_ticks() * tick, ask - bid
+    mid = tape.mid_ticks() * tick
+    # An absurd spread is as unknown as its mid, so that both means are over the same times.
+    spread = np.where(np.isnan(mid), np.nan, (tape.ask_ticks() - tape.bid_ticks()) * tick)
     at = np.searchsorted(events.ts, edges_ns, side="left")
     volume = np.concatenate([[0], events.volume])[at]
     traded = (events.kind == EXECUTE) | (events.kind == HIDDEN) | (events.kind == TRADE)
     trades = np.concatenate([[0], np.cumsum(traded)])[at]
+    ts, row, stopped = _steps(tape)
+
+    def mean(value: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _time_mean(ts, np.where(stopped, np.nan, value[row]), edges_ns)
+
     return ThroughDay(
         edges_ns=edges_ns,
-        spread=_time_mean(events.ts, spread, edges_ns),
-        spread_bps=_time_mean(events.ts, BPS * spread / mid, edges_ns),
-        mid=_time_mean(events.ts, mid, edges_ns),
-        bid_lots=_time_mean(events.ts, np.where(bid_lots > 0, bid_lots, np.nan), edges_ns),
-        ask_lots=_time_mean(events.ts, np.where(ask_lots > 0, ask_lots, np.nan), edges_ns),
+        spread=mean(spread),
+        spread_bps=mean(BPS * spread / mid),
+        mid=mean(mid),
+        bid_lots=mean(np.where(bid_lots > 0, bid_lots, np.nan)),
+        ask_lots=mean(np.where(ask_lots > 0, ask_lots, np.nan)),
         volume=np.diff(volume),
         trades=np.diff(trades),
         events=np.diff(at),
     )
 
 
+def _steps(tape: Tape) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Where the book may change or trading stops or resumes: the instants `[n]`, the last event at
+    or before each, and whether trading is stopped from there to the next."""
+    ts, edges = tape.events.ts, halts_of(tape).ravel()
+    within = edges[(edges > ts[0]) & (edges < ts[-1])]
+    at = np.unique(np.concatenate([ts, within]))
+    row = np.searchsorted(ts, at, side="right") - 1
+    return at, row, np.searchsorted(edges, at, side="right") % 2 == 1
+
+
 def _time_mean(
     ts: NDArray[np.int64], value: NDArray[np.float64], edges_ns: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Mean of a step function over each bin, over the time it is known (not NaN) in it.
+    """Mean of a step function over each bin, over the time it is known (not NaN) in it. The
+    instants `ts` increase.
 
-    The step function's integral is linear between events, so it is exact at any edge.
+    The step function's integral is linear between them, so it is exact at any edge.
     """
     known = ~np.isnan(value)
     offset = (ts - ts[0]).astype(np.float64)
     width = np.diff(offset, append=offset[-1])
     area = np.concatenate([[0.0], np.cumsum(np.where(known, value, 0.0) * width)[:-1]])
     time = np.concatenate([[0.0], np.cumsum(known * width)[:-1]])
-    # Of events at one instant the last holds; keep one point for each instant.
-    last = np.append(np.diff(ts) > 0, True)
     at = (edges_ns - ts[0]).astype(np.float64)
-    areas = np.diff(np.interp(at, offset[last], area[last]))
-    times = np.diff(np.interp(at, offset[last], time[last]))
+    areas, times = np.diff(np.interp(at, offset, area)), np.diff(np.interp(at, offset, time))
     mean = np.full(len(areas), np.nan)
     np.divide(areas, times, out=mean, where=times > 0)
     return mean

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 import msgspec
 from msgspec import Meta
 
-from paceline.documents import parse_json, remedy_for, shown
+from paceline.documents import SYNONYMS, parse_json, remedy_for, shown
 from paceline.errors import InputError, OrderError
 from paceline.orders.identity import checked
 from paceline.orders.times import nanoseconds
@@ -48,16 +48,6 @@ else:
         ),
     ]
 """A time as it is written, see `orders.times`; nanoseconds since the epoch once it is read."""
-
-SYNONYMS = {
-    "quantity": "qty", "size": "qty", "amount": "qty", "shares": "qty", "volume": "qty",
-    "id": "order_id", "ticker": "symbol", "instrument": "symbol", "direction": "side",
-    "price": "px", "limit_px": "px", "limit_price": "px", "arrival_price": "arrival_px",
-    "start": "start_ts", "start_time": "start_ts", "end": "end_ts", "end_time": "end_ts",
-    "limits": "constraints", "participation_cap": "participation", "pov": "participation",
-    "max_child": "child_max", "price_band": "price_band_bps", "time": "ts", "timestamp": "ts",
-}  # fmt: skip
-"""What others call the fields: suggested, never taken."""
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

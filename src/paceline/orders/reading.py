@@ -18,11 +18,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paceline.documents import Written, parse_json, read_bytes, read_text, remedy_for, shown
+from paceline.documents import (
+    SYNONYMS,
+    Written,
+    parse_json,
+    read_bytes,
+    read_text,
+    remedy_for,
+    shown,
+)
 from paceline.errors import InputError, OrderError
 from paceline.orders.instrument import Instrument
 from paceline.orders.order import Constraints, ParentOrder
-from paceline.orders.payload import SYNONYMS
+from paceline.units import meant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +52,7 @@ _OF_ORDERS = (
     "end_ns",
 )
 _OF_LIMITS = Constraints.__struct_fields__
+_TIMES = ("start_ts", "end_ts", "start_ns", "end_ns")
 
 Where = Callable[[str], str]
 """Where a field of an order stands in its file, in words; "" is the order itself."""
@@ -251,7 +260,8 @@ def _parquet(path: Path) -> list[tuple[Any, Where]]:
 
 
 def _values(path: Path, name: str, column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; times of a timestamp column in nanoseconds."""
+    """The values of a column; times of a timestamp column in nanoseconds, and prices and sizes of
+    a column of floats as the decimals that were meant."""
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type):
@@ -274,7 +284,11 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> list[Any]:
                 "shorten them"
             )
         column = column.cast(column.type.value_type)
-    return list(column.to_pylist())
+    values = list(column.to_pylist())
+    if not pa.types.is_floating(column.type) or name in _TIMES:
+        return values
+    single = not pa.types.is_float64(column.type)
+    return [None if value is None else meant(float(value), single) for value in values]
 
 
 def _check_columns(path: Path, names: list[str]) -> None:
