@@ -178,10 +178,11 @@ def test_risk_is_charged_for_what_was_held_and_as_long_as_it_was(tapes: list[Tap
         if not len(going):
             break
         before, since = env.lives.order["left"][:, 0].copy(), env.lives.progress["ts"].copy()
+        told = [len(env.fills(i)) for i in range(64)]  # also fills at the instant of the decision
         env.advance(dice.integers(len(env.grid), size=64))
         for i in going:
             lots, until = env.lives.order["lots"][i, 0], env.lives.progress["ts"][i]
-            fills = [f for f in env.fills(i) if since[i] <= f["ts"] < until]
+            fills = [f for f in env.fills(i)[told[i] :] if f["ts"] < until]
             edges = [since[i], *(f["ts"] for f in fills), until]
             held = before[i] - np.cumsum([0, *(f["lots"] for f in fills)])
             square_s = np.sum((held / lots) ** 2 * np.diff(edges)) / NS_PER_S
