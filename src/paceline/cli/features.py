@@ -203,7 +203,7 @@ def decided(
     from paceline.learn.teachers import Teacher
 
     # Of the tape alone: what else is made does not change it.
-    rng = np.random.default_rng([seed, tape.number])
+    rng = np.random.default_rng([seed, int(tape.manifest.tape_id[:8], 16)])
     pool = Pool([tape], episodes, taught_by=tapes)
     env = BatchExecutionEnv(pool, orders, grid=grid, max_orders=4096, max_fills=8192)
     teacher = Teacher(policy, grid)

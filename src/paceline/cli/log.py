@@ -126,7 +126,7 @@ def _days(args: argparse.Namespace, orders: Any) -> tuple[list[Work], dict[str, 
         Work(
             tape.instrument.symbol, tape.session.day, args.orders,
             # Of the tape alone: what else is logged does not change it.
-            args.seed + tape.number,
+            args.seed + int(tape.manifest.tape_id[:8], 16),
             partial(Pool, [tape], orders, taught_by=tapes),
         )
         for tape in chosen

@@ -68,7 +68,7 @@ def draw_parents(
             f"event is of {clock(int(tape.events.ts[-1]), tape.session.zone)}; use a shorter one "
             "or leave this tape out"
         )
-    rng = np.random.default_rng([seed, tape.number])
+    rng = np.random.default_rng([seed, _number_of(tape)])
     start = np.sort(_tradable_starts(tape, rng, count, hours))
     parents = np.zeros(count, PARENT_RECORD)
     parents["start_ts"], parents["end_ts"] = start, _ends(tape.session, start, horizon)
@@ -113,7 +113,9 @@ def given_parents(
         venue_ticks=venue_ticks,
         names=[f"order {order.order_id!r}, " for order in orders],
     )
-    parents["seed"] = np.random.default_rng([seed, tape.number]).integers(0, 2**62, len(orders))
+    parents["seed"] = np.random.default_rng([seed, _number_of(tape)]).integers(
+        0, 2**62, len(orders)
+    )
     return parents
 
 
@@ -229,6 +231,11 @@ def set_limits(
         ppm = np.clip(np.floor(share * 1e6), 1, 999_999)
         parents["share_ppm"] = np.where(share < 1, ppm, 0).astype(np.int64)
     parents["window_ns"] = round(window_s * NS_PER_S)
+
+
+def _number_of(tape: Tape) -> int:
+    """A number of the tape itself, so that its draws do not depend on which others are given."""
+    return int(tape.manifest.tape_id[:12], 16)
 
 
 class _Hours(NamedTuple):

@@ -243,12 +243,6 @@ class Tape:
         """Symbol and day, as in file names: AMZN-2012-06-21."""
         return f"{self.instrument.symbol}-{self.session.day}"
 
-    @property
-    def number(self) -> int:
-        """48 bits of the symbol and the day, to seed draws with: what is drawn on a day depends
-        neither on which others are given nor on who recorded it, and how exactly."""
-        return int(hashlib.sha256(self.name.encode()).hexdigest()[:12], 16)
-
     @cached_property
     def identity(self) -> str:
         """SHA-256 over all that may change what comes of working on the tape: its events, and the
